@@ -1,5 +1,7 @@
 //! A session's side of the command language: what a line does and what the device answers. No input or output here.
 
+use tokio::sync::oneshot;
+
 use super::command::{Command, Mode};
 use super::faults::Faults;
 use super::grammar::{self, Fault};
@@ -23,6 +25,14 @@ pub(crate) enum Question {
     Secret,
 }
 
+/// A reply that is held back.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    /// The line's position in the log.
+    pub(crate) position: usize,
+    pub(crate) released: oneshot::Receiver<()>,
+}
+
 /// What a line led to.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -32,8 +42,8 @@ pub(crate) struct Outcome {
     pub(crate) close: bool,
     /// The connection breaks now; the answer is not sent.
     pub(crate) cut: bool,
-    /// Keep the answer back; the log position of the line.
-    pub(crate) hold: Option<usize>,
+    /// Keep the answer back until this fires.
+    pub(crate) hold: Option<Hold>,
     /// True if the device refused the line.
     pub(crate) refused: bool,
 }
@@ -136,7 +146,9 @@ impl Shell {
         }
         if device.faults.holds(line) {
             device.log.set_held(position, true);
-            outcome.hold = Some(position);
+            let (release, released) = oneshot::channel();
+            device.held.push(release);
+            outcome.hold = Some(Hold { position, released });
         }
         outcome
     }

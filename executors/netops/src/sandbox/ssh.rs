@@ -235,14 +235,17 @@ async fn run_one(mut channel: Channel<Msg>, mut shell: Shell, world: &Shared, li
     if cut {
         return terminal::pull_session(world, shell.session);
     }
-    if hold.is_some() {
-        let (release, released) = tokio::sync::oneshot::channel();
+    if let Some(hold) = hold {
+        let gone = async { while channel.wait().await.is_some() {} };
+        let released = tokio::select! {
+            _ = hold.released => true,
+            () = gone => false,
+        };
         if let Some(device) = world.lock().devices.get_mut(&shell.device) {
-            device.held.push(release);
+            device.log.set_held(hold.position, false);
         }
-        tokio::select! {
-            _ = released => {}
-            () = async { while channel.wait().await.is_some() {} } => return,
+        if !released {
+            return;
         }
     }
     // The client may be gone: then nobody misses the answer.

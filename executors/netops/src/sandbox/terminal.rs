@@ -8,7 +8,7 @@ use russh::{Channel, ChannelMsg};
 use tokio::sync::{mpsc, oneshot};
 
 use super::model::Dialect;
-use super::shell::{Outcome, Question, Shell};
+use super::shell::{Hold, Outcome, Question, Shell};
 use super::world::{Shared, pull};
 
 /// The session is over: the other side is gone or the device closed it.
@@ -168,8 +168,8 @@ impl Terminal {
             pull_session(&self.world, self.shell.session);
             return Err(Over);
         }
-        if let Some(position) = outcome.hold {
-            self.hold(position).await?;
+        if let Some(hold) = outcome.hold {
+            self.hold(hold).await?;
         }
         self.page(&outcome.text).await?;
         if outcome.close {
@@ -179,15 +179,10 @@ impl Terminal {
     }
 
     /// Waits for `release`. What is typed meanwhile waits too.
-    async fn hold(&mut self, position: usize) -> Step {
-        let (release, released) = oneshot::channel();
-        let device = self.shell.device.clone();
-        if let Some(device) = self.world.lock().devices.get_mut(&device) {
-            device.held.push(release);
-        }
-        let ended = self.until(released).await;
-        if let Some(device) = self.world.lock().devices.get_mut(&device) {
-            device.log.set_held(position, false);
+    async fn hold(&mut self, hold: Hold) -> Step {
+        let ended = self.until(hold.released).await;
+        if let Some(device) = self.world.lock().devices.get_mut(&self.shell.device) {
+            device.log.set_held(hold.position, false);
         }
         ended
     }
