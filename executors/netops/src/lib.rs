@@ -2,10 +2,11 @@
 //!
 //! Three roles (`inventory`, `config`, `telemetry`) are served by [`serve`]. In reading order: [`inventory`] (which
 //! devices), [`platform`] (what each vendor's words mean, pure text), [`ssh`] (sessions and terminals), [`tools`] (what
-//! MCP clients can call), [`server`] (stdio and HTTP).
+//! MCP clients can call), [`server`] (stdio and HTTP). [`sandbox`] is a network to try them on; it shares no code with them.
 
 pub mod inventory;
 pub mod platform;
+pub mod sandbox;
 pub mod server;
 pub mod ssh;
 pub mod tools;

@@ -133,7 +133,7 @@ fn lines(platform: Platform, name: &str, context: &impl Serialize) -> Vec<String
         .get_template(&format!("{}/{name}", platform.name()))
         .expect("each platform has each template");
     let text = template
-        .render(minijinja::Value::from_serialize(context))
+        .render(minijinja::value::Serde(context))
         .expect("a template of ours renders its own context");
     text.lines()
         .map(str::trim)
