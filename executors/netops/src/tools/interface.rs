@@ -14,7 +14,7 @@ use crate::platform::render::{self, InterfaceChange};
 /// Sets properties of an interface; what is absent stays as it is.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SetInterface {
+pub(super) struct SetInterface {
     /// Device name or management address.
     pub device: String,
     pub interface: String,
@@ -32,7 +32,7 @@ pub struct SetInterface {
 /// Which interface.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OneInterface {
+pub(super) struct OneInterface {
     /// Device name or management address.
     pub device: String,
     pub interface: String,
@@ -40,7 +40,7 @@ pub struct OneInterface {
 
 /// An interface as configured.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct InterfaceConfig {
+pub(super) struct InterfaceConfig {
     pub device: String,
     pub interface: String,
     /// Digest of the running configuration.
@@ -59,7 +59,11 @@ pub struct InterfaceConfig {
 }
 
 /// `get_interface`.
-pub async fn get(view: &View, device: &Device, name: &str) -> Result<InterfaceConfig, Fault> {
+pub(super) async fn get(
+    view: &View,
+    device: &Device,
+    name: &str,
+) -> Result<InterfaceConfig, Fault> {
     let (_lease, found) = view.find(device, None).await?;
     let interface = resolve(device, &found, name)?;
     Ok(InterfaceConfig {
