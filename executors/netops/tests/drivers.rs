@@ -2,6 +2,8 @@
 
 #[path = "drivers/changes.rs"]
 mod changes;
+#[path = "drivers/contracts.rs"]
+mod contracts;
 #[path = "drivers/kit.rs"]
 mod kit;
 #[path = "drivers/safety.rs"]

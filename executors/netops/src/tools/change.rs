@@ -1,7 +1,7 @@
 //! The one way in which a device is changed: look, compare, foresee, send line by line, look again.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,9 +16,14 @@ use crate::platform::model::{self, Foreseen};
 use crate::ssh::pool::Lease;
 use crate::ssh::session::Outcome;
 
+/// No line is sent later than this after the call came in: who stopped waiting for the answer (`timeout` in the
+/// contracts) and then waited on (`settle_after`) can trust that nothing lands afterwards.
+const WINDOW: Duration = Duration::from_secs(25);
+
 /// What the caller adds to a call in `_meta`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Terms {
+    received: Instant,
     expect_base: ExpectedBase,
     send_by_ms: Option<u64>,
     /// `io.flyball/purpose`.
@@ -56,6 +61,7 @@ impl Terms {
             .and_then(Value::as_str)
             .map(str::to_owned);
         Ok(Self {
+            received: Instant::now(),
             expect_base,
             send_by_ms,
             purpose,
@@ -95,8 +101,16 @@ impl Terms {
                 device: device.name.clone(),
                 send_by_ms,
             }),
+            _ if self.is_over() => Err(Fault::Busy {
+                device: device.name.clone(),
+            }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether it is too long since the call came in to send another line.
+    fn is_over(&self) -> bool {
+        self.received.elapsed() > WINDOW
     }
 }
 
@@ -218,7 +232,7 @@ pub(super) async fn write(
     }
     terms.check_time(device)?;
     lease.enter_config().await?;
-    let mut written = send(&mut lease, device, &foreseen).await;
+    let mut written = send(&mut lease, device, &foreseen, terms).await;
     look_again(&mut lease, device, &before, &mut written).await;
     Ok(written)
 }
@@ -247,10 +261,18 @@ fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Fore
     Ok(foreseen)
 }
 
-async fn send(lease: &mut Lease, device: &Device, foreseen: &Foreseen) -> Written {
+async fn send(lease: &mut Lease, device: &Device, foreseen: &Foreseen, terms: &Terms) -> Written {
     let mut written = Written::untouched(device, String::new());
     written.base = None;
     for (at, line) in foreseen.lines.iter().enumerate() {
+        if terms.is_over() {
+            refuse(
+                &mut written,
+                line,
+                "not sent: the call took too long".to_owned(),
+            );
+            break;
+        }
         let stanza = foreseen
             .places
             .get(at + 1)

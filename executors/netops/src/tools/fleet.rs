@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::reply::Fault;
 use crate::inventory::{self, Device, Files, Inventory, Stamp};
 use crate::platform::config::Config;
+use crate::platform::model::{self, same_interface};
 use crate::platform::{ospf, parse, refusal};
 use crate::ssh;
 use crate::ssh::pool::{Lease, Pool};
@@ -133,6 +134,21 @@ impl Found {
     /// Whether the device has this interface.
     pub(super) fn has_interface(&self, name: &str) -> bool {
         self.interfaces.iter().any(|present| present == name)
+    }
+
+    /// The interface of exactly this name. Short names are refused with the full one: a target has one name.
+    pub(super) fn interface(&self, name: &str) -> Result<&str, Fault> {
+        if let Some(exact) = self.interfaces.iter().find(|present| *present == name) {
+            return Ok(exact);
+        }
+        let meant = self
+            .interfaces
+            .iter()
+            .find(|present| same_interface(present, name));
+        Err(match meant {
+            Some(full) => Fault::Conflict(format!("write the interface's name out: {full}")),
+            None => model::Error::NoSuchInterface(name.to_owned()).into(),
+        })
     }
 
     /// The interface that carries the management address.

@@ -7,7 +7,6 @@ use super::change::Planner;
 use super::fleet::{Found, View};
 use super::reply::Fault;
 use crate::inventory::Device;
-use crate::platform::model::{self, same_interface};
 use crate::platform::ospf::{self, Interface};
 use crate::platform::render::{self, InterfaceChange};
 
@@ -79,14 +78,10 @@ pub(super) async fn get(
 }
 
 fn resolve(device: &Device, found: &Found, name: &str) -> Result<Interface, Fault> {
-    let spelled = found
-        .interfaces
-        .iter()
-        .find(|present| same_interface(present, name));
-    let spelled = spelled.ok_or_else(|| model::Error::NoSuchInterface(name.to_owned()))?;
+    let spelled = found.interface(name)?;
     let configured = ospf::interfaces(device.platform, &found.config).into_iter();
     let plain = || Interface {
-        name: spelled.clone(),
+        name: spelled.to_owned(),
         description: None,
         ospf_cost: None,
         mtu: None,
@@ -96,7 +91,7 @@ fn resolve(device: &Device, found: &Found, name: &str) -> Result<Interface, Faul
     };
     Ok(configured
         .into_iter()
-        .find(|i| i.name == *spelled)
+        .find(|i| i.name == spelled)
         .unwrap_or_else(plain))
 }
 

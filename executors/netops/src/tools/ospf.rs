@@ -10,7 +10,7 @@ use crate::inventory::Device;
 use crate::platform::Platform;
 use crate::platform::config::Config;
 use crate::platform::grammar::dotted_area;
-use crate::platform::model::{self, same_interface};
+use crate::platform::model;
 use crate::platform::ospf::{self, Interface, Process};
 use crate::platform::render::{self, NetworkStatement, OspfChange, OspfRemoval, OwnMembership};
 
@@ -186,10 +186,11 @@ impl ConfigureOspf {
         }
         let mut missing: Vec<Interface> = Vec::new();
         for name in &names {
+            let name = found.interface(name)?;
             let interface = all
                 .iter()
-                .find(|i| same_interface(&i.name, name) && found.has_interface(&i.name))
-                .ok_or_else(|| model::Error::NoSuchInterface(name.clone()))?;
+                .find(|i| i.name == name)
+                .ok_or_else(|| model::Error::NoSuchInterface(name.to_owned()))?;
             let known = missing.iter().any(|m| m.name == interface.name);
             if !known && !self.is_member(device, interface, processes, area)? {
                 missing.push(interface.clone());

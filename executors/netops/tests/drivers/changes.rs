@@ -382,7 +382,7 @@ async fn saving_is_believed_only_when_read_back() {
 #[tokio::test]
 async fn previews_show_the_native_lines() {
     let lab = Lab::start(&[]).await;
-    let args = json!({"device": "bj-core-1", "interface": "gi0/1", "ospf_cost": 50});
+    let args = json!({"device": "bj-core-1", "interface": "GigabitEthernet0/1", "ospf_cost": 50});
     let preview = lab.ok("preview_interface", args).await;
     assert_eq!(
         strings(&preview["lines"]),

@@ -1,8 +1,13 @@
 //! What must not happen, and what must not be called success.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use flyball_netops::Role;
 use flyball_netops::tools::Toolbox;
 use serde_json::{Value, json};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::kit::{Lab, object};
 
@@ -130,23 +135,42 @@ async fn denied_lines_never_reach_a_device() {
         ("bj-core-2", "quit"),
     ];
     for (device, line) in dangerous {
-        lab.err(
-            "apply_lines",
-            json!({"device": device, "lines": ["interface LoopBack0", line]}),
-        )
-        .await;
         let only = lab
             .err("apply_lines", json!({"device": device, "lines": [line]}))
             .await;
         assert!(only["refused"].is_string(), "{line}: {only}");
+        // `exit` and `quit` may end a stanza; nothing else of these may stand in one.
+        if !matches!(line, "exit" | "quit") {
+            let lines = json!(["interface LoopBack0", line]);
+            lab.err("apply_lines", json!({"device": device, "lines": lines}))
+                .await;
+        }
     }
-    for (device, management) in [("bj-core-1", "gi0/0"), ("bj-core-2", "MEth0/0/0")] {
-        let args =
-            json!({"device": device, "lines": [format!("interface {management}"), "shutdown"]});
-        assert_eq!(lab.err("apply_lines", args).await["refused"], "denied");
+    for (device, management) in [
+        ("bj-core-1", "GigabitEthernet0/0"),
+        ("bj-core-2", "MEth0/0/0"),
+    ] {
+        let lines = json!([format!("interface {management}"), "shutdown"]);
+        let refused = lab
+            .err("apply_lines", json!({"device": device, "lines": lines}))
+            .await;
+        assert_eq!(refused["refused"], "denied");
         let args = json!({"device": device, "interface": management, "enabled": false});
         assert_eq!(lab.err(SET, args).await["refused"], "denied");
     }
+    let short = lab
+        .err(
+            SET,
+            json!({"device": "bj-core-1", "interface": "gi0/1", "ospf_cost": 5}),
+        )
+        .await;
+    assert!(
+        short["error"]
+            .as_str()
+            .unwrap()
+            .contains("GigabitEthernet0/1"),
+        "one name per target: {short}"
+    );
     let injected = json!({"device": "bj-core-1", "interface": "GigabitEthernet0/1", "description": "x\nreload"});
     lab.err(SET, injected).await;
     assert!(
@@ -248,23 +272,48 @@ async fn another_host_key_is_refused() {
     );
 }
 
+/// Forwards to the device and counts connections; the inventory then points here.
+async fn counted(lab: &Lab) -> Arc<AtomicUsize> {
+    let device = lab.ok("get_device", json!({"device": "bj-core-1"})).await;
+    let address = device["address"].as_str().unwrap().to_owned();
+    let text = std::fs::read_to_string(lab.sandbox.inventory_path()).unwrap();
+    let port = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("port: "))
+        .unwrap()
+        .to_owned();
+    let listener = TcpListener::bind((address.as_str(), 0)).await.unwrap();
+    let ours = listener.local_addr().unwrap().port();
+    lab.edit("inventory.yaml", |text| {
+        text.replace(&format!("port: {port}"), &format!("port: {ours}"))
+    });
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let port: u16 = port.parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let mut far = TcpStream::connect((address.as_str(), port)).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await.ok() });
+        }
+    });
+    count
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_tried_once() {
     let lab = Lab::start(&["bj-core-1"]).await;
+    let count = counted(&lab).await;
     let right = std::fs::read_to_string(lab.sandbox.dir().join("credentials.yaml")).unwrap();
     lab.edit("credentials.yaml", |text| {
         text.replace("password: ", "password: wrong")
     });
     let calls = (0..4).map(|_| lab.err("get_config", json!({"device": "bj-core-1"})));
     for refused in futures::future::join_all(calls).await {
-        assert!(
-            refused["error"]
-                .as_str()
-                .unwrap()
-                .contains("authentication refused"),
-            "{refused}"
-        );
+        let error = refused["error"].as_str().unwrap();
+        assert!(error.contains("authentication refused"), "{refused}");
     }
+    assert_eq!(count.load(Ordering::SeqCst), 1, "four calls, one attempt");
     lab.edit("credentials.yaml", |_| right.clone());
     lab.ok("get_config", json!({"device": "bj-core-1"})).await;
 }

@@ -152,8 +152,11 @@ async fn reachability_counts_ordered_pairs_and_what_cannot_be_asked() {
         (&json!(12), &json!(1.0)),
         "{all}"
     );
-    lab.ask(json!({"cmd": "fault", "device": "sh-edge-1", "kind": "black_hole"}))
-        .await;
+    // Both cores drop what they should pass on; every adjacency stays Full.
+    for core in ["sh-core-1", "sh-core-2"] {
+        lab.ask(json!({"cmd": "fault", "device": core, "kind": "black_hole"}))
+            .await;
+    }
     let holed = lab.ok("reachability", json!({"site": "shanghai"})).await;
     assert!(
         strings(&holed["unreachable"]).contains(&"sh-edge-1 -> sh-edge-2".to_owned()),
