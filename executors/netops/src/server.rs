@@ -308,7 +308,7 @@ impl ServerHandler for NetopsServer {
         let reply = self.run(request, meta).await;
         let reply = reply
             .ok_or_else(|| ErrorData::invalid_params(format!("tool not found: {name}"), None))?;
-        Ok(CallToolResponse::Complete(result(reply).into()))
+        Ok(CallToolResponse::Complete(result(reply)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The tools against the sandbox network, over real SSH.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 #[path = "drivers/changes.rs"]
 mod changes;
 #[path = "drivers/contracts.rs"]

@@ -85,6 +85,14 @@ fn config_tools() -> Vec<Tool> {
             "An interface of a device as configured.",
             Does::Read,
         ),
+    ];
+    tools.extend(text_tools());
+    tools
+}
+
+/// Raw lines and whole configurations.
+fn text_tools() -> Vec<Tool> {
+    let mut tools = vec![
         tool::<config::ApplyLines, change::Written>(
             "apply_lines",
             "Sends native configuration lines to a device one by one and stops at the first that it refuses.",
