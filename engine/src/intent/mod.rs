@@ -5,7 +5,11 @@
 //! should be in flight now, from the state alone.
 
 pub mod command;
+pub mod effects;
 pub mod event;
+pub mod item;
+pub mod replay;
+pub mod state;
 
 use crate::actor::Origin;
 use serde::{Deserialize, Serialize};
