@@ -64,6 +64,11 @@ impl Root {
 pub struct Scope(&'static [Root]);
 
 impl Scope {
+    /// A scope of one's own.
+    pub const fn of(roots: &'static [Root]) -> Self {
+        Self(roots)
+    }
+
     /// A step without `for_each`, pre-checks' arguments, `for_each` itself.
     pub const STEP: Self = Self(&[Root::Steps, Root::Params, Root::Alarm]);
     /// A step with `for_each`: its `args` and `when`, and its gate's `args`.

@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_COMPREHENSIONS: usize = 2;
 
 /// The functions that an expression may call. None of them reads a clock or draws lots.
-const FUNCTIONS: [&str; 31] = [
+const FUNCTIONS: [&str; 25] = [
     "size",
     "contains",
     "startsWith",
@@ -40,13 +40,10 @@ const FUNCTIONS: [&str; 31] = [
     "getMinutes",
     "getSeconds",
     "getMilliseconds",
-    "has",
-    "map",
-    "filter",
-    "all",
-    "exists",
-    "exists_one",
 ];
+
+/// Macros: a call of one that is still in the tree has the wrong arguments.
+const MACROS: [&str; 6] = ["has", "map", "filter", "all", "exists", "exists_one"];
 
 /// Names of types, as `type(x) == string` uses them.
 const TYPES: [&str; 10] = [
@@ -229,9 +226,9 @@ impl Walker {
         let operator = name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.')
             || (name.starts_with('_') && name.ends_with('_'));
         if !operator && !FUNCTIONS.contains(&name) {
-            let near = nearest(name, FUNCTIONS);
+            let near = nearest(name, FUNCTIONS.into_iter().chain(MACROS));
             return Err(ExprFault {
-                message: format!("there is no function {name:?}"),
+                message: format!("there is no function {name:?} with these arguments"),
                 suggestion: near.map(|near| format!("did you mean {near:?}?")),
             });
         }
