@@ -7,8 +7,10 @@
 //! What is absent on purpose: no network, no disk, no model, no HTTP. Those live behind [`ports`] and [`journal`].
 
 pub mod actor;
+pub mod binding;
 pub mod canonical;
 pub mod contract;
+pub mod expr;
 pub mod fault;
 pub mod ids;
 pub mod intent;

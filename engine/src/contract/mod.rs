@@ -1,4 +1,8 @@
 //! The operator's statement of what a tool does to the world. Servers' own hints are never believed.
+//!
+//! [`apply`] answers what a contract says of one call.
+
+pub mod apply;
 
 use crate::canonical::Digest;
 use crate::span::Span;
