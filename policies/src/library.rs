@@ -66,7 +66,8 @@ impl Library {
         if let Some(dir) = &settings.dir {
             read_dir(dir, &mut sources, &mut faults);
         }
-        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).expect("the shipped schema parses: loaded in every test");
+        let (schema, _) =
+            Schema::from_cedarschema_str(SCHEMA).expect("the shipped schema parses: loaded in every test");
         let mut library = Self {
             schema,
             set: PolicySet::new(),
@@ -145,10 +146,10 @@ impl Library {
         Ok(PolicyInfo {
             id: id.to_owned(),
             effect: effect.to_owned(),
-            reason: policy.annotation("reason").filter(|r| !r.is_empty()).map_or_else(
-                || format!("the policy {id} says so"),
-                str::to_owned,
-            ),
+            reason: policy
+                .annotation("reason")
+                .filter(|r| !r.is_empty())
+                .map_or_else(|| format!("the policy {id} says so"), str::to_owned),
             file: source.file.clone(),
             line: PolicyFault::at(&source.file, &source.text, at, "").line,
             text: text.to_owned(),
@@ -158,12 +159,17 @@ impl Library {
 
 /// The operator's files by name, so that faults and duplicates come out the same each time.
 fn read_dir(dir: &Path, sources: &mut Vec<Source>, faults: &mut Vec<PolicyFault>) {
-    let listed = fs::read_dir(dir).and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>());
+    let listed =
+        fs::read_dir(dir).and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>());
     let mut paths = match listed {
         Ok(paths) => paths,
         Err(error) => {
             let fix = "create the folder, or leave `policies` out of the settings";
-            faults.push(PolicyFault::nowhere(&dir.display().to_string(), format!("cannot be read: {error}"), fix));
+            faults.push(PolicyFault::nowhere(
+                &dir.display().to_string(),
+                format!("cannot be read: {error}"),
+                fix,
+            ));
             return;
         }
     };
@@ -185,7 +191,13 @@ fn read_dir(dir: &Path, sources: &mut Vec<Source>, faults: &mut Vec<PolicyFault>
 fn in_order<'t>(parsed: &PolicySet, text: &'t str) -> Vec<(Policy, &'t str, usize)> {
     let mut policies: Vec<Policy> = parsed.policies().cloned().collect();
     // Cedar calls them policy0, policy1, … in the order of the file.
-    policies.sort_by_key(|p| p.id().to_string().trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX));
+    policies.sort_by_key(|p| {
+        p.id()
+            .to_string()
+            .trim_start_matches("policy")
+            .parse::<usize>()
+            .unwrap_or(usize::MAX)
+    });
     let mut from = 0;
     let mut found = Vec::with_capacity(policies.len());
     for policy in policies {
