@@ -3,7 +3,7 @@
 use crate::fault::PolicyFault;
 use crate::settings::PolicySettings;
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -221,6 +221,13 @@ fn validate(schema: &Schema, policies: &PolicySet, source: &Source, faults: &mut
     found.dedup();
     faults.extend(found);
     for warning in result.validation_warnings() {
-        tracing::warn!(file = %source.file, %warning, "policy");
+        // `resource == Server::"x"` where `in` was meant: a forbid that never applies is worse than none.
+        if let ValidationWarning::ImpossiblePolicy(_) = warning {
+            let fault = PolicyFault::of_cedar(&source.file, &source.text, &DetailedError::from(warning), 0);
+            let fix = "check the kinds of principal and resource that the action takes in flyball.cedarschema (a tool is `in` its server); comment the policy out to switch it off";
+            faults.push(fault.suggest(fix));
+        } else {
+            tracing::warn!(file = %source.file, %warning, "policy");
+        }
     }
 }

@@ -61,9 +61,18 @@ fn wrong_roles_effects_actions_and_types_are_found() {
 }
 
 #[test]
-fn a_policy_that_would_let_an_agent_approve_does_not_load() {
-    let faults = try_with(&[r#"@id("x") permit(principal is Agent, action == Action::"approve", resource);"#]);
-    assert!(faults.is_err());
+fn a_policy_that_can_never_apply_does_not_load() {
+    for text in [
+        "\n@id(\"x\") permit(principal is Agent, action == Action::\"approve\", resource);",
+        "\n@id(\"x\") forbid(principal, action == Action::\"call\", resource == Server::\"config\");",
+    ] {
+        let fault = fault(text);
+        assert_eq!(fault.line, 2, "{fault}");
+        assert!(
+            fault.suggestion.as_deref().unwrap_or_default().contains("cedarschema"),
+            "{fault}"
+        );
+    }
 }
 
 #[test]

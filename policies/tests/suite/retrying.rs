@@ -22,7 +22,7 @@ fn not_sent(retry_after_ms: Option<u64>) -> Outcome {
 
 /// Waits in milliseconds and the rule of the attempts after the first, until no more is granted.
 fn retries(effect: EffectClass, outcome: &Outcome) -> Vec<(u128, String)> {
-    let (policies, tool) = (defaults(), "a/b".parse().unwrap());
+    let (policies, tool) = (defaults(), "a/b".parse().expect("a tool name"));
     let granted = (1..100).map_while(|attempts| {
         policies.retry(&RetryQuestion {
             tool: &tool,
