@@ -160,4 +160,8 @@ pub trait Policy: Send + Sync {
     /// Whether a principal may do an action (`submit`, `approve`, `cancel`, `settle`, …) on an intent, and by which rule.
     fn may(&self, actor: &Actor, action: &str, request: Option<&Request>) -> Result<RuleApplied, RuleApplied>;
     fn retry(&self, question: &RetryQuestion<'_>) -> Option<RetryGranted>;
+    /// How long a person may take to approve.
+    fn approval_ttl(&self) -> Duration {
+        Duration::from_secs(24 * 3600)
+    }
 }

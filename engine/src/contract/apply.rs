@@ -233,3 +233,11 @@ pub fn output_from_state(contract: &Contract, known: &Known, state: &Value) -> O
     let bindings = known.bindings().with(Root::State, state.clone());
     Some(eval(source, Scope::CONTRACT, &bindings))
 }
+
+/// Whether an error answer proves that nothing was done. Without a result it proves nothing.
+pub fn had_no_effect(contract: &Contract, known: &Known, output: &Value) -> bool {
+    contract.no_effect_when.as_ref().is_some_and(|source| {
+        let bindings = known.bindings().with(Root::Output, output.clone());
+        eval_bool(source, Scope::CONTRACT, &bindings) == Ok(true)
+    })
+}

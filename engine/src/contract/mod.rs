@@ -43,6 +43,8 @@ pub enum ErrorMeans {
     Unknown,
     /// Nothing happened: failed.
     NoEffect,
+    /// The call is over and part of it may be in: failed, and to be taken back.
+    Partial,
 }
 
 /// When a call that is settled as `not_applied` may be sent again.
@@ -127,6 +129,9 @@ pub struct Contract {
     pub fails_when: Option<String>,
     #[serde(default)]
     pub error_means: ErrorMeans,
+    /// CEL over `output`: an error answer that proves that nothing was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_effect_when: Option<String>,
     /// CEL over `args`: the call is refused before anything is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuse_when: Option<String>,

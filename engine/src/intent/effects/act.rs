@@ -226,7 +226,6 @@ impl IntentState {
                 }
                 Some(CheckVerdict::Held | CheckVerdict::Recorded) => {}
                 Some(CheckVerdict::Missed) => {
-                    open = true;
                     let why = format!("post-check {} ({}) does not hold", index + 1, definition.tool);
                     due.record.push(Event::RollbackStarted { why });
                     return;

@@ -11,7 +11,7 @@ impl IntentState {
     pub(super) fn due_look(&self, due: &mut Due) {
         let Some(accepted) = &self.accepted else { return };
         let plan = &accepted.plan;
-        if let Some(why) = self.failed_read(plan) {
+        if let Some(why) = self.failed_look(plan) {
             due.record.push(Event::RollbackStarted { why });
             return;
         }
@@ -69,9 +69,8 @@ impl IntentState {
         none.then(|| format!("step {} gave no output", step.id))
     }
 
-    fn failed_read(&self, plan: &Plan) -> Option<String> {
-        plan.each()
-            .filter(|(s, f)| !f.mutating && s.on_failure != OnFailure::Continue)
+    fn failed_look(&self, plan: &Plan) -> Option<String> {
+        plan.each().filter(|(s, _)| s.on_failure != OnFailure::Continue)
             .find_map(|(s, _)| {
                 let (id, item) = self.items_of(&s.id).find(|(_, i)| i.status == ItemStatus::Failed)?;
                 Some(format!(
