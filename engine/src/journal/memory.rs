@@ -320,3 +320,45 @@ impl Journal for InMemoryJournal {
         self.state().writes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::conformance::{append, claimed, command};
+    use std::sync::Arc;
+
+    fn fresh() -> Arc<dyn Journal> {
+        Arc::new(InMemoryJournal::new())
+    }
+    crate::journal_conformance!(fresh());
+
+    #[tokio::test]
+    async fn what_a_broken_disk_refuses_is_not_there_and_reads_go_on() {
+        let memory = Arc::new(InMemoryJournal::new());
+        let journal: Arc<dyn Journal> = memory.clone();
+        let (intent, epoch) = claimed(&journal).await;
+        memory.refuse_writes(Some("no space left"));
+        let refused = append(&journal, intent, epoch, Commit::default()).await;
+        assert!(matches!(refused, Err(Error::Unwritable(why)) if why == "no space left"));
+        assert!(journal.post(intent, command("c")).await.is_err() && journal.claim(intent).await.is_err());
+        assert_eq!(journal.head(intent).await.unwrap().seq, 1);
+        memory.refuse_writes(None);
+        append(&journal, intent, epoch, Commit::default()).await.unwrap();
+        assert_eq!(memory.entries(intent).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_next_wake_up_is_that_of_the_last_commit() {
+        let memory = Arc::new(InMemoryJournal::new());
+        let journal: Arc<dyn Journal> = memory.clone();
+        let (intent, epoch) = claimed(&journal).await;
+        for wake_ms in [Some(7), None] {
+            let commit = Commit {
+                wake_ms,
+                ..Commit::default()
+            };
+            append(&journal, intent, epoch, commit).await.unwrap();
+            assert_eq!(memory.wake_ms(intent), wake_ms);
+        }
+    }
+}
