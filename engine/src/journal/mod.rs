@@ -1,7 +1,11 @@
 //! The journal: the only truth. One stream of chained entries per intent, and the durable things that must change with
 //! it in one atomic, synced write.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 pub mod memory;
+pub mod rules;
+pub mod watchers;
 
 use crate::actor::Actor;
 use crate::canonical::{Digest, canonical_bytes};
@@ -197,6 +201,7 @@ pub struct Filter {
     pub open: bool,
     /// Rows after this intent, newest first.
     pub after: Option<IntentId>,
+    /// At most so many; 0 means all.
     pub limit: usize,
 }
 
@@ -239,6 +244,8 @@ pub trait Journal: Send + Sync {
     async fn checkpoint(&self, intent: IntentId) -> Result<Option<Checkpoint>, Error>;
     /// The bytes of a blob, decrypted if sealed. None: missing or shredded.
     async fn blob(&self, intent: IntentId, digest: &Digest) -> Result<Option<Vec<u8>>, Error>;
+    /// Makes the intent's sealed blobs unreadable for good. Entries and plain blobs stay. Durable on return.
+    async fn shred(&self, intent: IntentId) -> Result<(), Error>;
 
     async fn list(&self, filter: Filter) -> Result<Vec<IntentRow>, Error>;
     async fn row(&self, intent: IntentId) -> Result<Option<IntentRow>, Error>;
