@@ -1,0 +1,268 @@
+//! Definitions of the tools: names, descriptions, schemas, and annotations that tell the truth.
+
+use std::sync::Arc;
+
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use schemars::JsonSchema;
+use serde_json::{Value, json};
+
+use super::{batch, change, config, devices, interface, ospf, reach, status};
+use crate::server::Role;
+
+/// What a tool does to the world, as far as annotations can say.
+#[derive(Clone, Copy)]
+enum Does {
+    Read,
+    /// Changes devices; saying it twice changes nothing more.
+    Set,
+    /// Changes devices in ways that depend on the lines given.
+    Lines,
+}
+
+/// The tools of a role.
+pub fn tools(role: Role) -> Vec<Tool> {
+    match role {
+        Role::Inventory => inventory(),
+        Role::Config => config_tools(),
+        Role::Telemetry => telemetry(),
+    }
+}
+
+fn inventory() -> Vec<Tool> {
+    vec![
+        tool::<devices::ListDevices, devices::Devices>(
+            "list_devices",
+            "Lists the devices of the inventory, by site, role or platform.",
+            Does::Read,
+        ),
+        tool::<devices::OneDevice, devices::Detail>(
+            "get_device",
+            "One device of the inventory, by name or address, with its links and loopback.",
+            Does::Read,
+        ),
+    ]
+}
+
+fn config_tools() -> Vec<Tool> {
+    let mut tools = vec![
+        tool::<ospf::ConfigureOspf, change::Written>(
+            "configure_ospf",
+            "Puts a device's links and loopback into an OSPF area. Lines already there are not sent again.",
+            Does::Set,
+        ),
+        tool::<ospf::ConfigureOspf, change::Preview>(
+            "preview_ospf",
+            "Shows the exact lines that configure_ospf would send, and the lines that lead back.",
+            Does::Read,
+        ),
+        tool::<ospf::RemoveOspf, change::Written>(
+            "remove_ospf",
+            "Removes an OSPF process from a device.",
+            Does::Set,
+        ),
+        tool::<ospf::RemoveOspf, change::Preview>(
+            "preview_remove_ospf",
+            "Shows the exact lines that remove_ospf would send, and the lines that lead back.",
+            Does::Read,
+        ),
+        tool::<devices::OneDevice, ospf::OspfState>(
+            "get_ospf",
+            "OSPF processes of a device as configured: router id, areas, interfaces.",
+            Does::Read,
+        ),
+        tool::<interface::SetInterface, change::Written>(
+            "set_interface",
+            "Sets description, OSPF cost, MTU or the enabled state of an interface.",
+            Does::Set,
+        ),
+        tool::<interface::SetInterface, change::Preview>(
+            "preview_interface",
+            "Shows the exact lines that set_interface would send, and the lines that lead back.",
+            Does::Read,
+        ),
+        tool::<interface::OneInterface, interface::InterfaceConfig>(
+            "get_interface",
+            "An interface of a device as configured.",
+            Does::Read,
+        ),
+        tool::<config::ApplyLines, change::Written>(
+            "apply_lines",
+            "Sends native configuration lines to a device one by one and stops at the first that it refuses.",
+            Does::Lines,
+        ),
+        tool::<config::ApplyLines, change::Preview>(
+            "preview_lines",
+            "Shows what native configuration lines would change, and the lines that lead back.",
+            Does::Read,
+        ),
+        tool::<config::GetConfig, config::ConfigText>(
+            "get_config",
+            "The running or startup configuration of a device, secrets removed, and whether it is saved.",
+            Does::Read,
+        ),
+        tool::<devices::OneDevice, config::Saved>(
+            "save",
+            "Saves the running configuration of a device as its startup configuration, and reads it back.",
+            Does::Set,
+        ),
+    ];
+    let batch = define::<batch::BatchResult>(
+        "batch_configure_devices",
+        "Batch Configure Network Devices",
+        object(batch_schema()),
+        Does::Lines,
+    );
+    tools.push(batch);
+    tools
+}
+
+fn telemetry() -> Vec<Tool> {
+    vec![
+        tool::<status::OspfNeighbors, status::Neighbors>(
+            "ospf_neighbors",
+            "OSPF neighbours of a device and the state of each adjacency.",
+            Does::Read,
+        ),
+        tool::<status::InterfaceStatus, status::Interfaces>(
+            "interface_status",
+            "Whether the interfaces of a device are up.",
+            Does::Read,
+        ),
+        tool::<reach::Reachability, reach::Reached>(
+            "reachability",
+            "Each device in scope pings the loopback of every other: which pairs reach each other.",
+            Does::Read,
+        ),
+        tool::<reach::Ping, reach::PingResult>(
+            "ping",
+            "Pings an address, or another device's loopback, from a device.",
+            Does::Read,
+        ),
+        define::<status::Status>(
+            "check_device_status",
+            "Check the Status of Network Devices",
+            object(status_schema()),
+            Does::Read,
+        ),
+    ]
+}
+
+/// As printed in draft-yang-nmrg-mcp-nm-01, section 10.1.
+fn batch_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "device_ips": {"type": "array", "items": {"type": "string"}, "description": "Device IP List"},
+            "commands": {"type": "array", "items": {"type": "string"}, "description": "CLI Sequence"},
+            "credential_id": {"type": "string", "description": "Credential ID"}
+        },
+        "required": ["device_ips", "commands"]
+    })
+}
+
+/// As printed in draft-yang-nmrg-mcp-nm-01, section 10.1.
+fn status_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "device_ip": {"type": "string"},
+            "metrics": {"type": "array", "items": {"enum": ["cpu", "memory", "interface"]}}
+        }
+    })
+}
+
+fn tool<In: JsonSchema, Out: JsonSchema>(
+    name: &'static str,
+    description: &'static str,
+    does: Does,
+) -> Tool {
+    define::<Out>(name, description, schema::<In>(), does)
+}
+
+fn define<Out: JsonSchema>(
+    name: &'static str,
+    description: &'static str,
+    input: JsonObject,
+    does: Does,
+) -> Tool {
+    let annotations = match does {
+        Does::Read => ToolAnnotations::new()
+            .read_only(true)
+            .destructive(false)
+            .idempotent(true),
+        Does::Set => ToolAnnotations::new()
+            .read_only(false)
+            .destructive(true)
+            .idempotent(true),
+        Does::Lines => ToolAnnotations::new()
+            .read_only(false)
+            .destructive(true)
+            .idempotent(false),
+    };
+    Tool::new(name, description, Arc::new(input))
+        .with_raw_output_schema(Arc::new(schema::<Out>()))
+        .with_annotations(annotations.open_world(false))
+}
+
+fn schema<T: JsonSchema>() -> JsonObject {
+    let mut schema = object(schemars::schema_for!(T).to_value());
+    schema.remove("$schema");
+    schema
+}
+
+fn object(value: Value) -> JsonObject {
+    match value {
+        Value::Object(map) => map,
+        _ => JsonObject::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Tool> {
+        [Role::Inventory, Role::Config, Role::Telemetry]
+            .into_iter()
+            .flat_map(tools)
+            .collect()
+    }
+
+    #[test]
+    fn each_tool_has_object_schemas_and_annotations() {
+        for tool in all() {
+            assert_eq!(tool.input_schema["type"], "object", "{}", tool.name);
+            assert_eq!(
+                tool.output_schema.as_ref().unwrap()["type"],
+                "object",
+                "{}",
+                tool.name
+            );
+            assert!(
+                tool.annotations.unwrap().read_only_hint.is_some(),
+                "{}",
+                tool.name
+            );
+        }
+    }
+
+    #[test]
+    fn only_reads_say_that_they_are_reads() {
+        let writes: Vec<_> = all()
+            .into_iter()
+            .filter(|t| t.annotations.as_ref().unwrap().read_only_hint == Some(false))
+            .map(|t| t.name)
+            .collect();
+        assert_eq!(
+            writes,
+            [
+                "configure_ospf",
+                "remove_ospf",
+                "set_interface",
+                "apply_lines",
+                "save",
+                "batch_configure_devices"
+            ]
+        );
+    }
+}

@@ -1,0 +1,315 @@
+//! The one way in which a device is changed: look, compare, foresee, send line by line, look again.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::fleet::{Found, View};
+use super::reply::Fault;
+use crate::inventory::Device;
+use crate::platform::config::Config;
+use crate::platform::deny;
+use crate::platform::model::{self, Foreseen};
+use crate::ssh::pool::Lease;
+use crate::ssh::session::Outcome;
+
+/// What the caller adds to a call in `_meta`.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    expect_base: ExpectedBase,
+    send_by_ms: Option<u64>,
+    /// `io.flyball/purpose`.
+    pub purpose: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+enum ExpectedBase {
+    #[default]
+    Any,
+    One(String),
+    PerDevice(BTreeMap<String, String>),
+}
+
+impl Terms {
+    /// Reads the keys `io.flyball/…`. One that cannot be read is a fault: ignoring a fence would open it.
+    pub fn read(meta: &Map<String, Value>) -> Result<Self, Fault> {
+        let bad =
+            |key: &str| Fault::Arguments(format!("_meta[\"io.flyball/{key}\"] cannot be read"));
+        let expect_base = match meta.get("io.flyball/expect_base") {
+            None | Some(Value::Null) => ExpectedBase::Any,
+            Some(Value::String(base)) => ExpectedBase::One(base.clone()),
+            Some(value @ Value::Object(_)) => {
+                let map = serde_json::from_value(value.clone()).map_err(|_| bad("expect_base"))?;
+                ExpectedBase::PerDevice(map)
+            }
+            Some(_) => return Err(bad("expect_base")),
+        };
+        let send_by_ms = match meta.get("io.flyball/send_by") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(value.as_u64().ok_or_else(|| bad("send_by"))?),
+        };
+        let purpose = meta
+            .get("io.flyball/purpose")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        Ok(Self {
+            expect_base,
+            send_by_ms,
+            purpose,
+        })
+    }
+
+    /// Refuses when the configuration is not the one that the caller looked at.
+    pub fn check_base(&self, device: &Device, found: &Config) -> Result<(), Fault> {
+        let expected = match &self.expect_base {
+            ExpectedBase::Any => return Ok(()),
+            ExpectedBase::One(base) => Some(base),
+            ExpectedBase::PerDevice(map) => map
+                .get(&device.name)
+                .or_else(|| map.get(&device.address.to_string())),
+        };
+        let found = found.digest();
+        match expected {
+            Some(expected) if *expected == found => Ok(()),
+            // A map that leaves a device out does not approve of changing it.
+            other => Err(Fault::BaseMoved {
+                device: device.name.clone(),
+                expected: other
+                    .cloned()
+                    .unwrap_or_else(|| "none given for this device".into()),
+                found,
+            }),
+        }
+    }
+
+    /// Refuses when the time to send is over.
+    pub fn check_time(&self, device: &Device) -> Result<(), Fault> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(u64::MAX, |d| d.as_millis() as u64);
+        match self.send_by_ms {
+            Some(send_by_ms) if now > send_by_ms => Err(Fault::TooLate {
+                device: device.name.clone(),
+                send_by_ms,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The exact change, not made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Preview {
+    pub device: String,
+    pub platform: String,
+    /// Native configuration lines as they would be sent.
+    pub lines: Vec<String>,
+    /// Native lines that lead exactly back.
+    pub reverse: Vec<String>,
+    /// Lines for which no exact way back is known.
+    pub irreversible: Vec<String>,
+    /// Digest of the configuration that the change is made against.
+    pub base: String,
+    /// Nothing would change.
+    pub unchanged: bool,
+}
+
+/// What became of a change.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Written {
+    pub device: String,
+    /// The running configuration is not what it was.
+    pub changed: bool,
+    /// One result per line that was sent.
+    pub lines: Vec<LineResult>,
+    /// Lines sent, refused ones included.
+    pub sent: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedLine>,
+    /// Why it is not known what the device did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+    /// Digest of the configuration afterwards; absent when it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+}
+
+impl Written {
+    /// Whether anything but a clean success happened.
+    pub fn is_error(&self) -> bool {
+        self.refused.is_some() || self.unknown.is_some()
+    }
+
+    fn untouched(device: &Device, base: String) -> Self {
+        let device = device.name.clone();
+        Self {
+            device,
+            changed: false,
+            lines: vec![],
+            sent: 0,
+            refused: None,
+            unknown: None,
+            base: Some(base),
+        }
+    }
+}
+
+/// One line and the device's word on it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LineResult {
+    pub line: String,
+    pub ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The line at which the device said no; what stands before it is in.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct RefusedLine {
+    pub line: String,
+    pub message: String,
+}
+
+/// Makes the lines of a change from what was found on the device.
+pub trait Planner: Send + Sync {
+    /// Native lines, none if the device is as wanted already.
+    fn lines(&self, device: &Device, found: &Found) -> Result<Vec<String>, Fault>;
+}
+
+/// Renders a change and its way back.
+pub async fn preview(
+    view: &View,
+    device: &Device,
+    planner: &dyn Planner,
+) -> Result<Preview, Fault> {
+    let (_lease, found) = view.find(device, None).await?;
+    let foreseen = foresee(device, &found, planner)?;
+    Ok(Preview {
+        device: device.name.clone(),
+        platform: device.platform.name().to_owned(),
+        base: found.config.digest(),
+        lines: foreseen.lines,
+        reverse: foreseen.reverse,
+        irreversible: foreseen.irreversible,
+        unchanged: foreseen.unchanged,
+    })
+}
+
+/// Changes a device. A fault means that nothing was sent.
+pub async fn write(
+    view: &View,
+    device: &Device,
+    credential: Option<&str>,
+    terms: &Terms,
+    planner: &dyn Planner,
+) -> Result<Written, Fault> {
+    refuse_unless_writable(device)?;
+    terms.check_time(device)?;
+    let _alone = view.writer(device).await;
+    let (mut lease, found) = view.find(device, credential).await?;
+    terms.check_base(device, &found.config)?;
+    let foreseen = foresee(device, &found, planner)?;
+    let before = found.config.digest();
+    if foreseen.unchanged {
+        return Ok(Written::untouched(device, before));
+    }
+    terms.check_time(device)?;
+    lease.enter_config().await?;
+    let mut written = send(&mut lease, device, &foreseen).await;
+    look_again(&mut lease, device, &before, &mut written).await;
+    Ok(written)
+}
+
+/// A device is written to only if the inventory says so.
+pub fn refuse_unless_writable(device: &Device) -> Result<(), Fault> {
+    if device.writable {
+        Ok(())
+    } else {
+        Err(Fault::NotWritable(device.name.clone()))
+    }
+}
+
+fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Foreseen, Fault> {
+    let lines = planner.lines(device, found)?;
+    let exists = |name: &str| found.has_interface(name);
+    deny::check(device.platform, &lines, &[], None)?;
+    let foreseen = model::foresee(device.platform, &found.config, &exists, &lines)?;
+    let management = found.management(device);
+    deny::check(
+        device.platform,
+        &lines,
+        &foreseen.places,
+        management.as_deref(),
+    )?;
+    Ok(foreseen)
+}
+
+async fn send(lease: &mut Lease, device: &Device, foreseen: &Foreseen) -> Written {
+    let mut written = Written::untouched(device, String::new());
+    written.base = None;
+    for (at, line) in foreseen.lines.iter().enumerate() {
+        let stanza = foreseen
+            .places
+            .get(at + 1)
+            .map_or("", |place| &place.stanza);
+        written.sent += 1;
+        let (ok, message) = match lease.configure(line).await {
+            // The next line belongs into a stanza, and the device did not open it: it would land elsewhere.
+            Outcome::Accepted { at_top: true, .. } if !stanza.is_empty() => refuse(
+                &mut written,
+                line,
+                format!("the device did not enter `{stanza}`"),
+            ),
+            Outcome::Accepted { message, .. } => (true, message),
+            Outcome::Refused { message } => refuse(&mut written, line, message),
+            Outcome::Unknown { error } => {
+                written.unknown = Some(error.to_string());
+                (false, Some("no answer seen".into()))
+            }
+        };
+        let (line, message) = (
+            line.clone(),
+            message.map(|m| crate::platform::redact::line(&m)),
+        );
+        written.lines.push(LineResult { line, ok, message });
+        if !ok {
+            break;
+        }
+    }
+    written
+}
+
+fn refuse(written: &mut Written, line: &str, message: String) -> (bool, Option<String>) {
+    written.refused = Some(RefusedLine {
+        line: line.to_owned(),
+        message: message.clone(),
+    });
+    (false, Some(message))
+}
+
+/// Leaves configuration mode and reads what is there now. Not being able to is a doubt, never a success.
+async fn look_again(lease: &mut Lease, device: &Device, before: &str, written: &mut Written) {
+    if written.unknown.is_some() || !lease.usable() {
+        written.changed = written.lines.iter().any(|line| line.ok);
+        return;
+    }
+    match read_back(lease, device).await {
+        Ok(base) => {
+            written.changed = base != before;
+            written.base = Some(base);
+        }
+        Err(fault) => {
+            written.changed = true;
+            written.unknown = Some(format!("the configuration could not be read back: {fault}"));
+        }
+    }
+}
+
+async fn read_back(lease: &mut Lease, device: &Device) -> Result<String, Fault> {
+    lease.leave_config().await?;
+    let answer = lease.run(device.platform.words().running).await?;
+    Ok(super::fleet::running(device, &answer.text)?.digest())
+}

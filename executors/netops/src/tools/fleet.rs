@@ -1,0 +1,193 @@
+//! The devices behind the tools: the inventory as it is now, and sessions on them.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::reply::Fault;
+use crate::inventory::{self, Device, Files, Inventory, Stamp};
+use crate::platform::config::Config;
+use crate::platform::{ospf, parse, refusal};
+use crate::ssh;
+use crate::ssh::pool::{Lease, Pool};
+
+/// Reads the inventory again when its files change, and then forgets sessions and refused logins.
+pub struct Fleet {
+    files: Files,
+    current: Mutex<Option<(Stamp, Arc<View>)>>,
+}
+
+/// The inventory at one moment, with the sessions that belong to it.
+pub struct View {
+    pub inventory: Inventory,
+    pool: Pool,
+}
+
+/// What a device was found to be before a change or for a reading.
+pub struct Found {
+    pub config: Config,
+    /// The configuration as printed, secrets included.
+    pub text: String,
+    /// Names of interfaces that the device really has.
+    pub interfaces: Vec<String>,
+}
+
+impl Fleet {
+    /// Devices of this inventory file; the credentials are beside it unless named.
+    pub fn new(inventory: PathBuf, credentials: Option<PathBuf>) -> Self {
+        Self {
+            files: Files::new(inventory, credentials),
+            current: Mutex::new(None),
+        }
+    }
+
+    /// The inventory as the files say now.
+    pub fn view(&self) -> Result<Arc<View>, inventory::Error> {
+        let stamp = self.files.stamp();
+        let mut current = self.current.lock().expect("no panic while held");
+        if let Some((of, view)) = current.as_ref()
+            && *of == stamp
+        {
+            return Ok(Arc::clone(view));
+        }
+        let view = Arc::new(View {
+            inventory: Inventory::load(&self.files)?,
+            pool: Pool::default(),
+        });
+        *current = Some((stamp, Arc::clone(&view)));
+        Ok(view)
+    }
+}
+
+impl View {
+    /// A session with the device. `credential` overrides the inventory's reference.
+    pub async fn lease(&self, device: &Device, credential: Option<&str>) -> Result<Lease, Fault> {
+        let reference = credential.unwrap_or(&device.credentials);
+        let login = self.inventory.login(reference)?;
+        Ok(self.pool.lease(device, reference, login).await?)
+    }
+
+    /// Held while a device is changed.
+    pub async fn writer(&self, device: &Device) -> tokio::sync::OwnedMutexGuard<()> {
+        self.pool.writer(&device.name).await
+    }
+
+    /// Runs reading commands in one session; a refusal is a fault.
+    pub async fn read(&self, device: &Device, commands: &[&str]) -> Result<Vec<String>, Fault> {
+        self.read_with(device, None, commands)
+            .await
+            .map(|(_, texts)| texts)
+    }
+
+    /// As [`View::read`], and lends the session on.
+    pub async fn read_with(
+        &self,
+        device: &Device,
+        credential: Option<&str>,
+        commands: &[&str],
+    ) -> Result<(Lease, Vec<String>), Fault> {
+        loop {
+            let mut lease = self.lease(device, credential).await?;
+            match run_all(&mut lease, device, commands).await {
+                Ok(texts) => return Ok((lease, texts)),
+                // A kept session may have died unseen; reading again does no harm. Each round uses one up.
+                Err(Fault::Session(ssh::Error::Cut { .. })) if lease.kept => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Configuration and interfaces of a device, and the session that read them.
+    pub async fn find(
+        &self,
+        device: &Device,
+        credential: Option<&str>,
+    ) -> Result<(Lease, Found), Fault> {
+        let words = device.platform.words();
+        let (lease, texts) = self
+            .read_with(device, credential, &[words.running, words.interfaces])
+            .await?;
+        let config = running(device, &texts[0])?;
+        let brief = parse::interfaces(device.platform, &texts[1])
+            .into_iter()
+            .map(|i| i.name);
+        let mut interfaces: Vec<String> = brief.collect();
+        // frr lists stanzas of interfaces that do not exist; there only the interface table counts.
+        if device.platform != crate::platform::Platform::Frr {
+            interfaces.extend(
+                ospf::interfaces(device.platform, &config)
+                    .into_iter()
+                    .map(|i| i.name),
+            );
+        }
+        Ok((
+            lease,
+            Found {
+                config,
+                text: texts.into_iter().next().unwrap_or_default(),
+                interfaces,
+            },
+        ))
+    }
+}
+
+impl Found {
+    /// Whether the device has this interface.
+    pub fn has_interface(&self, name: &str) -> bool {
+        self.interfaces.iter().any(|present| present == name)
+    }
+
+    /// The interface that carries the management address.
+    pub fn management(&self, device: &Device) -> Option<String> {
+        let all = ospf::interfaces(device.platform, &self.config);
+        let carries = |i: &&ospf::Interface| {
+            i.address
+                .is_some_and(|a| std::net::IpAddr::V4(a.address) == device.address)
+        };
+        let named = |i: &&ospf::Interface| i.name.starts_with("MEth") || i.name.starts_with("mgmt");
+        all.iter()
+            .find(carries)
+            .or_else(|| all.iter().find(named))
+            .map(|i| i.name.clone())
+    }
+}
+
+/// Reads a printed running configuration; an empty one is not believed.
+pub fn running(device: &Device, text: &str) -> Result<Config, Fault> {
+    let config = Config::parse(text);
+    if config.nodes.is_empty() {
+        let line = device.platform.words().running.to_owned();
+        return Err(Fault::Unreadable {
+            device: device.name.clone(),
+            line,
+        });
+    }
+    Ok(config)
+}
+
+async fn run_all(
+    lease: &mut Lease,
+    device: &Device,
+    commands: &[&str],
+) -> Result<Vec<String>, Fault> {
+    let mut texts = Vec::with_capacity(commands.len());
+    for line in commands {
+        let answer = lease.run(line).await?;
+        // Only the first lines: configurations may hold text that sounds like a refusal.
+        let head: String = answer
+            .text
+            .lines()
+            .take(3)
+            .map(|l| format!("{l}\n"))
+            .collect();
+        if let Some(message) = refusal::find(device.platform, &head) {
+            let line = (*line).to_owned();
+            return Err(Fault::Refused {
+                device: device.name.clone(),
+                line,
+                message,
+            });
+        }
+        texts.push(answer.text);
+    }
+    Ok(texts)
+}
