@@ -125,9 +125,9 @@ pub(crate) fn singular(word: &str) -> String {
 /// The words that carry meaning, singular, for scores: also the parts of `snake_case` and `kebab-case` names.
 pub(crate) fn keywords(text: &str) -> Vec<String> {
     const EMPTY: [&str; 36] = [
-        "the", "a", "an", "please", "of", "for", "on", "in", "to", "with", "and", "or", "all", "is", "are", "it", "its",
-        "that", "this", "by", "at", "from", "be", "as", "what", "which", "who", "how", "me", "my", "i", "we", "our", "each",
-        "every", "id",
+        "the", "a", "an", "please", "of", "for", "on", "in", "to", "with", "and", "or", "all", "is", "are", "it",
+        "its", "that", "this", "by", "at", "from", "be", "as", "what", "which", "who", "how", "me", "my", "i", "we",
+        "our", "each", "every", "id",
     ];
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|part| !part.is_empty())
@@ -160,13 +160,19 @@ mod tests {
     #[test]
     fn punctuation_and_spaces_do_not_belong_to_words() {
         assert_eq!(raws("  Check  r1, (r2); area=0. "), ["Check", "r1", "r2", "area", "0"]);
-        assert_eq!(raws("10.0.0.1. 10.0.0.0/8? Gi0/1:"), ["10.0.0.1", "10.0.0.0/8", "Gi0/1"]);
+        assert_eq!(
+            raws("10.0.0.1. 10.0.0.0/8? Gi0/1:"),
+            ["10.0.0.1", "10.0.0.0/8", "Gi0/1"]
+        );
         assert_eq!(raws("don't – stop"), ["don't", "stop"]);
     }
 
     #[test]
     fn a_quoted_passage_is_one_word_with_its_punctuation() {
-        assert_eq!(raws(r#"set "uplink, to the core." now"#), ["set", "uplink, to the core.", "now"]);
+        assert_eq!(
+            raws(r#"set "uplink, to the core." now"#),
+            ["set", "uplink, to the core.", "now"]
+        );
         assert_eq!(raws("call it 'the uplink' now"), ["call", "it", "the uplink", "now"]);
     }
 
@@ -179,9 +185,17 @@ mod tests {
     #[test]
     fn plurals_become_singulars_and_other_words_stay() {
         let cases = [
-            ("switches", "switch"), ("routers", "router"), ("cores", "core"), ("processes", "process"),
-            ("process", "process"), ("address", "address"), ("status", "status"), ("policies", "policy"),
-            ("bj-core-1s", "bj-core-1s"), ("is", "is"), ("boxes", "box"),
+            ("switches", "switch"),
+            ("routers", "router"),
+            ("cores", "core"),
+            ("processes", "process"),
+            ("process", "process"),
+            ("address", "address"),
+            ("status", "status"),
+            ("policies", "policy"),
+            ("bj-core-1s", "bj-core-1s"),
+            ("is", "is"),
+            ("boxes", "box"),
         ];
         for (plural, wanted) in cases {
             assert_eq!(singular(plural), wanted);
