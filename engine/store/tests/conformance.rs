@@ -1,4 +1,5 @@
 //! The embedded store passes the kit that every journal passes.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use flyball_engine::journal::conformance::{claimed, event, new_intent, next, row, whole};
 use flyball_engine::journal::{Commit, Journal, NewIntent};

@@ -1,4 +1,5 @@
 //! What a lost power or a bad disk can leave, done to the files of a closed store.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::event::{End, Event};

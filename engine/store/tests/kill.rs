@@ -2,6 +2,7 @@
 //!
 //! The writing process is this test binary run again with the test's own name. It prints a line for each write after it
 //! was acknowledged, and is killed with SIGKILL after a seeded number of lines.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use flyball_engine::canonical::Digest;
 use flyball_engine::ids::IntentId;
