@@ -126,7 +126,7 @@ fn blob(head: u64) -> Blob {
     Blob {
         digest: Digest::of_bytes(&bytes),
         bytes,
-        sealed: head % 2 == 0,
+        sealed: head.is_multiple_of(2),
     }
 }
 
