@@ -1,7 +1,7 @@
 //! The process is killed at any moment; what it acknowledged is there afterwards, whole.
 //!
 //! The writing process is this test binary run again with the test's own name. It prints a line for each write after it
-//! was acknowledged, and is killed with SIGKILL after a seeded number of lines.
+//! was acknowledged, and is killed with SIGKILL a seeded moment after a seeded number of lines.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use flyball_engine::canonical::Digest;
@@ -18,6 +18,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 const WRITES_TO: &str = "FLYBALL_KILL_TEST_STORE";
 const NAME: &str = "what_was_acknowledged_before_a_kill_is_whole_after_it";
@@ -33,7 +34,11 @@ async fn what_was_acknowledged_before_a_kill_is_whole_after_it() {
     let mut random = StdRng::seed_from_u64(7);
     let mut acknowledged = BTreeMap::new();
     for round in 0..if full { 200 } else { 15 } {
-        run_and_kill(&path, random.random_range(0..120), &mut acknowledged);
+        let moment = (
+            random.random_range(0..120),
+            Duration::from_micros(random.random_range(0..15_000)),
+        );
+        run_and_kill(&path, moment, &mut acknowledged);
         verify(&path, &acknowledged, round).await;
     }
     assert!(
@@ -50,7 +55,7 @@ fn url(path: &Path) -> String {
 /// What the writer printed about each intent last: how many entries, and whether it posted a command.
 type Acknowledged = BTreeMap<IntentId, (u64, bool)>;
 
-fn run_and_kill(path: &Path, lines: usize, acknowledged: &mut Acknowledged) {
+fn run_and_kill(path: &Path, (lines, later): (usize, Duration), acknowledged: &mut Acknowledged) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", NAME, "--nocapture"])
         .env(WRITES_TO, url(path))
@@ -63,6 +68,8 @@ fn run_and_kill(path: &Path, lines: usize, acknowledged: &mut Acknowledged) {
         let line = out.next().expect("the writer writes until it is killed").unwrap();
         seen += usize::from(note(&line, acknowledged));
     }
+    // Waits for nothing: a kill right after an acknowledgement would always hit the writer between two groups.
+    std::thread::sleep(later);
     child.kill().unwrap();
     child.wait().unwrap();
     // What it had printed by then was acknowledged as well.
