@@ -256,6 +256,14 @@ impl Supervisor {
         }
     }
 
+    /// Drops every driver where it stands, as a crash would. For tests of what a restart finds.
+    pub fn abort(&self) {
+        self.stopping.send_replace(true);
+        for (_, task) in self.running.lock().expect("no panic while held").drain() {
+            task.abort();
+        }
+    }
+
     pub fn deps(&self) -> &Arc<Deps> {
         &self.deps
     }

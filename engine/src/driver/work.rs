@@ -443,7 +443,7 @@ impl Driver {
         let Some(tool) = catalogue.get(&job.tool) else {
             return Ok(Err(format!("{} is not there any more", job.tool)));
         };
-        let faults = crate::plan::schema::validate(&tool.spec.input_schema, &Value::Object(job.known.args.clone()));
+        let faults = crate::plan::schema::argument_faults(&tool.spec, &Value::Object(job.known.args.clone()));
         match faults.first() {
             Some(fault) => Ok(Err(format!("its arguments do not fit the tool: {fault}"))),
             None => Ok(Ok(job)),

@@ -530,7 +530,13 @@ fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, settle_afte
                     item.before = Some(reading.clone());
                 }
             }
-            ProbePurpose::After | ProbePurpose::Settle if reading.valid => item.after = Some(reading.clone()),
+            // A reading that does not show the change is what our call left only where the call itself failed: else
+            // another hand may have been there, and an undo must not take its work for ours.
+            ProbePurpose::After | ProbePurpose::Settle
+                if reading.valid && (reading.holds != Some(false) || item.status == ItemStatus::Failed) =>
+            {
+                item.after = Some(reading.clone());
+            }
             _ => {}
         },
         Event::PreviewTaken {
@@ -647,8 +653,9 @@ fn settle(
             Settlement::Partial => Some(FaultEffect::Some),
             _ => None,
         };
-        if verdict == Settlement::NotApplied {
-            call.fault = Some("settled as not applied".to_owned());
-        }
+    }
+    if !fenced && verdict == Settlement::NotApplied {
+        item.reason =
+            Some("the call had no effect, and nothing shows that its first sending can land no more".to_owned());
     }
 }

@@ -1,8 +1,6 @@
 //! The plan: a frozen, validated DAG of steps with checks before and after. Whoever holds a [`Plan`] need not check it
 //! again: the only way to make one is [`check`](check::check).
 
-pub mod check;
-pub mod schema;
 
 use crate::canonical::Digest;
 use crate::ids::StepId;

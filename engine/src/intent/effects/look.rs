@@ -70,7 +70,8 @@ impl IntentState {
     }
 
     fn failed_look(&self, plan: &Plan) -> Option<String> {
-        plan.each().filter(|(s, _)| s.on_failure != OnFailure::Continue)
+        plan.each()
+            .filter(|(s, _)| s.on_failure != OnFailure::Continue)
             .find_map(|(s, _)| {
                 let (id, item) = self.items_of(&s.id).find(|(_, i)| i.status == ItemStatus::Failed)?;
                 Some(format!(
