@@ -233,3 +233,6 @@ pub fn output_from_state(contract: &Contract, known: &Known, state: &Value) -> O
     let bindings = known.bindings().with(Root::State, state.clone());
     Some(eval(source, Scope::CONTRACT, &bindings))
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,120 +179,67 @@ fn what_is_no_plan_at_all_is_a_fault_and_no_panic() {
     }
 }
 
+/// What is added to a sound step, the pointer of the fault below the step, and its rule.
+const MISTAKES: &str = r#"
+{"tool": "config/configure_osfp"} => /tool plan.unknown_tool
+{"tool": "confg/configure_ospf"} => /tool plan.unknown_server
+{"tool": "configure_ospf"} => /tool plan.tool
+{"tool": "config/changed", "args": {}} => /tool plan.unpinned
+{"args": {}} => /args plan.args
+{"args": []} => /args plan.args
+{"args": {"device": 5}} => /args/device plan.args
+{"args": {"device": "r1", "process_id": "x"}} => /args/process_id plan.args
+{"id": "S"} => /id plan.id
+{"id": "9a"} => /id plan.id
+{"id": ""} => /id plan.id
+{"id": "in"} => /id plan.id
+{"id": "null"} => /id plan.id
+{"id": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"} => /id plan.id
+{"id": "cores"} => /id plan.repeated_id
+{"nedes": ["cores"]} => /nedes plan.unknown_key
+{"needs": ["core"]} => /needs/0 plan.reference
+{"needs": ["s"]} =>  plan.cycle
+{"when": "steps.s.output.x"} =>  plan.cycle
+{"when": "steps.corse.output.x"} => /when plan.reference
+{"when": "steps.cores.outputs[0]"} => /when plan.reference
+{"when": "steps.cores.x"} => /when plan.expression
+{"when": "output.x"} => /when plan.expression
+{"when": "1 +"} => /when plan.expression
+{"when": 5} => /when plan.shape
+{"args": {"device": "${item.name}"}} => /args/device plan.expression
+{"args": {"device": "${steps.cores.output.name"}} => /args/device plan.expression
+{"expect": "true"} => /expect plan.read_only
+{"within": "5s"} => /within plan.read_only
+{"hold_for": "5s"} => /hold_for plan.read_only
+{"timeout": "5 seconds"} => /timeout plan.shape
+{"on_failure": "explode"} => /on_failure plan.shape
+{"waves": [1]} => /waves plan.shape
+{"for_each": ["a"], "waves": [0]} => /waves plan.shape
+{"for_each": "cores"} => /for_each plan.shape
+{"for_each": {"a": 1}} => /for_each plan.shape
+{"for_each": "${item.x}"} => /for_each plan.expression
+{"gate": {"tool": "config/set_mtu", "args": {"device": "a", "mtu": 68}, "expect": "true"}} => /gate/tool plan.read_only
+{"gate": {"tool": "config/uncontracted", "args": {"device": "a"}, "expect": "true"}} => /gate/tool plan.read_only
+{"gate": {"tool": "telemetry/reachability"}} => /gate plan.shape
+{"gate": {"tool": "telemetry/reachability", "expect": "nope"}} => /gate/expect plan.expression
+{"gate": {"tool": "telemetry/reachability", "expect": "true", "when": "x"}} => /gate/when plan.unknown_key
+{"tool": "telemetry/reachability", "args": {}, "gate": {"tool": "telemetry/reachability", "expect": "true"}} => /gate plan.shape
+{"tool": "telemetry/reachability", "args": {}, "within": "5s"} => /within plan.shape
+{"tool": "telemetry/reachability", "args": {}, "for_each": ["a"], "waves": [1]} => /waves plan.shape
+{"tool": "config/set_mtu", "args": {"device": "a", "mtu": 67}} => /args/mtu plan.args
+{"tool": "config/set_mtu", "args": {"device": "a", "mtu": 68, "mut": 1}} => /args plan.args
+"#;
+
 #[test]
 fn each_mistake_of_a_step_has_its_rule_and_its_place() {
-    let ospf = |more: Value| {
+    for line in MISTAKES.trim().lines() {
+        let (more, fault) = line.split_once(" => ").unwrap();
+        let (pointer, rule) = fault.split_once(' ').unwrap();
         let mut step = json!({"id": "s", "tool": "config/configure_ospf", "args": {"device": "r1"}});
+        let more: Value = serde_json::from_str(more).unwrap();
         step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        step
-    };
-    let at = |pointer: &str| format!("/plan/steps/1{pointer}");
-    for (more, pointer, rule) in [
-        (json!({"tool": "config/configure_osfp"}), "/tool", "plan.unknown_tool"),
-        (json!({"tool": "confg/configure_ospf"}), "/tool", "plan.unknown_server"),
-        (json!({"tool": "configure_ospf"}), "/tool", "plan.tool"),
-        (json!({"tool": "config/changed", "args": {}}), "/tool", "plan.unpinned"),
-        (json!({"args": {}}), "/args", "plan.args"),
-        (json!({"args": []}), "/args", "plan.args"),
-        (json!({"args": {"device": 5}}), "/args/device", "plan.args"),
-        (
-            json!({"args": {"device": "r1", "process_id": "x"}}),
-            "/args/process_id",
-            "plan.args",
-        ),
-        (json!({"id": "S"}), "/id", "plan.id"),
-        (json!({"id": "9a"}), "/id", "plan.id"),
-        (json!({"id": ""}), "/id", "plan.id"),
-        (json!({"id": "in"}), "/id", "plan.id"),
-        (json!({"id": "null"}), "/id", "plan.id"),
-        (json!({"id": "a".repeat(64)}), "/id", "plan.id"),
-        (json!({"id": "cores"}), "/id", "plan.repeated_id"),
-        (json!({"nedes": ["cores"]}), "/nedes", "plan.unknown_key"),
-        (json!({"needs": ["core"]}), "/needs/0", "plan.reference"),
-        (json!({"needs": ["s"]}), "", "plan.cycle"),
-        (json!({"when": "steps.s.output.x"}), "", "plan.cycle"),
-        (json!({"when": "steps.corse.output.x"}), "/when", "plan.reference"),
-        (json!({"when": "steps.cores.outputs[0]"}), "/when", "plan.reference"),
-        (json!({"when": "steps.cores.x"}), "/when", "plan.expression"),
-        (json!({"when": "output.x"}), "/when", "plan.expression"),
-        (json!({"when": "1 +"}), "/when", "plan.expression"),
-        (json!({"when": 5}), "/when", "plan.shape"),
-        (
-            json!({"args": {"device": "${item.name}"}}),
-            "/args/device",
-            "plan.expression",
-        ),
-        (
-            json!({"args": {"device": "${steps.cores.output.name"}}),
-            "/args/device",
-            "plan.expression",
-        ),
-        (json!({"expect": "true"}), "/expect", "plan.read_only"),
-        (json!({"within": "5s"}), "/within", "plan.read_only"),
-        (json!({"hold_for": "5s"}), "/hold_for", "plan.read_only"),
-        (json!({"timeout": "5 seconds"}), "/timeout", "plan.shape"),
-        (json!({"on_failure": "explode"}), "/on_failure", "plan.shape"),
-        (json!({"waves": [1]}), "/waves", "plan.shape"),
-        (json!({"for_each": ["a"], "waves": [0]}), "/waves", "plan.shape"),
-        (json!({"for_each": "cores"}), "/for_each", "plan.shape"),
-        (json!({"for_each": {"a": 1}}), "/for_each", "plan.shape"),
-        (json!({"for_each": "${item.x}"}), "/for_each", "plan.expression"),
-        (
-            json!({"gate": {"tool": "config/set_mtu", "args": {"device": "a", "mtu": 68}, "expect": "true"}}),
-            "/gate/tool",
-            "plan.read_only",
-        ),
-        (
-            json!({"gate": {"tool": "config/uncontracted", "args": {"device": "a"}, "expect": "true"}}),
-            "/gate/tool",
-            "plan.read_only",
-        ),
-        (
-            json!({"gate": {"tool": "telemetry/reachability"}}),
-            "/gate",
-            "plan.shape",
-        ),
-        (
-            json!({"gate": {"tool": "telemetry/reachability", "expect": "nope"}}),
-            "/gate/expect",
-            "plan.expression",
-        ),
-        (
-            json!({"gate": {"tool": "telemetry/reachability", "expect": "true", "when": "x"}}),
-            "/gate/when",
-            "plan.unknown_key",
-        ),
-        (
-            json!({"tool": "telemetry/reachability", "args": {}, "gate": {"tool": "telemetry/reachability", "expect": "true"}}),
-            "/gate",
-            "plan.shape",
-        ),
-        (
-            json!({"tool": "telemetry/reachability", "args": {}, "within": "5s"}),
-            "/within",
-            "plan.shape",
-        ),
-        (
-            json!({"tool": "telemetry/reachability", "args": {}, "for_each": ["a"], "waves": [1]}),
-            "/waves",
-            "plan.shape",
-        ),
-        (
-            json!({"tool": "config/set_mtu", "args": {"device": "a", "mtu": 67}}),
-            "/args/mtu",
-            "plan.args",
-        ),
-        (
-            json!({"tool": "config/set_mtu", "args": {"device": "a", "mtu": 68, "mut": 1}}),
-            "/args",
-            "plan.args",
-        ),
-    ] {
-        assert_eq!(
-            step_faults(ospf(more.clone())),
-            [(at(pointer), rule.to_owned())],
-            "{more}"
-        );
+        let expected = (format!("/plan/steps/1{pointer}"), rule.to_owned());
+        assert_eq!(step_faults(step), [expected], "{line}");
     }
 }
 
