@@ -52,8 +52,11 @@ pub fn templates(value: &Value) -> Vec<Template> {
     found
 }
 
+/// A template's pointer, and its expression if it compiled.
+pub type Compiled = (String, Result<Expr, ExprFault>);
+
 /// Compiles a value's templates, each with its pointer.
-pub fn compile(value: &Value, scope: Scope) -> Vec<(String, Result<Expr, ExprFault>)> {
+pub fn compile(value: &Value, scope: Scope) -> Vec<Compiled> {
     let compile_one = |t: Template| {
         let expr = t.expression.map_err(ExprFault::new);
         (t.pointer, expr.and_then(|e| Expr::compile(&e, scope)))
@@ -76,7 +79,7 @@ pub fn resolve_all(values: &[(&Value, &Bindings)], scope: Scope) -> Vec<Result<V
         jobs.extend(good.map(|e| (e.clone(), (*bindings).clone())));
     }
     let mut answers = eval_all(jobs).into_iter();
-    let fill_one = |(exprs, (value, _)): (Vec<(String, Result<Expr, ExprFault>)>, &(&Value, &Bindings))| {
+    let fill_one = |(exprs, (value, _)): (Vec<Compiled>, &(&Value, &Bindings))| {
         // Every answer is taken from the list, also after a fault, so that the next value finds its own.
         let answers: Vec<_> = exprs
             .into_iter()

@@ -10,6 +10,7 @@ pub mod actor;
 pub mod binding;
 pub mod canonical;
 pub mod contract;
+pub mod document;
 pub mod driver;
 pub mod expr;
 pub mod fault;

@@ -241,3 +241,6 @@ pub fn had_no_effect(contract: &Contract, known: &Known, output: &Value) -> bool
         eval_bool(source, Scope::CONTRACT, &bindings) == Ok(true)
     })
 }
+
+#[cfg(test)]
+mod tests;

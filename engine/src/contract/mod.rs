@@ -1,8 +1,9 @@
 //! The operator's statement of what a tool does to the world. Servers' own hints are never believed.
 //!
-//! [`apply`] answers what a contract says of one call.
+//! [`load`] reads contracts from the operator's files, [`apply`] answers what a contract says of one call.
 
 pub mod apply;
+pub mod load;
 
 use crate::canonical::Digest;
 use crate::span::Span;

@@ -11,9 +11,14 @@ const CASE: &str = "FLYBALL_HOSTILE_EXPRESSION";
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Name, text, and whether it may have a result.
-fn cases() -> Vec<(&'static str, String, bool)> {
+type Case = (&'static str, String, bool);
+
+fn cases() -> Vec<Case> {
+    [brackets(), prefixes(), chains(), texts(), loops(), values()].concat()
+}
+
+fn brackets() -> Vec<Case> {
     let nested = |open: &str, n: usize, close: &str| format!("{}1{}", open.repeat(n), close.repeat(n));
-    let long = |n: usize| "[1,2,3,4,5,6,7,8,9,10]+".repeat(n) + "[1]";
     vec![
         ("parentheses at the limit", nested("(", 31, ")"), true),
         ("parentheses beyond", nested("(", 33, ")"), false),
@@ -23,6 +28,11 @@ fn cases() -> Vec<(&'static str, String, bool)> {
         ("lists at the limit", nested("[", 30, "]"), true),
         ("mixed brackets at the limit", nested("([{'a':", 10, "}])"), true),
         ("brackets and conditionals", nested("(true?[", 8, "][0]:1)"), true),
+    ]
+}
+
+fn prefixes() -> Vec<Case> {
+    vec![
         ("100k nots", "!".repeat(100_000) + "true", false),
         ("2k nots", "!".repeat(2_000) + "true", false),
         ("nots with spaces", "! ".repeat(900) + "true", false),
@@ -31,6 +41,11 @@ fn cases() -> Vec<(&'static str, String, bool)> {
         ("100 ands", "true".to_owned() + &"&&true".repeat(100), true),
         ("conditionals in a row", "true?1:".repeat(280) + "1", false),
         ("conditionals at the limit", "true?1:".repeat(16) + "1", true),
+    ]
+}
+
+fn chains() -> Vec<Case> {
+    vec![
         ("60k indices", "args".to_owned() + &"[0]".repeat(60_000), false),
         ("600 indices", "args".to_owned() + &"[0]".repeat(600), false),
         ("250 indices", "args".to_owned() + &"[0]".repeat(250), false),
@@ -40,6 +55,11 @@ fn cases() -> Vec<(&'static str, String, bool)> {
         ("additions", "1".to_owned() + &"+1".repeat(1_000), false),
         ("250 additions", "1".to_owned() + &"+1".repeat(250), false),
         ("comparisons", "1".to_owned() + &"<1".repeat(250), false),
+    ]
+}
+
+fn texts() -> Vec<Case> {
+    vec![
         ("an open string", "'".to_owned() + &"(".repeat(500), false),
         ("brackets in a string", format!("'{}'", "(".repeat(1_000)), true),
         ("brackets in a raw string", format!("r'\\{}'", "(".repeat(1_000)), true),
@@ -47,6 +67,12 @@ fn cases() -> Vec<(&'static str, String, bool)> {
         ("many commas", format!("[{}1]", "1,".repeat(900)), true),
         ("too many commas", format!("[{}1]", "1,".repeat(1_000)), false),
         ("a map", format!("{{{}'z':1}}", "'a':1,".repeat(300)), false),
+    ]
+}
+
+fn loops() -> Vec<Case> {
+    let long = |n: usize| "[1,2,3,4,5,6,7,8,9,10]+".repeat(n) + "[1]";
+    vec![
         (
             "five nested loops",
             "args.l.map(a,args.l.map(b,args.l.map(c,args.l.map(d,args.l.map(e,1)))))".to_owned(),
@@ -92,6 +118,11 @@ fn cases() -> Vec<(&'static str, String, bool)> {
             "args.l.map(a, args.l + args.l)".to_owned(),
             false,
         ),
+    ]
+}
+
+fn values() -> Vec<Case> {
+    vec![
         ("a regular expression", "args.s.matches('(a+)+$')".to_owned(), true),
         (
             "a huge regular expression",

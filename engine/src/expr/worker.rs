@@ -19,10 +19,12 @@ const REMEMBERED: usize = 8_192;
 /// Expressions that go to one thread together.
 const BATCH: usize = 256;
 
+/// What a text reads, or why it is no expression.
+type Judged = Result<Arc<Uses>, ExprFault>;
 type Job = Box<dyn FnOnce(&mut Evaluator) + Send>;
 
 static QUEUE: LazyLock<Sender<Job>> = LazyLock::new(start);
-static JUDGED: LazyLock<Mutex<HashMap<Arc<str>, Result<Arc<Uses>, ExprFault>>>> = LazyLock::new(Mutex::default);
+static JUDGED: LazyLock<Mutex<HashMap<Arc<str>, Judged>>> = LazyLock::new(Mutex::default);
 
 fn start() -> Sender<Job> {
     let (jobs, queue) = channel::<Job>();
@@ -62,7 +64,7 @@ fn on_thread<T: Send + 'static>(job: impl FnOnce(&mut Evaluator) -> T + Send + '
 }
 
 /// Compiles and judges a text.
-pub(super) fn analyse(source: &str) -> Result<Arc<Uses>, ExprFault> {
+pub(super) fn analyse(source: &str) -> Judged {
     let known = JUDGED
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,14 @@
 //! The plan: a frozen, validated DAG of steps with checks before and after. Whoever holds a [`Plan`] need not check it
 //! again: the only way to make one is [`check`](check::check).
 
+pub mod check;
+mod draft;
+mod graph;
+mod references;
+pub mod schema;
+
+#[cfg(test)]
+mod check_tests;
 
 use crate::canonical::Digest;
 use crate::ids::StepId;
