@@ -59,8 +59,9 @@ impl Reader {
             Err(Fault::Torn(why)) => return Err(damaged(why).into()),
             other => other?,
         };
-        let (bytes, _) = entry_bytes(value).map_err(|why| damaged(why.to_owned()))?;
-        Ok(StoredEntry::read(bytes).map_err(|e| damaged(format!("it cannot be read: {e}")))?)
+        let (bytes, hash) = entry_bytes(value).map_err(|why| damaged(why.to_owned()))?;
+        let entry = serde_json::from_slice(&bytes).map_err(|e| damaged(format!("it cannot be read: {e}")))?;
+        Ok(StoredEntry { entry, bytes, hash })
     }
 
     /// A page must chain within itself and reach as far as asked or as the head.

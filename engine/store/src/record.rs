@@ -63,8 +63,7 @@ pub(crate) fn entry_value(stored: &StoredEntry) -> Vec<u8> {
 }
 
 /// The bytes of a stored entry and their digest, or why they are not what was written.
-pub(crate) fn entry_bytes(value: Vec<u8>) -> Result<(Vec<u8>, Digest), &'static str> {
-    let mut value = value;
+pub(crate) fn entry_bytes(mut value: Vec<u8>) -> Result<(Vec<u8>, Digest), &'static str> {
     if value.len() < 32 {
         return Err("it is cut short");
     }
@@ -72,8 +71,19 @@ pub(crate) fn entry_bytes(value: Vec<u8>) -> Result<(Vec<u8>, Digest), &'static 
     if Sha256::digest(&bytes).as_slice() != value.as_slice() {
         return Err("its bytes do not give its hash");
     }
-    let digest = Digest::of_bytes(&bytes);
-    Ok((bytes, digest))
+    Ok((bytes, digest_of_hash(&value)))
+}
+
+/// Tens of thousands of entries are checked at open, so they are hashed once and written out without formatting.
+fn digest_of_hash(hash: &[u8]) -> Digest {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(71);
+    text.push_str("sha256:");
+    for byte in hash {
+        text.push(char::from(HEX[usize::from(byte >> 4)]));
+        text.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    Digest::parse(text).expect("a SHA-256 in hex is a digest")
 }
 
 /// What links an entry into its chain; the rest of it is skipped.
@@ -81,4 +91,14 @@ pub(crate) fn entry_bytes(value: Vec<u8>) -> Result<(Vec<u8>, Digest), &'static 
 pub(crate) struct Link {
     pub(crate) seq: u64,
     pub(crate) prev_hash: Digest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_written_out_is_the_digest_of_its_bytes() {
+        assert_eq!(digest_of_hash(&Sha256::digest(b"entry")), Digest::of_bytes(b"entry"));
+    }
 }

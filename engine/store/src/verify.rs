@@ -32,7 +32,7 @@ fn damaged(seq: u64, why: impl Into<String>) -> Trouble {
     Trouble::Damaged { seq, why: why.into() }
 }
 
-/// Checks the heads of all intents and the entries of the open ones, and notes the open heads. Returns the intents whose
+/// Checks the heads of all intents and the entries of the open ones, and notes the heads. Returns the intents whose
 /// entries are still to be checked.
 pub(crate) fn at_open(dir: &Path, disk: &Disk, heads: &mut HeadFile) -> Result<Vec<IntentId>, OpenError> {
     let tree: &Tree = &disk.db;
@@ -43,13 +43,14 @@ pub(crate) fn at_open(dir: &Path, disk: &Disk, heads: &mut HeadFile) -> Result<V
         let named = |trouble| OpenError::trouble(dir, intent, trouble);
         let record = tree.assemble(&key, &raw).and_then(|v| read_json::<Intent>(&key, &v));
         let record = record.map_err(|e| named(e.into()))?;
-        if record.is_open() {
+        let open = record.is_open();
+        if open {
             chain(tree, intent, &record.head).map_err(named)?;
-            heads.note(intent, record.head, true);
         } else {
             head(tree, intent, &record.head).map_err(named)?;
             later.push(intent);
         }
+        heads.note(intent, record.head, open);
     }
     Ok(later)
 }
@@ -126,25 +127,43 @@ fn beyond(tree: &Tree, intent: IntentId, seq: u64) -> Result<(), Trouble> {
 
 /// Every entry continues the one before it, up to the head.
 fn chain(tree: &Tree, intent: IntentId, head: &Head) -> Result<(), Trouble> {
-    let mut last = Digest::zero();
-    for seq in 1..=head.seq {
-        let (link, hash) = entry(tree, intent, seq)?;
-        if link.seq != seq || link.prev_hash != last {
+    let mut reached = Head::empty();
+    for pair in tree.range(keys::entry(intent, 1)..=keys::entry(intent, u64::MAX)) {
+        let (key, raw) = pair?;
+        let seq = reached.seq + 1;
+        if seq > head.seq {
+            return Err(damaged(keys::seq_of(&key), "it stands beyond the head"));
+        }
+        if keys::seq_of(&key) != seq {
+            return Err(damaged(seq, "it is missing"));
+        }
+        let (link, hash) = link(tree, &key, &raw)?;
+        if link.seq != seq || link.prev_hash != reached.hash {
             return Err(damaged(seq, "it does not continue the entry before it"));
         }
-        last = hash;
+        reached = Head { seq, hash };
     }
-    if last != head.hash {
+    if reached.seq < head.seq {
+        return Err(damaged(reached.seq + 1, "it is missing"));
+    }
+    if reached.hash != head.hash {
         return Err(damaged(head.seq, "it is not the entry that the head names"));
     }
-    beyond(tree, intent, head.seq)
+    Ok(())
 }
 
 fn entry(tree: &Tree, intent: IntentId, seq: u64) -> Result<(Link, Digest), Trouble> {
     let key = keys::entry(intent, seq);
-    let value = match tree.value(&key) {
+    let raw = tree.raw(&key)?.ok_or_else(|| damaged(seq, "it is missing"))?;
+    link(tree, &key, &raw)
+}
+
+/// What links a stored entry into its chain, and its hash.
+fn link(tree: &Tree, key: &[u8], raw: &[u8]) -> Result<(Link, Digest), Trouble> {
+    let seq = keys::seq_of(key);
+    let value = match tree.assemble(key, raw) {
         Err(Fault::Torn(why)) => return Err(damaged(seq, why)),
-        other => other?.ok_or_else(|| damaged(seq, "it is missing"))?,
+        other => other?,
     };
     let (bytes, hash) = entry_bytes(value).map_err(|why| damaged(seq, why))?;
     let link = serde_json::from_slice(&bytes).map_err(|e| damaged(seq, format!("it cannot be read: {e}")))?;
