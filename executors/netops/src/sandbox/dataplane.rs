@@ -286,3 +286,6 @@ fn network_of((address, length): (Ipv4Addr, u8)) -> (Ipv4Addr, u8) {
         length,
     )
 }
+
+#[cfg(test)]
+mod tests;

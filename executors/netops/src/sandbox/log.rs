@@ -40,8 +40,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// An empty log; that of an earlier run in the same directory is gone.
     pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
-        let file = File::options().create(true).append(true).open(path)?;
+        let file = File::create(path)?;
         Ok(Self {
             entries: Vec::new(),
             file,

@@ -109,6 +109,8 @@ impl Sandbox {
             return Err(Error::NoSuchDevice(missing.clone()));
         }
         files::directory(&dir)?;
+        // Left over if an earlier run was killed.
+        let _ = std::fs::remove_file(dir.join("ready"));
         let links = topology::links(&plans);
         let access = ssh::Access {
             username: "flyball".to_owned(),

@@ -136,14 +136,14 @@ impl Terminal {
         }
     }
 
-    /// Ctrl-Z executes what is typed and leaves configuration mode; Ctrl-C forgets it.
+    /// Ctrl-Z executes what is typed and leaves configuration mode; Ctrl-C forgets it and, but for VRP, leaves too.
     async fn leave(&mut self, execute: bool) -> Step {
         if execute && !self.line.is_empty() {
             self.enter().await?;
         }
         self.line.clear();
         self.shell.question = None;
-        {
+        if execute || self.shell.dialect != Dialect::Vrp {
             let world = self.world.clone();
             self.shell.end(&world.lock());
         }

@@ -24,6 +24,15 @@ pub(super) fn text(config: &Config) -> String {
 }
 
 fn stanza(out: &mut String, name: &str, interface: &Interface) {
+    // vtysh leaves out interfaces without a line of configuration.
+    if *interface
+        == (Interface {
+            phantom: interface.phantom,
+            ..Interface::default()
+        })
+    {
+        return;
+    }
     let _ = writeln!(out, "interface {name}");
     if let Some(text) = &interface.description {
         let _ = writeln!(out, " description {text}");

@@ -59,7 +59,7 @@ fn peers(view: &View<'_>) -> String {
                 neighbour.interface
             );
         }
-        let _ = write!(out, "{rule} Total Peer(s):     {}\n", of_process.len());
+        let _ = writeln!(out, "{rule} Total Peer(s):     {}", of_process.len());
     }
     out
 }

@@ -11,50 +11,83 @@ use russh::{Channel, ChannelMsg};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub struct Net {
-    pub sandbox: Sandbox,
-    _dir: TempDir,
+pub(crate) struct Net {
+    pub(crate) sandbox: Sandbox,
+    dir: TempDir,
 }
 
 impl Net {
-    pub async fn start(devices: &[&str]) -> Self {
+    pub(crate) async fn start(devices: &[&str]) -> Self {
+        Self::start_with(devices, |_| ()).await
+    }
+
+    pub(crate) async fn start_with(devices: &[&str], set: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut options = Options::new(dir.path().join("sandbox"));
         if !devices.is_empty() {
             options.devices = Some(devices.iter().map(|device| (*device).to_owned()).collect());
         }
+        set(&mut options);
         Self {
             sandbox: Sandbox::start(options).await.unwrap(),
-            _dir: dir,
+            dir,
         }
     }
 
-    pub fn yaml(&self, file: &str) -> Value {
+    /// Stops the sandbox and removes its files.
+    pub(crate) async fn stop(self) {
+        self.sandbox.shutdown().await;
+        self.dir.close().unwrap();
+    }
+
+    /// Waits until a device has this many sessions.
+    pub(crate) async fn sessions(&self, device: &str, wanted: u64) {
+        self.until(json!({"cmd": "devices"}), |reply| {
+            let devices = reply["devices"].as_array().unwrap();
+            devices
+                .iter()
+                .any(|entry| entry["name"] == device && entry["sessions"] == wanted)
+        })
+        .await;
+    }
+
+    /// Asks again until the reply is as wanted.
+    async fn until(&self, request: Value, wanted: impl Fn(&Value) -> bool) {
+        let asking = async {
+            while !wanted(&self.ask(request.clone()).await) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let asked = tokio::time::timeout(Duration::from_secs(10), asking).await;
+        asked.unwrap_or_else(|_| panic!("{request} never became as wanted"));
+    }
+
+    pub(crate) fn yaml(&self, file: &str) -> Value {
         let text = std::fs::read_to_string(self.sandbox.dir().join(file)).unwrap();
         serde_saphyr::from_str(&text).unwrap()
     }
 
-    pub async fn raw(&self, request: Value) -> Value {
+    pub(crate) async fn raw(&self, request: Value) -> Value {
         control::ask(&self.sandbox.control_socket(), &request)
             .await
             .unwrap()
     }
 
     /// Asks and expects `ok`.
-    pub async fn ask(&self, request: Value) -> Value {
+    pub(crate) async fn ask(&self, request: Value) -> Value {
         let reply = self.raw(request.clone()).await;
         assert_eq!(reply["ok"], true, "{request} → {reply}");
         reply
     }
 
-    pub async fn text(&self, device: &str, what: &str) -> String {
+    pub(crate) async fn text(&self, device: &str, what: &str) -> String {
         let reply = self
             .ask(json!({"cmd": "show", "device": device, "what": what}))
             .await;
         reply["text"].as_str().unwrap().to_owned()
     }
 
-    pub async fn log(&self, device: &str) -> Vec<Value> {
+    pub(crate) async fn log(&self, device: &str) -> Vec<Value> {
         self.ask(json!({"cmd": "log", "device": device})).await["entries"]
             .as_array()
             .unwrap()
@@ -62,27 +95,21 @@ impl Net {
     }
 
     /// Waits until this many adjacencies are Full.
-    pub async fn full(&self, wanted: usize) {
-        tokio::time::timeout(Duration::from_secs(10), async {
-            loop {
-                let reply = self.ask(json!({"cmd": "adjacencies"})).await;
-                let full = reply["adjacencies"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .filter(|link| link["full"] == true)
-                    .count();
-                if full == wanted {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+    pub(crate) async fn full(&self, wanted: usize) {
+        self.until(json!({"cmd": "adjacencies"}), |reply| {
+            reply["adjacencies"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|link| link["full"] == true)
+                .count()
+                == wanted
         })
-        .await
-        .unwrap_or_else(|_| panic!("never {wanted} Full"));
+        .await;
     }
 
-    pub async fn connect(&self, device: &str) -> Handle<Client> {
+    /// A connection that is not logged in yet; the host key must be the inventory's.
+    async fn open(&self, device: &str) -> Handle<Client> {
         let inventory = self.yaml("inventory.yaml");
         let entry = inventory["devices"]
             .as_array()
@@ -99,14 +126,31 @@ impl Net {
             ..client::Config::default()
         };
         let host_key = entry["host_key"].as_str().unwrap().to_owned();
-        let mut handle = client::connect(Arc::new(config), address, Client { host_key })
+        client::connect(Arc::new(config), address, Client { host_key })
             .await
-            .unwrap();
+            .unwrap()
+    }
+
+    pub(crate) async fn login(&self, device: &str, user: &str, password: &str) -> bool {
+        self.open(device)
+            .await
+            .authenticate_password(user, password)
+            .await
+            .unwrap()
+            .success()
+    }
+
+    pub(crate) async fn connect(&self, device: &str) -> Handle<Client> {
+        let mut handle = self.open(device).await;
         let credentials = self.yaml("credentials.yaml");
-        let password = credentials["sandbox"]["password"].as_str().unwrap();
+        let login = &credentials["sandbox"];
+        let (user, password) = (
+            login["username"].as_str().unwrap(),
+            login["password"].as_str().unwrap(),
+        );
         assert!(
             handle
-                .authenticate_password("flyball", password)
+                .authenticate_password(user, password)
                 .await
                 .unwrap()
                 .success()
@@ -114,11 +158,11 @@ impl Net {
         handle
     }
 
-    pub async fn shell(&self, device: &str) -> Shell {
+    pub(crate) async fn shell(&self, device: &str) -> Shell {
         self.shell_of(device, true).await
     }
 
-    pub async fn shell_of(&self, device: &str, pty: bool) -> Shell {
+    pub(crate) async fn shell_of(&self, device: &str, pty: bool) -> Shell {
         let handle = self.connect(device).await;
         let channel = handle.channel_open_session().await.unwrap();
         if pty {
@@ -137,7 +181,7 @@ impl Net {
     }
 
     /// A single command; its output and exit status.
-    pub async fn exec(&self, device: &str, command: &str) -> (String, u32) {
+    pub(crate) async fn exec(&self, device: &str, command: &str) -> (String, u32) {
         let handle = self.connect(device).await;
         let mut channel = handle.channel_open_session().await.unwrap();
         channel.exec(true, command).await.unwrap();
@@ -153,7 +197,7 @@ impl Net {
     }
 }
 
-pub struct Client {
+pub(crate) struct Client {
     host_key: String,
 }
 
@@ -173,7 +217,7 @@ impl client::Handler for Client {
     }
 }
 
-pub struct Shell {
+pub(crate) struct Shell {
     channel: Channel<client::Msg>,
     buffer: String,
     over: bool,
@@ -181,7 +225,7 @@ pub struct Shell {
 }
 
 impl Shell {
-    pub async fn send(&self, text: &str) {
+    pub(crate) async fn send(&self, text: &str) {
         self.channel
             .data_bytes(text.as_bytes().to_vec())
             .await
@@ -189,7 +233,7 @@ impl Shell {
     }
 
     /// Reads until the pattern appears; gives everything up to its end.
-    pub async fn expect(&mut self, pattern: &str) -> String {
+    pub(crate) async fn expect(&mut self, pattern: &str) -> String {
         let regex = Regex::new(pattern).unwrap();
         loop {
             if let Some(found) = regex.find(&self.buffer) {
@@ -207,7 +251,7 @@ impl Shell {
     }
 
     /// Reads until the other side is gone; gives everything.
-    pub async fn rest(&mut self) -> String {
+    pub(crate) async fn rest(&mut self) -> String {
         while !self.over {
             self.read().await;
         }
@@ -226,17 +270,27 @@ impl Shell {
     }
 
     /// Types a line and reads up to the pattern.
-    pub async fn run(&mut self, line: &str, pattern: &str) -> String {
+    pub(crate) async fn run(&mut self, line: &str, pattern: &str) -> String {
         self.send(&format!("{line}\r")).await;
         self.expect(pattern).await
     }
 
     /// Types lines one by one; each must end in a prompt that matches.
-    pub async fn lines(&mut self, lines: &[&str], prompt: &str) -> String {
+    pub(crate) async fn lines(&mut self, lines: &[&str], prompt: &str) -> String {
         let mut all = String::new();
         for line in lines {
             all.push_str(&self.run(line, prompt).await);
         }
         all
     }
+}
+
+/// An IOS shell in privileged mode without paging and syslog lines.
+pub(crate) async fn ios(net: &Net, device: &str) -> Shell {
+    let mut shell = net.shell(device).await;
+    shell.expect(&format!("{device}>")).await;
+    shell.run("enable", "#").await;
+    shell.run("terminal length 0", "#").await;
+    shell.run("ter no mon", "mon\r\n.*#").await;
+    shell
 }
