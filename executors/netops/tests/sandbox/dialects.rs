@@ -68,7 +68,7 @@ async fn ios_has_modes_and_refuses_in_its_own_words() {
         refused.contains("% Invalid input detected at '^' marker."),
         "{refused}"
     );
-    shell.run("en", "bj-cre-1#").await;
+    shell.run("en", "bj-core-1#").await;
     shell.run("terminal length 0", "#").await;
     shell.run("conf t", r"bj-core-1\(config\)#").await;
     shell.run("int gi0/2", r"\(config-if\)#").await;
@@ -104,7 +104,7 @@ async fn ios_shows_what_was_typed_and_saves_it_when_told() {
     shell
         .run("network 10.1.0.4 0.0.0.3 area 0", r"\(config-router\)#")
         .await;
-    shell.run("end", "bj-cre-1#").await;
+    shell.run("end", "bj-core-1#").await;
     let running = shell.run("sh run", "\r\nend\r\n").await;
     assert!(running.contains(" ip ospf cost 50\r\n"), "{running}");
     assert!(
@@ -304,7 +304,7 @@ async fn long_answers_stop_at_each_page_until_paging_is_off() {
     shell.expect("\r\nend\r\n").await;
     shell.run("show running-config", " --More-- ").await;
     shell.send("q").await;
-    shell.expect("bj-cre-1#").await;
+    shell.expect("bj-core-1#").await;
     let mut shell = net.shell("bj-core-2").await;
     shell.expect("<bj-core-2>").await;
     shell
@@ -337,18 +337,18 @@ async fn syslog_lines_interrupt_the_terminal_wherever_it_stands() {
     let net = Net::start(&["bj-core-1"]).await;
     let mut shell = net.shell("bj-core-1").await;
     shell.expect("bj-core-1>").await;
-    shell.run("enable", "bj-cre-1#").await;
+    shell.run("enable", "bj-core-1#").await;
     let mut seen = Vec::new();
     for _ in 0..3 {
         shell.run("conf t", r"\(config\)#").await;
         shell.send("end\rshow version\r").await;
-        seen.push(shell.expect(r"(?s)Version 15.*?\r\nbj-cre-1#").await);
+        seen.push(shell.expect(r"(?s)Version 15.*?\r\nbj-core-1#").await);
     }
     let line = r"\*[A-Z][a-z]{2} \d{2} [\d:.]+: %SYS-5-CONFIG_I: Configured from console by flyball on vty0 \(127\.0\.0\.1\)\r\n";
     let places = [
         format!(r"\r\nbj-core-1#\r\n{line}"),
         format!(r"\r\nbj-co\r\n{line}re-1#"),
-        format!(r"\r\n{line}bj-cre-1#"),
+        format!(r"\r\n{line}bj-core-1#"),
     ];
     for (text, place) in seen.iter().zip(places) {
         assert!(
