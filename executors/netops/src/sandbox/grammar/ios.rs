@@ -34,17 +34,17 @@ const BOTH: &[Rule] = &[
         source: None,
         count: 5,
     }),
+    ("show ip route", |_| C::Show(Show::Routes)),
+    ("show interfaces", |_| C::Show(Show::Interfaces)),
+    ("show processes cpu", |_| C::Show(Show::Cpu)),
+    ("show memory statistics", |_| C::Show(Show::Memory)),
+    ("show ip ospf interface", |_| C::Show(Show::OspfInterfaces)),
 ];
 
 const EXEC: &[Rule] = &[
     ("configure terminal", |_| C::Configure),
     ("show running-config", |_| C::Show(Show::Running)),
     ("show startup-config", |_| C::Show(Show::Startup)),
-    ("show ip ospf interface", |_| C::Show(Show::OspfInterfaces)),
-    ("show ip route", |_| C::Show(Show::Routes)),
-    ("show interfaces", |_| C::Show(Show::Interfaces)),
-    ("show processes cpu", |_| C::Show(Show::Cpu)),
-    ("show memory statistics", |_| C::Show(Show::Memory)),
     ("write", |_| C::Save { ask: false }),
     ("write memory", |_| C::Save { ask: false }),
     ("write terminal", |_| C::Show(Show::Running)),
