@@ -66,10 +66,7 @@ impl Log {
 
     /// Says whether the reply to an entry is being held back.
     pub(crate) fn set_held(&mut self, position: usize, held: bool) {
-        if let Some((_, flag)) = position
-            .checked_sub(1)
-            .and_then(|index| self.entries.get_mut(index))
-        {
+        if let Some((_, flag)) = position.checked_sub(1).and_then(|index| self.entries.get_mut(index)) {
             *flag = held;
         }
     }

@@ -115,8 +115,7 @@ impl Shell {
         let mode = self.mode.clone();
         let prompt = self.prompt(world);
         let before = world.configs.get(&self.device).map(render::text);
-        let refused = !self.console
-            && faults(world, &self.device).is_some_and(|faults| faults.refuses(trimmed));
+        let refused = !self.console && faults(world, &self.device).is_some_and(|faults| faults.refuses(trimmed));
         let parsed = if refused {
             Err(Fault::Unknown { offset: 0 })
         } else {
@@ -155,19 +154,8 @@ impl Shell {
     }
 
     /// Adds what the faults make of an executed line.
-    fn outcome(
-        &self,
-        world: &mut World,
-        counts: bool,
-        line: &str,
-        position: usize,
-        done: Done,
-    ) -> Outcome {
-        let Done {
-            text,
-            refused,
-            close,
-        } = done;
+    fn outcome(&self, world: &mut World, counts: bool, line: &str, position: usize, done: Done) -> Outcome {
+        let Done { text, refused, close } = done;
         let mut outcome = Outcome {
             text,
             close,
@@ -206,16 +194,11 @@ impl Shell {
                 source,
                 count,
             } => {
-                let result =
-                    world.with_fabric(|fabric| fabric.ping(&self.device, source, destination));
+                let result = world.with_fabric(|fabric| fabric.ping(&self.device, source, destination));
                 Done::saying(words::ping(self.dialect, destination, count, &result))
             }
             Command::Refuse(text) => Done::refusing(format!("{text}\n")),
-            Command::Disable
-            | Command::End
-            | Command::PageLength(_)
-            | Command::Monitor(_)
-            | Command::Nothing => {
+            Command::Disable | Command::End | Command::PageLength(_) | Command::Monitor(_) | Command::Nothing => {
                 self.adjust(world, &command);
                 Done::quietly()
             }
@@ -276,10 +259,7 @@ impl Shell {
             self.mode = Mode::Exec;
             if self.dialect == Dialect::Ios {
                 let peer = self.peer.split(':').next().unwrap_or_default();
-                world.syslog(
-                    &self.device,
-                    &words::configured(&self.user, peer, wall_ms()),
-                );
+                world.syslog(&self.device, &words::configured(&self.user, peer, wall_ms()));
             }
         }
     }
@@ -289,12 +269,7 @@ impl Shell {
         match grammar::parse(self.dialect, &Mode::Exec, line) {
             Ok(Command::Configure | Command::Exit | Command::Do(_)) | Err(_) => {
                 let fault = Fault::Unknown { offset: 3 };
-                Done::refusing(words::refusal(
-                    self.dialect,
-                    &self.prompt(world),
-                    line,
-                    &fault,
-                ))
+                Done::refusing(words::refusal(self.dialect, &self.prompt(world), line, &fault))
             }
             Ok(command) => self.run(world, command, line),
         }
@@ -302,8 +277,5 @@ impl Shell {
 }
 
 fn faults<'w>(world: &'w mut World, device: &str) -> Option<&'w mut Faults> {
-    world
-        .devices
-        .get_mut(device)
-        .map(|device| &mut device.faults)
+    world.devices.get_mut(device).map(|device| &mut device.faults)
 }

@@ -10,11 +10,7 @@ use crate::kit::{Net, ios};
 async fn the_files_say_where_everything_is_and_are_private() {
     let net = Net::start(&[]).await;
     let dir = net.sandbox.dir();
-    for (file, mode) in [
-        ("", 0o700),
-        ("inventory.yaml", 0o600),
-        ("credentials.yaml", 0o600),
-    ] {
+    for (file, mode) in [("", 0o700), ("inventory.yaml", 0o600), ("credentials.yaml", 0o600)] {
         let path = if file.is_empty() {
             dir.to_owned()
         } else {
@@ -32,10 +28,7 @@ async fn the_files_say_where_everything_is_and_are_private() {
     assert_eq!(devices[0]["platform"], "ios");
     assert_eq!(devices[0]["address"], "127.0.10.1");
     assert_eq!(devices[0]["links"].as_array().unwrap().len(), 4);
-    assert_eq!(
-        devices[0]["links"][0]["peer_interface"],
-        "GigabitEthernet0/0/1"
-    );
+    assert_eq!(devices[0]["links"][0]["peer_interface"], "GigabitEthernet0/0/1");
     assert!(dir.join("ready").exists());
 }
 
@@ -64,10 +57,7 @@ async fn ios_has_modes_and_refuses_in_its_own_words() {
     let mut shell = net.shell("bj-core-1").await;
     shell.expect("bj-core-1>").await;
     let refused = shell.run("show running-config", "bj-core-1>").await;
-    assert!(
-        refused.contains("% Invalid input detected at '^' marker."),
-        "{refused}"
-    );
+    assert!(refused.contains("% Invalid input detected at '^' marker."), "{refused}");
     shell.run("en", "bj-core-1#").await;
     shell.run("terminal length 0", "#").await;
     shell.run("conf t", r"bj-core-1\(config\)#").await;
@@ -112,22 +102,10 @@ async fn ios_shows_what_was_typed_and_saves_it_when_told() {
         "{running}"
     );
     assert!(!net.text("bj-core-1", "startup").await.contains("cost"));
-    assert!(
-        shell
-            .run("wr", "\\[OK\\]")
-            .await
-            .contains("Building configuration...")
-    );
-    assert!(
-        net.text("bj-core-1", "startup")
-            .await
-            .contains(" ip ospf cost 50\n")
-    );
+    assert!(shell.run("wr", "\\[OK\\]").await.contains("Building configuration..."));
+    assert!(net.text("bj-core-1", "startup").await.contains(" ip ospf cost 50\n"));
     shell
-        .run(
-            "copy run start",
-            r"Destination filename \[startup-config\]\?",
-        )
+        .run("copy run start", r"Destination filename \[startup-config\]\?")
         .await;
     shell.run("", "\\[OK\\]").await;
 }
@@ -142,24 +120,15 @@ async fn vrp_views_refusals_save_question_and_round_trip() {
     shell
         .run("ospf 100 router-id 10.255.1.2", r"\[bj-core-2-ospf-100\]")
         .await;
-    shell
-        .run("area 0", r"\[bj-core-2-ospf-100-area-0\.0\.0\.0\]")
-        .await;
-    shell
-        .run("network 10.1.0.16 0.0.0.3", r"area-0\.0\.0\.0\]")
-        .await;
-    let refused = shell
-        .run("netwrk 10.1.0.16 0.0.0.3", r"area-0\.0\.0\.0\]")
-        .await;
+    shell.run("area 0", r"\[bj-core-2-ospf-100-area-0\.0\.0\.0\]").await;
+    shell.run("network 10.1.0.16 0.0.0.3", r"area-0\.0\.0\.0\]").await;
+    let refused = shell.run("netwrk 10.1.0.16 0.0.0.3", r"area-0\.0\.0\.0\]").await;
     assert!(
         refused.contains("Error: Unrecognized command found at '^' position."),
         "{refused}"
     );
     shell
-        .run(
-            "interface GigabitEthernet 0/0/3",
-            r"\[bj-core-2-GigabitEthernet0/0/3\]",
-        )
+        .run("interface GigabitEthernet 0/0/3", r"\[bj-core-2-GigabitEthernet0/0/3\]")
         .await;
     shell.run("ospf cost 70", r"0/3\]").await;
     assert!(
@@ -171,9 +140,7 @@ async fn vrp_views_refusals_save_question_and_round_trip() {
     shell.run("return", "<bj-core-2>").await;
     let running = shell.run("dis cur", "return\r\n").await;
     assert!(
-        running.contains(
-            "ospf 100 router-id 10.255.1.2\r\n area 0.0.0.0\r\n  network 10.1.0.16 0.0.0.3\r\n"
-        ),
+        running.contains("ospf 100 router-id 10.255.1.2\r\n area 0.0.0.0\r\n  network 10.1.0.16 0.0.0.3\r\n"),
         "{running}"
     );
     shell.expect("<bj-core-2>").await;
@@ -183,11 +150,7 @@ async fn vrp_views_refusals_save_question_and_round_trip() {
     assert!(!net.text("bj-core-2", "startup").await.contains("cost"));
     shell.run("save", r"\[Y/N\]").await;
     assert!(shell.run("y", "<bj-core-2>").await.contains("successfully"));
-    assert!(
-        net.text("bj-core-2", "startup")
-            .await
-            .contains(" ospf cost 70\n")
-    );
+    assert!(net.text("bj-core-2", "startup").await.contains(" ospf cost 70\n"));
 }
 
 #[tokio::test]
@@ -197,10 +160,7 @@ async fn frr_refuses_process_numbers_and_wildcards_and_takes_any_interface() {
     shell.expect("bj-edge-2# ").await;
     shell.run("configure terminal", r"\(config\)# ").await;
     let refused = shell.run("router ospf 100", r"\(config\)# ").await;
-    assert!(
-        refused.contains("% OSPF is not running in instance mode"),
-        "{refused}"
-    );
+    assert!(refused.contains("% OSPF is not running in instance mode"), "{refused}");
     shell.run("router ospf", r"\(config-router\)# ").await;
     let refused = shell
         .run("network 10.9.0.0 0.0.0.3 area 0", r"\(config-router\)# ")
@@ -209,19 +169,12 @@ async fn frr_refuses_process_numbers_and_wildcards_and_takes_any_interface() {
         refused.contains("% Unknown command: network 10.9.0.0 0.0.0.3 area 0"),
         "{refused}"
     );
-    shell
-        .run("network 10.9.0.0/30 area 0", r"\(config-router\)# ")
-        .await;
+    shell.run("network 10.9.0.0/30 area 0", r"\(config-router\)# ").await;
     let quiet = shell.run("interface to-nowhere", r"\(config-if\)# ").await;
     assert!(!quiet.contains('%'), "{quiet}");
-    shell
-        .run("description nothing there", r"\(config-if\)# ")
-        .await;
+    shell.run("description nothing there", r"\(config-if\)# ").await;
     let refused = shell.run("write memory", r"\(config-if\)# ").await;
-    assert!(
-        refused.contains("% Unknown command: write memory"),
-        "{refused}"
-    );
+    assert!(refused.contains("% Unknown command: write memory"), "{refused}");
     shell.run("end", "bj-edge-2# ").await;
     let saved = shell.run("write memory", "bj-edge-2# ").await;
     assert!(saved.contains("Note: this version of vtysh never writes vtysh.conf\r\nBuilding Configuration...\r\nIntegrated configuration saved to /etc/frr/frr.conf\r\n[OK]"));
@@ -261,12 +214,7 @@ async fn cores_become_neighbours_when_both_ends_match_and_ping_through() {
     let mut two = net.shell("bj-core-2").await;
     two.expect("<bj-core-2>").await;
     two.lines(
-        &[
-            "system-view",
-            "ospf 100",
-            "area 0",
-            "network 10.0.0.0 0.255.255.255",
-        ],
+        &["system-view", "ospf 100", "area 0", "network 10.0.0.0 0.255.255.255"],
         r"\[.*\]",
     )
     .await;
@@ -284,12 +232,9 @@ async fn cores_become_neighbours_when_both_ends_match_and_ping_through() {
             .await
             .contains("Success rate is 100 percent")
     );
-    let peers = two
-        .run("display ospf peer brief", r"Total Peer\(s\): +1")
-        .await;
+    let peers = two.run("display ospf peer brief", r"Total Peer\(s\): +1").await;
     assert!(peers.contains("Full"), "{peers}");
-    two.lines(&["int gi0/0/1", "ospf timer hello 5"], r"\[.*\]")
-        .await;
+    two.lines(&["int gi0/0/1", "ospf timer hello 5"], r"\[.*\]").await;
     net.full(0).await;
 }
 
@@ -307,16 +252,12 @@ async fn long_answers_stop_at_each_page_until_paging_is_off() {
     shell.expect("bj-core-1#").await;
     let mut shell = net.shell("bj-core-2").await;
     shell.expect("<bj-core-2>").await;
-    shell
-        .run("display current-configuration", "---- More ----")
-        .await;
+    shell.run("display current-configuration", "---- More ----").await;
     shell.send(" ").await;
     shell.expect("\r\nreturn\r\n").await;
     shell.expect("<bj-core-2>").await;
     shell.run("screen-length 0 temporary", "<bj-core-2>").await;
-    let all = shell
-        .run("display current-configuration", "<bj-core-2>")
-        .await;
+    let all = shell.run("display current-configuration", "<bj-core-2>").await;
     assert!(!all.contains("More"), "{all}");
 }
 
@@ -351,10 +292,7 @@ async fn syslog_lines_interrupt_the_terminal_wherever_it_stands() {
         format!(r"\r\n{line}bj-core-1#"),
     ];
     for (text, place) in seen.iter().zip(places) {
-        assert!(
-            regex::Regex::new(&place).unwrap().is_match(text),
-            "{place}: {text:?}"
-        );
+        assert!(regex::Regex::new(&place).unwrap().is_match(text), "{place}: {text:?}");
     }
 }
 

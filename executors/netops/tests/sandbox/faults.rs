@@ -8,28 +8,19 @@ use crate::kit::{Net, ios};
 async fn a_black_hole_loses_packets_while_everything_stays_full() {
     let net = Net::start(&["sh-core-1", "sh-core-2", "sh-edge-1", "sh-edge-2"]).await;
     net.full(5).await;
-    let (answer, _) = net
-        .exec("sh-edge-1", "ping 10.255.2.4 source 10.255.2.3")
-        .await;
+    let (answer, _) = net.exec("sh-edge-1", "ping 10.255.2.4 source 10.255.2.3").await;
     assert!(answer.contains("100 percent"), "{answer}");
     for core in ["sh-core-1", "sh-core-2"] {
         net.ask(json!({"cmd": "fault", "device": core, "kind": "black_hole"}))
             .await;
     }
-    let (answer, _) = net
-        .exec("sh-edge-1", "ping 10.255.2.4 source 10.255.2.3")
-        .await;
-    assert!(
-        answer.contains("Success rate is 0 percent (0/5)"),
-        "{answer}"
-    );
+    let (answer, _) = net.exec("sh-edge-1", "ping 10.255.2.4 source 10.255.2.3").await;
+    assert!(answer.contains("Success rate is 0 percent (0/5)"), "{answer}");
     let (near, _) = net.exec("sh-edge-1", "ping 10.255.2.1").await;
     assert!(near.contains("100 percent"), "{near}");
     net.full(5).await;
     net.ask(json!({"cmd": "clear"})).await;
-    let (answer, _) = net
-        .exec("sh-edge-2", "ping -c 3 -a 10.255.2.4 10.255.2.3")
-        .await;
+    let (answer, _) = net.exec("sh-edge-2", "ping -c 3 -a 10.255.2.4 10.255.2.3").await;
     assert!(answer.contains("0.00% packet loss"), "{answer}");
     let (answer, _) = net.exec("sh-core-1", "ping 10.255.2.2").await;
     assert!(answer.contains(" 0% packet loss"), "{answer}");
@@ -39,16 +30,11 @@ async fn a_black_hole_loses_packets_while_everything_stays_full() {
 async fn a_held_reply_waits_for_its_release() {
     let net = Net::start(&["bj-core-1"]).await;
     let mut shell = ios(&net, "bj-core-1").await;
-    shell
-        .lines(&["conf t", "interface gi0/0"], r"\(config(-if)?\)#")
+    shell.lines(&["conf t", "interface gi0/0"], r"\(config(-if)?\)#").await;
+    net.ask(json!({"cmd": "fault", "device": "bj-core-1", "kind": "hold", "match": "^description"}))
         .await;
-    net.ask(
-        json!({"cmd": "fault", "device": "bj-core-1", "kind": "hold", "match": "^description"}),
-    )
-    .await;
     shell.send("description changed\r").await;
-    let wait =
-        json!({"cmd": "wait", "device": "bj-core-1", "match": "^description", "timeout_ms": 5000});
+    let wait = json!({"cmd": "wait", "device": "bj-core-1", "match": "^description", "timeout_ms": 5000});
     let executed = net.ask(wait.clone()).await;
     assert_eq!(executed["held"], true);
     assert_eq!(executed["entry"]["line"], "description changed");
@@ -59,8 +45,7 @@ async fn a_held_reply_waits_for_its_release() {
             .contains(" description changed\n")
     );
     assert_eq!(
-        net.ask(json!({"cmd": "release", "device": "bj-core-1"}))
-            .await["released"],
+        net.ask(json!({"cmd": "release", "device": "bj-core-1"})).await["released"],
         1
     );
     shell.expect(r"changed\r\n.*\(config-if\)#").await;
@@ -80,10 +65,7 @@ async fn a_cut_leaves_the_executed_lines_behind() {
         .await;
     shell.rest().await;
     let running = net.text("bj-core-1", "running").await;
-    assert!(
-        running.contains(" description one\n mtu 1400\n"),
-        "{running}"
-    );
+    assert!(running.contains(" description one\n mtu 1400\n"), "{running}");
     assert!(!running.contains("shutdown"), "{running}");
 }
 
@@ -91,24 +73,9 @@ async fn a_cut_leaves_the_executed_lines_behind() {
 async fn a_failed_save_leaves_the_startup_configuration_alone() {
     let net = Net::start(&["bj-core-1", "bj-core-2", "bj-edge-2"]).await;
     for (device, change, save, failure) in [
-        (
-            "bj-core-1",
-            "interface gi0/0",
-            "write memory",
-            "open failed",
-        ),
-        (
-            "bj-core-2",
-            "interface MEth0/0/0",
-            "save force",
-            "Failed to save",
-        ),
-        (
-            "bj-edge-2",
-            "interface mgmt0",
-            "write memory",
-            "Permission denied",
-        ),
+        ("bj-core-1", "interface gi0/0", "write memory", "open failed"),
+        ("bj-core-2", "interface MEth0/0/0", "save force", "Failed to save"),
+        ("bj-edge-2", "interface mgmt0", "write memory", "Permission denied"),
     ] {
         net.ask(json!({"cmd": "edit", "device": device, "lines": [change, "description new"]}))
             .await;
@@ -119,18 +86,10 @@ async fn a_failed_save_leaves_the_startup_configuration_alone() {
             text.contains(failure) && !text.contains("[OK]") && status == 1,
             "{text}"
         );
-        assert!(
-            !net.text(device, "startup")
-                .await
-                .contains("description new")
-        );
+        assert!(!net.text(device, "startup").await.contains("description new"));
         let (text, status) = net.exec(device, save).await;
         assert_eq!(status, 0, "{text}");
-        assert!(
-            net.text(device, "startup")
-                .await
-                .contains("description new")
-        );
+        assert!(net.text(device, "startup").await.contains("description new"));
     }
 }
 
@@ -142,16 +101,13 @@ async fn somebody_elses_edit_is_executed_and_told_apart_in_the_log() {
         .ask(json!({"cmd": "edit", "device": "sh-edge-1", "lines": lines}))
         .await;
     assert_eq!(reply["results"][2]["refused"], true);
-    assert!(
-        net.text("sh-edge-1", "running")
-            .await
-            .contains(" ip ospf cost 99\n")
-    );
+    assert!(net.text("sh-edge-1", "running").await.contains(" ip ospf cost 99\n"));
     let log = net.log("sh-edge-1").await;
     assert_eq!(log.len(), 3);
-    assert!(log.iter().all(|entry| entry["peer"] == "console"
-        && entry["user"] == "intruder"
-        && entry["session"] == 0));
+    assert!(
+        log.iter()
+            .all(|entry| entry["peer"] == "console" && entry["user"] == "intruder" && entry["session"] == 0)
+    );
     assert_eq!(log[1]["result"], "ok");
     assert_eq!(log[2]["result"], "refused");
 }
@@ -173,10 +129,7 @@ async fn every_executed_command_is_in_the_log_exactly_once() {
     shell.lines(&lines, r"bj-core-1(\(.*\))?#").await;
     let path = net.sandbox.dir().join("logs/bj-core-1.log");
     let text = std::fs::read_to_string(path).unwrap();
-    let entries: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let entries: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let told: Vec<String> = entries
         .iter()
         .skip(3)
@@ -206,23 +159,15 @@ async fn every_executed_command_is_in_the_log_exactly_once() {
 async fn a_slow_line_lands_even_if_its_session_is_gone() {
     let net = Net::start(&["bj-core-1"]).await;
     let mut shell = ios(&net, "bj-core-1").await;
-    shell
-        .lines(&["conf t", "interface gi0/0"], r"\(config(-if)?\)#")
+    shell.lines(&["conf t", "interface gi0/0"], r"\(config(-if)?\)#").await;
+    net.ask(json!({"cmd": "fault", "device": "bj-core-1", "kind": "slow", "ms": 300, "match": "late"}))
         .await;
-    net.ask(
-        json!({"cmd": "fault", "device": "bj-core-1", "kind": "slow", "ms": 300, "match": "late"}),
-    )
-    .await;
     shell.send("description late\r").await;
     shell.expect("late\r\n").await;
     drop(shell);
     net.ask(json!({"cmd": "wait", "device": "bj-core-1", "match": "late", "timeout_ms": 5000}))
         .await;
-    assert!(
-        net.text("bj-core-1", "running")
-            .await
-            .contains(" description late\n")
-    );
+    assert!(net.text("bj-core-1", "running").await.contains(" description late\n"));
 }
 
 #[tokio::test]
@@ -236,11 +181,7 @@ async fn a_reload_brings_back_what_was_saved() {
     shell.run("reload", r"\[confirm\]").await;
     shell.send("y").await;
     shell.rest().await;
-    assert!(
-        net.text("sh-edge-1", "running")
-            .await
-            .contains("hostname sh-edge-1")
-    );
+    assert!(net.text("sh-edge-1", "running").await.contains("hostname sh-edge-1"));
     net.full(1).await;
 }
 
@@ -267,9 +208,7 @@ async fn unknown_requests_are_refused() {
 async fn a_held_reply_is_given_up_when_its_session_dies() {
     let net = Net::start(&["bj-core-1"]).await;
     let mut shell = ios(&net, "bj-core-1").await;
-    shell
-        .lines(&["conf t", "interface gi0/0"], r"\(config(-if)?\)#")
-        .await;
+    shell.lines(&["conf t", "interface gi0/0"], r"\(config(-if)?\)#").await;
     let fault = json!({"cmd": "fault", "device": "bj-core-1", "kind": "hold", "match": "^mtu"});
     net.ask(fault).await;
     shell.send("mtu 1400\rmtu 1300\r").await;
@@ -279,14 +218,10 @@ async fn a_held_reply_is_given_up_when_its_session_dies() {
     net.sessions("bj-core-1", 0).await;
     assert_eq!(net.ask(wait).await["held"], false);
     assert!(
-        net.text("bj-core-1", "running")
-            .await
-            .contains(" mtu 1400\n"),
+        net.text("bj-core-1", "running").await.contains(" mtu 1400\n"),
         "the line typed behind it is lost"
     );
-    let released = net
-        .ask(json!({"cmd": "release", "device": "bj-core-1"}))
-        .await;
+    let released = net.ask(json!({"cmd": "release", "device": "bj-core-1"})).await;
     assert_eq!(released["released"], 0);
 }
 
@@ -326,10 +261,7 @@ async fn an_enable_secret_is_asked_for_when_there_is_one() {
         options.enable_secret = Some("open-sesame".to_owned())
     })
     .await;
-    assert_eq!(
-        net.yaml("credentials.yaml")["sandbox"]["enable"],
-        "open-sesame"
-    );
+    assert_eq!(net.yaml("credentials.yaml")["sandbox"]["enable"], "open-sesame");
     let mut shell = net.shell("bj-core-1").await;
     shell.expect("bj-core-1>").await;
     shell.run("enable", "Password: ").await;
@@ -337,12 +269,7 @@ async fn an_enable_secret_is_asked_for_when_there_is_one() {
     shell.run("enable", "Password: ").await;
     let echoed = shell.run("open-sesame", "bj-core-1#").await;
     assert!(!echoed.contains("sesame"));
-    assert!(
-        net.log("bj-core-1")
-            .await
-            .iter()
-            .all(|entry| entry["line"] == "enable")
-    );
+    assert!(net.log("bj-core-1").await.iter().all(|entry| entry["line"] == "enable"));
 }
 
 #[tokio::test]
@@ -355,12 +282,7 @@ async fn ten_devices_serve_many_sessions_at_once_and_go_down_together() {
         .iter()
         .map(|device| device["name"].as_str().unwrap().to_owned())
         .collect();
-    let shells = futures::future::join_all(
-        names
-            .iter()
-            .flat_map(|name| [net.shell(name), net.shell(name)]),
-    )
-    .await;
+    let shells = futures::future::join_all(names.iter().flat_map(|name| [net.shell(name), net.shell(name)])).await;
     let dir = net.sandbox.dir().to_owned();
     net.stop().await;
     for mut shell in shells {

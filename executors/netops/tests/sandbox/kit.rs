@@ -68,9 +68,7 @@ impl Net {
     }
 
     pub(crate) async fn raw(&self, request: Value) -> Value {
-        control::ask(&self.sandbox.control_socket(), &request)
-            .await
-            .unwrap()
+        control::ask(&self.sandbox.control_socket(), &request).await.unwrap()
     }
 
     /// Asks and expects `ok`.
@@ -81,9 +79,7 @@ impl Net {
     }
 
     pub(crate) async fn text(&self, device: &str, what: &str) -> String {
-        let reply = self
-            .ask(json!({"cmd": "show", "device": device, "what": what}))
-            .await;
+        let reply = self.ask(json!({"cmd": "show", "device": device, "what": what})).await;
         reply["text"].as_str().unwrap().to_owned()
     }
 
@@ -144,17 +140,8 @@ impl Net {
         let mut handle = self.open(device).await;
         let credentials = self.yaml("credentials.yaml");
         let login = &credentials["sandbox"];
-        let (user, password) = (
-            login["username"].as_str().unwrap(),
-            login["password"].as_str().unwrap(),
-        );
-        assert!(
-            handle
-                .authenticate_password(user, password)
-                .await
-                .unwrap()
-                .success()
-        );
+        let (user, password) = (login["username"].as_str().unwrap(), login["password"].as_str().unwrap());
+        assert!(handle.authenticate_password(user, password).await.unwrap().success());
         handle
     }
 
@@ -166,10 +153,7 @@ impl Net {
         let handle = self.connect(device).await;
         let channel = handle.channel_open_session().await.unwrap();
         if pty {
-            channel
-                .request_pty(true, "vt100", 200, 24, 0, 0, &[])
-                .await
-                .unwrap();
+            channel.request_pty(true, "vt100", 200, 24, 0, 0, &[]).await.unwrap();
         }
         channel.request_shell(true).await.unwrap();
         Shell {
@@ -204,14 +188,9 @@ pub(crate) struct Client {
 impl client::Handler for Client {
     type Error = russh::Error;
 
-    async fn check_server_key(
-        &mut self,
-        key: &PublicKeyOrCertificate,
-    ) -> Result<bool, Self::Error> {
+    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
         match key {
-            PublicKeyOrCertificate::PublicKey { key, .. } => {
-                Ok(key.to_openssh().unwrap() == self.host_key)
-            }
+            PublicKeyOrCertificate::PublicKey { key, .. } => Ok(key.to_openssh().unwrap() == self.host_key),
             _ => Ok(false),
         }
     }
@@ -226,10 +205,7 @@ pub(crate) struct Shell {
 
 impl Shell {
     pub(crate) async fn send(&self, text: &str) {
-        self.channel
-            .data_bytes(text.as_bytes().to_vec())
-            .await
-            .unwrap();
+        self.channel.data_bytes(text.as_bytes().to_vec()).await.unwrap();
     }
 
     /// Reads until the pattern appears; gives everything up to its end.
@@ -241,11 +217,7 @@ impl Shell {
                 let rest = self.buffer.split_off(end);
                 return std::mem::replace(&mut self.buffer, rest);
             }
-            assert!(
-                !self.over,
-                "closed while waiting for {pattern:?}: {:?}",
-                self.buffer
-            );
+            assert!(!self.over, "closed while waiting for {pattern:?}: {:?}", self.buffer);
             self.read().await;
         }
     }
@@ -261,9 +233,7 @@ impl Shell {
     async fn read(&mut self) {
         let message = tokio::time::timeout(Duration::from_secs(10), self.channel.wait()).await;
         match message.unwrap_or_else(|_| panic!("nothing came after {:?}", self.buffer)) {
-            Some(ChannelMsg::Data { data }) => {
-                self.buffer.push_str(&String::from_utf8_lossy(&data))
-            }
+            Some(ChannelMsg::Data { data }) => self.buffer.push_str(&String::from_utf8_lossy(&data)),
             None => self.over = true,
             Some(_) => {}
         }

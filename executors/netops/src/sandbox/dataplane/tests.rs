@@ -82,11 +82,7 @@ fn without_an_adjacency_there_is_no_route() {
         fabric.ping("bj-core-1", None, Ipv4Addr::new(10, 255, 1, 2)),
         Err(Loss::NoRoute)
     );
-    assert!(
-        fabric
-            .ping("bj-core-1", None, Ipv4Addr::new(10, 1, 0, 2))
-            .is_ok()
-    );
+    assert!(fabric.ping("bj-core-1", None, Ipv4Addr::new(10, 1, 0, 2)).is_ok());
     assert_eq!(
         fabric.ping("bj-core-1", Some(EDGE_1), Ipv4Addr::new(10, 1, 0, 2)),
         Err(Loss::NoSuchSource)

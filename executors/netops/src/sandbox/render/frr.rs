@@ -74,11 +74,7 @@ fn router(out: &mut String, ospf: &Ospf) {
     }
     for network in &ospf.networks {
         let length = network.wildcard.to_bits().leading_zeros();
-        let _ = writeln!(
-            out,
-            " network {}/{length} area {}",
-            network.address, network.area
-        );
+        let _ = writeln!(out, " network {}/{length} area {}", network.address, network.area);
     }
     out.push_str("exit\n!\n");
 }

@@ -38,10 +38,7 @@ fn type_in(config: &mut Config, mode: &mut Mode, command: Command) {
     let edit = match (command, &*mode) {
         (Command::EnterInterface(name), _) => {
             *mode = Mode::Interface(name.clone());
-            Edit::AddInterface {
-                name,
-                phantom: false,
-            }
+            Edit::AddInterface { name, phantom: false }
         }
         (Command::EnterOspf { process, router_id }, _) => {
             *mode = Mode::Ospf(process);
@@ -63,14 +60,7 @@ fn type_in(config: &mut Config, mode: &mut Mode, command: Command) {
             process: *process,
             edit,
         },
-        (
-            Command::AreaNetwork {
-                address,
-                wildcard,
-                on,
-            },
-            Mode::Area(process, area),
-        ) => {
+        (Command::AreaNetwork { address, wildcard, on }, Mode::Area(process, area)) => {
             let statement = NetworkStatement {
                 area: *area,
                 address,
@@ -94,12 +84,7 @@ fn every_router_of_the_sandbox_reads_its_own_configuration_back() {
     let links = topology::links(&plans);
     for plan in &plans {
         let config = topology::initial(plan, &links);
-        assert_eq!(
-            replay(plan.dialect, &text(&config)),
-            config,
-            "{}",
-            plan.name
-        );
+        assert_eq!(replay(plan.dialect, &text(&config)), config, "{}", plan.name);
     }
 }
 

@@ -4,9 +4,7 @@ use super::{Done, Shell, faults};
 use crate::sandbox::command::{Command, Mode};
 use crate::sandbox::faults::Faults;
 use crate::sandbox::grammar::Fault;
-use crate::sandbox::model::{
-    Config, Dialect, Edit, InterfaceEdit, NetworkStatement, OspfEdit, is_loopback,
-};
+use crate::sandbox::model::{Config, Dialect, Edit, InterfaceEdit, NetworkStatement, OspfEdit, is_loopback};
 use crate::sandbox::words;
 use crate::sandbox::world::World;
 
@@ -40,11 +38,7 @@ impl Shell {
                     edit,
                 },
             ),
-            Command::AreaNetwork {
-                address,
-                wildcard,
-                on,
-            } => self.area_network(world, address, wildcard, on),
+            Command::AreaNetwork { address, wildcard, on } => self.area_network(world, address, wildcard, on),
             _ => Done::quietly(),
         }
     }
@@ -63,12 +57,7 @@ impl Shell {
             let fault = Fault::WrongParameter {
                 offset: line.rfind(char::is_whitespace).map_or(0, |at| at + 1),
             };
-            return Done::refusing(words::refusal(
-                self.dialect,
-                &self.prompt(world),
-                line,
-                &fault,
-            ));
+            return Done::refusing(words::refusal(self.dialect, &self.prompt(world), line, &fault));
         }
         let phantom = !is_loopback(&name);
         self.mode = Mode::Interface(name.clone());
@@ -86,15 +75,9 @@ impl Shell {
             self.dialect,
         ) {
             (None | Some(true), _) => self.edit(world, Edit::RemoveInterface(name)),
-            (Some(false), Dialect::Ios) => {
-                Done::refusing("% Removal of physical interfaces is not permitted\n")
-            }
-            (Some(false), Dialect::Vrp) => {
-                Done::refusing("Error: The physical interface cannot be deleted.\n")
-            }
-            (Some(false), Dialect::Frr) => {
-                Done::refusing("% Only inactive interfaces can be deleted\n")
-            }
+            (Some(false), Dialect::Ios) => Done::refusing("% Removal of physical interfaces is not permitted\n"),
+            (Some(false), Dialect::Vrp) => Done::refusing("Error: The physical interface cannot be deleted.\n"),
+            (Some(false), Dialect::Frr) => Done::refusing("% Only inactive interfaces can be deleted\n"),
         }
     }
 

@@ -11,9 +11,7 @@ impl Shell {
         match (ask, self.dialect) {
             (true, Dialect::Vrp) => {
                 self.question = Some(Question::Save);
-                Done::saying(
-                    "The current configuration will be written to the device.\nAre you sure to continue?[Y/N]",
-                )
+                Done::saying("The current configuration will be written to the device.\nAre you sure to continue?[Y/N]")
             }
             (true, Dialect::Ios) => {
                 self.question = Some(Question::FileName);
@@ -54,14 +52,10 @@ impl Shell {
         let done = match question {
             Question::Save | Question::Reboot if answer.is_empty() || !yes && !is_no(answer) => {
                 self.question = Some(question);
-                Done::saying(
-                    "Error: Please choose 'YES' or 'NO' first before pressing 'Enter'. [Y/N]:",
-                )
+                Done::saying("Error: Please choose 'YES' or 'NO' first before pressing 'Enter'. [Y/N]:")
             }
             Question::Save if yes => self.write(world),
-            Question::FileName if answer.is_empty() || answer == "startup-config" => {
-                self.write(world)
-            }
+            Question::FileName if answer.is_empty() || answer == "startup-config" => self.write(world),
             Question::FileName => Done::refusing("%Error opening nvram (Permission denied)\n"),
             Question::Secret if self.enable_secret.as_deref() == Some(answer) => {
                 self.mode = Mode::Exec;
