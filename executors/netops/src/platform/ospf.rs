@@ -79,6 +79,8 @@ pub struct Process {
     /// Dotted, sorted.
     pub areas: Vec<String>,
     pub interfaces: Vec<Member>,
+    /// The names of `interfaces`.
+    pub interface_names: Vec<String>,
     /// Interfaces of the inventory's links, and the loopback, that are not in this process.
     pub uncovered: Vec<String>,
 }
@@ -186,6 +188,7 @@ fn process(
         id,
         router_id,
         areas,
+        interface_names: members.iter().map(|member| member.name.clone()).collect(),
         interfaces: members,
         uncovered,
     }

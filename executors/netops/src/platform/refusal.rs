@@ -22,7 +22,7 @@ pub fn find(platform: Platform, reply: &str) -> Option<String> {
 /// Words that mean no on every platform; FRR says several of them without a percent sign.
 static EVERYWHERE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)permission denied|can't open configuration file [^\n]*(?:denied|space)|^please (?:remove|configure|specify)\b|unknown command|^command (?:incomplete|rejected|failed|authorization failed)|^(?:error|failed)\b[: ]|is not running$|no space left|^[a-z_]+ is not running",
+        r"(?i)permission denied|can't open configuration file [^\n]*(?:denied|space)|^please (?:remove|configure|specify)\b|unknown command|^command (?:incomplete|rejected|failed|authorization failed)|^(?:error|failed)\b[: ]|is not running$|no space left|not enough space|\bopen failed\b|^[a-z_]+ is not running",
     )
     .expect("a constant pattern")
 });

@@ -66,12 +66,11 @@ impl Screen {
 
     /// The output after the echo of `line`, and the prompt that ended it; `None` while the answer is not complete.
     pub fn answer(&self, line: &str, prompt: &Prompt) -> Option<Answer> {
-        let after = after_echo(&self.joined, line)?;
-        let (mode, certain) = prompt.at_end(after)?;
-        let body = after_echo(&self.between, line).unwrap_or(after);
+        let (between, joined) = self.after_echo(line)?;
+        let (mode, certain) = prompt.at_end(&self.joined)?;
         Some(Answer {
-            text: without_prompts(body, prompt),
-            joined: without_prompts(after, prompt),
+            text: without_prompts(between, prompt),
+            joined: without_prompts(joined, prompt),
             mode,
             certain,
         })
@@ -79,9 +78,21 @@ impl Screen {
 
     /// A question that the device puts after the echo of `line`.
     pub fn question(&self, line: &str) -> Option<String> {
-        let after = after_echo(&self.joined, line)?;
-        let last = after.rsplit('\n').next()?.trim();
+        let (_, joined) = self.after_echo(line)?;
+        let last = joined.rsplit('\n').next()?.trim();
         QUESTION.is_match(last).then(|| last.to_owned())
+    }
+
+    /// What follows the echo, in both readings. A log line within the echo hides it in one of them, a log line right
+    /// behind it in the other.
+    fn after_echo(&self, line: &str) -> Option<(&str, &str)> {
+        match (
+            after_echo(&self.between, line),
+            after_echo(&self.joined, line),
+        ) {
+            (Some(between), Some(joined)) => Some((between, joined)),
+            (between, joined) => between.or(joined).map(|only| (only, only)),
+        }
     }
 
     /// The last line, where a login waits.

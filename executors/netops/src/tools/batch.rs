@@ -17,7 +17,7 @@ const AT_ONCE: usize = 8;
 
 /// The draft's arguments. Unknown ones are let by, as its schema does.
 #[derive(Debug, Deserialize)]
-pub struct BatchConfigure {
+pub(super) struct BatchConfigure {
     pub device_ips: Vec<String>,
     pub commands: Vec<String>,
     pub credential_id: Option<String>,
@@ -25,7 +25,7 @@ pub struct BatchConfigure {
 
 /// What became of each device.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct BatchResult {
+pub(super) struct BatchResult {
     /// Every device took every line.
     pub success: bool,
     /// In the order asked for.
@@ -35,7 +35,7 @@ pub struct BatchResult {
 /// One device's result: the form of a single write, or why nothing was sent there.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
-pub enum DeviceResult {
+pub(super) enum DeviceResult {
     Written(Written),
     NotSent {
         device: String,
@@ -46,7 +46,7 @@ pub enum DeviceResult {
 }
 
 /// `batch_configure_devices`. Nothing is sent anywhere unless every device is known, writable and named once.
-pub async fn configure(
+pub(super) async fn configure(
     view: &View,
     asked: &BatchConfigure,
     terms: &Terms,

@@ -20,7 +20,7 @@ enum Does {
 }
 
 /// The tools of a role.
-pub fn tools(role: Role) -> Vec<Tool> {
+pub(super) fn tools(role: Role) -> Vec<Tool> {
     match role {
         Role::Inventory => inventory(),
         Role::Config => config_tools(),

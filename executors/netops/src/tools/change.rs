@@ -1,7 +1,7 @@
 //! The one way in which a device is changed: look, compare, foresee, send line by line, look again.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,9 +16,14 @@ use crate::platform::model::{self, Foreseen};
 use crate::ssh::pool::Lease;
 use crate::ssh::session::Outcome;
 
+/// No line is sent later than this after the call came in: who stopped waiting for the answer (`timeout` in the
+/// contracts) and then waited on (`settle_after`) can trust that nothing lands afterwards.
+const WINDOW: Duration = Duration::from_secs(25);
+
 /// What the caller adds to a call in `_meta`.
-#[derive(Debug, Clone, Default)]
-pub struct Terms {
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    received: Instant,
     expect_base: ExpectedBase,
     send_by_ms: Option<u64>,
     /// `io.flyball/purpose`.
@@ -35,7 +40,7 @@ enum ExpectedBase {
 
 impl Terms {
     /// Reads the keys `io.flyball/…`. One that cannot be read is a fault: ignoring a fence would open it.
-    pub fn read(meta: &Map<String, Value>) -> Result<Self, Fault> {
+    pub(super) fn read(meta: &Map<String, Value>) -> Result<Self, Fault> {
         let bad =
             |key: &str| Fault::Arguments(format!("_meta[\"io.flyball/{key}\"] cannot be read"));
         let expect_base = match meta.get("io.flyball/expect_base") {
@@ -56,6 +61,7 @@ impl Terms {
             .and_then(Value::as_str)
             .map(str::to_owned);
         Ok(Self {
+            received: Instant::now(),
             expect_base,
             send_by_ms,
             purpose,
@@ -63,7 +69,7 @@ impl Terms {
     }
 
     /// Refuses when the configuration is not the one that the caller looked at.
-    pub fn check_base(&self, device: &Device, found: &Config) -> Result<(), Fault> {
+    pub(super) fn check_base(&self, device: &Device, found: &Config) -> Result<(), Fault> {
         let expected = match &self.expect_base {
             ExpectedBase::Any => return Ok(()),
             ExpectedBase::One(base) => Some(base),
@@ -86,7 +92,7 @@ impl Terms {
     }
 
     /// Refuses when the time to send is over.
-    pub fn check_time(&self, device: &Device) -> Result<(), Fault> {
+    pub(super) fn check_time(&self, device: &Device) -> Result<(), Fault> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(u64::MAX, |d| d.as_millis() as u64);
@@ -95,14 +101,22 @@ impl Terms {
                 device: device.name.clone(),
                 send_by_ms,
             }),
+            _ if self.is_over() => Err(Fault::Busy {
+                device: device.name.clone(),
+            }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether it is too long since the call came in to send another line.
+    fn is_over(&self) -> bool {
+        self.received.elapsed() > WINDOW
     }
 }
 
 /// The exact change, not made.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Preview {
+pub(super) struct Preview {
     pub device: String,
     pub platform: String,
     /// Native configuration lines as they would be sent.
@@ -119,7 +133,7 @@ pub struct Preview {
 
 /// What became of a change.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Written {
+pub(super) struct Written {
     pub device: String,
     /// The running configuration is not what it was.
     pub changed: bool,
@@ -139,7 +153,7 @@ pub struct Written {
 
 impl Written {
     /// Whether anything but a clean success happened.
-    pub fn is_error(&self) -> bool {
+    pub(super) fn is_error(&self) -> bool {
         self.refused.is_some() || self.unknown.is_some()
     }
 
@@ -159,7 +173,7 @@ impl Written {
 
 /// One line and the device's word on it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct LineResult {
+pub(super) struct LineResult {
     pub line: String,
     pub ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,19 +182,19 @@ pub struct LineResult {
 
 /// The line at which the device said no; what stands before it is in.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct RefusedLine {
+pub(super) struct RefusedLine {
     pub line: String,
     pub message: String,
 }
 
 /// Makes the lines of a change from what was found on the device.
-pub trait Planner: Send + Sync {
+pub(super) trait Planner: Send + Sync {
     /// Native lines, none if the device is as wanted already.
     fn lines(&self, device: &Device, found: &Found) -> Result<Vec<String>, Fault>;
 }
 
 /// Renders a change and its way back.
-pub async fn preview(
+pub(super) async fn preview(
     view: &View,
     device: &Device,
     planner: &dyn Planner,
@@ -199,7 +213,7 @@ pub async fn preview(
 }
 
 /// Changes a device. A fault means that nothing was sent.
-pub async fn write(
+pub(super) async fn write(
     view: &View,
     device: &Device,
     credential: Option<&str>,
@@ -218,13 +232,13 @@ pub async fn write(
     }
     terms.check_time(device)?;
     lease.enter_config().await?;
-    let mut written = send(&mut lease, device, &foreseen).await;
+    let mut written = send(&mut lease, device, &foreseen, terms).await;
     look_again(&mut lease, device, &before, &mut written).await;
     Ok(written)
 }
 
 /// A device is written to only if the inventory says so.
-pub fn refuse_unless_writable(device: &Device) -> Result<(), Fault> {
+pub(super) fn refuse_unless_writable(device: &Device) -> Result<(), Fault> {
     if device.writable {
         Ok(())
     } else {
@@ -247,10 +261,18 @@ fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Fore
     Ok(foreseen)
 }
 
-async fn send(lease: &mut Lease, device: &Device, foreseen: &Foreseen) -> Written {
+async fn send(lease: &mut Lease, device: &Device, foreseen: &Foreseen, terms: &Terms) -> Written {
     let mut written = Written::untouched(device, String::new());
     written.base = None;
     for (at, line) in foreseen.lines.iter().enumerate() {
+        if terms.is_over() {
+            refuse(
+                &mut written,
+                line,
+                "not sent: the call took too long".to_owned(),
+            );
+            break;
+        }
         let stanza = foreseen
             .places
             .get(at + 1)

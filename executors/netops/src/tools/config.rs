@@ -8,12 +8,12 @@ use super::fleet::{Found, View};
 use super::reply::Fault;
 use crate::inventory::Device;
 use crate::platform::config::Config;
-use crate::platform::{redact, refusal};
+use crate::platform::{Platform, redact, refusal};
 
 /// Raw configuration lines for one device.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ApplyLines {
+pub(super) struct ApplyLines {
     /// Device name or management address.
     pub device: String,
     /// Native configuration lines, stanza headers included; no mode changes, no exec commands.
@@ -23,7 +23,7 @@ pub struct ApplyLines {
 /// Which configuration.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GetConfig {
+pub(super) struct GetConfig {
     /// Device name or management address.
     pub device: String,
     #[serde(default)]
@@ -33,7 +33,7 @@ pub struct GetConfig {
 /// The one in force, or the one that a restart would load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Which {
+pub(super) enum Which {
     #[default]
     Running,
     Startup,
@@ -41,7 +41,7 @@ pub enum Which {
 
 /// A configuration.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ConfigText {
+pub(super) struct ConfigText {
     pub device: String,
     pub which: Which,
     /// Normalised: one blank of indentation per level, no comments.
@@ -56,7 +56,7 @@ pub struct ConfigText {
 
 /// What saving came to.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Saved {
+pub(super) struct Saved {
     pub device: String,
     /// Read back: the startup configuration equals the running one.
     pub saved: bool,
@@ -72,7 +72,7 @@ pub struct Saved {
 
 impl Saved {
     /// Anything but a save that was read back.
-    pub fn is_error(&self) -> bool {
+    pub(super) fn is_error(&self) -> bool {
         !self.saved || self.message.is_some() || self.unknown.is_some()
     }
 }
@@ -92,7 +92,7 @@ impl Planner for ApplyLines {
 }
 
 /// Bounds of a list of raw lines.
-pub fn check_lines(lines: &[String]) -> Result<(), Fault> {
+pub(super) fn check_lines(lines: &[String]) -> Result<(), Fault> {
     if lines.len() > MOST_LINES {
         return Err(Fault::Arguments(format!(
             "at most {MOST_LINES} lines in one call"
@@ -102,7 +102,7 @@ pub fn check_lines(lines: &[String]) -> Result<(), Fault> {
 }
 
 /// `get_config`. `open` shows secrets.
-pub async fn get(
+pub(super) async fn get(
     view: &View,
     device: &Device,
     which: Which,
@@ -128,7 +128,7 @@ pub async fn get(
 }
 
 /// `save`: tells the device to, and believes only what it reads back.
-pub async fn save(view: &View, device: &Device, terms: &Terms) -> Result<Saved, Fault> {
+pub(super) async fn save(view: &View, device: &Device, terms: &Terms) -> Result<Saved, Fault> {
     change::refuse_unless_writable(device)?;
     terms.check_time(device)?;
     let _alone = view.writer(device).await;
@@ -144,7 +144,7 @@ pub async fn save(view: &View, device: &Device, terms: &Terms) -> Result<Saved, 
         unknown: None,
     };
     match lease.run(words.save).await {
-        Ok(answer) => saved.message = refusal::find(device.platform, &answer.text),
+        Ok(answer) => saved.message = refused_to_save(device.platform, &answer.text),
         Err(error) => {
             saved.unknown = Some(error.to_string());
             return Ok(saved);
@@ -156,6 +156,17 @@ pub async fn save(view: &View, device: &Device, terms: &Terms) -> Result<Saved, 
         Err(fault) => saved.unknown = Some(format!("saved or not could not be read back: {fault}")),
     }
     Ok(saved)
+}
+
+/// A refusal, or no word that it worked.
+fn refused_to_save(platform: Platform, text: &str) -> Option<String> {
+    let done = if platform == Platform::Vrp {
+        "successfully"
+    } else {
+        "[OK]"
+    };
+    let unconfirmed = || (!text.contains(done)).then(|| "the device did not confirm".to_owned());
+    refusal::find(platform, text).or_else(unconfirmed)
 }
 
 /// Equal but for lines that only one of the two forms prints.

@@ -13,7 +13,7 @@ use crate::platform::Platform;
 /// Which devices to list; all filters must fit.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ListDevices {
+pub(super) struct ListDevices {
     /// Site name, as in the inventory.
     pub site: Option<String>,
     /// Role, as in the inventory, for example `core` or `edge`.
@@ -24,14 +24,14 @@ pub struct ListDevices {
 /// Which device.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OneDevice {
+pub(super) struct OneDevice {
     /// Device name or management address.
     pub device: String,
 }
 
 /// A device as the inventory describes it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Entry {
+pub(super) struct Entry {
     pub name: String,
     pub site: String,
     pub role: String,
@@ -44,13 +44,13 @@ pub struct Entry {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Devices {
+pub(super) struct Devices {
     pub devices: Vec<Entry>,
 }
 
 /// A device with its links.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Detail {
+pub(super) struct Detail {
     #[serde(flatten)]
     pub entry: Entry,
     #[schemars(with = "Option<String>")]
@@ -59,7 +59,7 @@ pub struct Detail {
 }
 
 /// `list_devices`.
-pub fn list(fleet: &Fleet, asked: &ListDevices) -> Result<Devices, Fault> {
+pub(super) fn list(fleet: &Fleet, asked: &ListDevices) -> Result<Devices, Fault> {
     let view = fleet.view()?;
     let same = |wanted: &Option<String>, is: &str| {
         wanted.as_ref().is_none_or(|w| w.eq_ignore_ascii_case(is))
@@ -81,7 +81,7 @@ pub fn list(fleet: &Fleet, asked: &ListDevices) -> Result<Devices, Fault> {
 }
 
 /// `get_device`.
-pub fn get(fleet: &Fleet, asked: &OneDevice) -> Result<Detail, Fault> {
+pub(super) fn get(fleet: &Fleet, asked: &OneDevice) -> Result<Detail, Fault> {
     let view = fleet.view()?;
     let device = view.inventory.resolve(&asked.device)?;
     Ok(Detail {

@@ -6,34 +6,33 @@ use std::sync::{Arc, Mutex};
 use super::reply::Fault;
 use crate::inventory::{self, Device, Files, Inventory, Stamp};
 use crate::platform::config::Config;
+use crate::platform::model::{self, same_interface};
 use crate::platform::{ospf, parse, refusal};
 use crate::ssh;
 use crate::ssh::pool::{Lease, Pool};
 
 /// Reads the inventory again when its files change, and then forgets sessions and refused logins.
-pub struct Fleet {
+pub(super) struct Fleet {
     files: Files,
     current: Mutex<Option<(Stamp, Arc<View>)>>,
 }
 
 /// The inventory at one moment, with the sessions that belong to it.
-pub struct View {
+pub(super) struct View {
     pub inventory: Inventory,
     pool: Pool,
 }
 
 /// What a device was found to be before a change or for a reading.
-pub struct Found {
+pub(super) struct Found {
     pub config: Config,
-    /// The configuration as printed, secrets included.
-    pub text: String,
     /// Names of interfaces that the device really has.
     pub interfaces: Vec<String>,
 }
 
 impl Fleet {
     /// Devices of this inventory file; the credentials are beside it unless named.
-    pub fn new(inventory: PathBuf, credentials: Option<PathBuf>) -> Self {
+    pub(super) fn new(inventory: PathBuf, credentials: Option<PathBuf>) -> Self {
         Self {
             files: Files::new(inventory, credentials),
             current: Mutex::new(None),
@@ -41,7 +40,7 @@ impl Fleet {
     }
 
     /// The inventory as the files say now.
-    pub fn view(&self) -> Result<Arc<View>, inventory::Error> {
+    pub(super) fn view(&self) -> Result<Arc<View>, inventory::Error> {
         let stamp = self.files.stamp();
         let mut current = self.current.lock().expect("no panic while held");
         if let Some((of, view)) = current.as_ref()
@@ -60,26 +59,34 @@ impl Fleet {
 
 impl View {
     /// A session with the device. `credential` overrides the inventory's reference.
-    pub async fn lease(&self, device: &Device, credential: Option<&str>) -> Result<Lease, Fault> {
+    pub(super) async fn lease(
+        &self,
+        device: &Device,
+        credential: Option<&str>,
+    ) -> Result<Lease, Fault> {
         let reference = credential.unwrap_or(&device.credentials);
         let login = self.inventory.login(reference)?;
         Ok(self.pool.lease(device, reference, login).await?)
     }
 
     /// Held while a device is changed.
-    pub async fn writer(&self, device: &Device) -> tokio::sync::OwnedMutexGuard<()> {
+    pub(super) async fn writer(&self, device: &Device) -> tokio::sync::OwnedMutexGuard<()> {
         self.pool.writer(&device.name).await
     }
 
     /// Runs reading commands in one session; a refusal is a fault.
-    pub async fn read(&self, device: &Device, commands: &[&str]) -> Result<Vec<String>, Fault> {
+    pub(super) async fn read(
+        &self,
+        device: &Device,
+        commands: &[&str],
+    ) -> Result<Vec<String>, Fault> {
         self.read_with(device, None, commands)
             .await
             .map(|(_, texts)| texts)
     }
 
     /// As [`View::read`], and lends the session on.
-    pub async fn read_with(
+    pub(super) async fn read_with(
         &self,
         device: &Device,
         credential: Option<&str>,
@@ -97,7 +104,7 @@ impl View {
     }
 
     /// Configuration and interfaces of a device, and the session that read them.
-    pub async fn find(
+    pub(super) async fn find(
         &self,
         device: &Device,
         credential: Option<&str>,
@@ -119,25 +126,33 @@ impl View {
                     .map(|i| i.name),
             );
         }
-        Ok((
-            lease,
-            Found {
-                config,
-                text: texts.into_iter().next().unwrap_or_default(),
-                interfaces,
-            },
-        ))
+        Ok((lease, Found { config, interfaces }))
     }
 }
 
 impl Found {
     /// Whether the device has this interface.
-    pub fn has_interface(&self, name: &str) -> bool {
+    pub(super) fn has_interface(&self, name: &str) -> bool {
         self.interfaces.iter().any(|present| present == name)
     }
 
+    /// The interface of exactly this name. Short names are refused with the full one: a target has one name.
+    pub(super) fn interface(&self, name: &str) -> Result<&str, Fault> {
+        if let Some(exact) = self.interfaces.iter().find(|present| *present == name) {
+            return Ok(exact);
+        }
+        let meant = self
+            .interfaces
+            .iter()
+            .find(|present| same_interface(present, name));
+        Err(match meant {
+            Some(full) => Fault::Conflict(format!("write the interface's name out: {full}")),
+            None => model::Error::NoSuchInterface(name.to_owned()).into(),
+        })
+    }
+
     /// The interface that carries the management address.
-    pub fn management(&self, device: &Device) -> Option<String> {
+    pub(super) fn management(&self, device: &Device) -> Option<String> {
         let all = ospf::interfaces(device.platform, &self.config);
         let carries = |i: &&ospf::Interface| {
             i.address
@@ -152,7 +167,7 @@ impl Found {
 }
 
 /// Reads a printed running configuration; an empty one is not believed.
-pub fn running(device: &Device, text: &str) -> Result<Config, Fault> {
+pub(super) fn running(device: &Device, text: &str) -> Result<Config, Fault> {
     let config = Config::parse(text);
     if config.nodes.is_empty() {
         let line = device.platform.words().running.to_owned();

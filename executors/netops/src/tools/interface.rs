@@ -7,14 +7,13 @@ use super::change::Planner;
 use super::fleet::{Found, View};
 use super::reply::Fault;
 use crate::inventory::Device;
-use crate::platform::model::{self, same_interface};
 use crate::platform::ospf::{self, Interface};
 use crate::platform::render::{self, InterfaceChange};
 
 /// Sets properties of an interface; what is absent stays as it is.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SetInterface {
+pub(super) struct SetInterface {
     /// Device name or management address.
     pub device: String,
     pub interface: String,
@@ -32,7 +31,7 @@ pub struct SetInterface {
 /// Which interface.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OneInterface {
+pub(super) struct OneInterface {
     /// Device name or management address.
     pub device: String,
     pub interface: String,
@@ -40,7 +39,7 @@ pub struct OneInterface {
 
 /// An interface as configured.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct InterfaceConfig {
+pub(super) struct InterfaceConfig {
     pub device: String,
     pub interface: String,
     /// Digest of the running configuration.
@@ -59,7 +58,11 @@ pub struct InterfaceConfig {
 }
 
 /// `get_interface`.
-pub async fn get(view: &View, device: &Device, name: &str) -> Result<InterfaceConfig, Fault> {
+pub(super) async fn get(
+    view: &View,
+    device: &Device,
+    name: &str,
+) -> Result<InterfaceConfig, Fault> {
     let (_lease, found) = view.find(device, None).await?;
     let interface = resolve(device, &found, name)?;
     Ok(InterfaceConfig {
@@ -75,14 +78,10 @@ pub async fn get(view: &View, device: &Device, name: &str) -> Result<InterfaceCo
 }
 
 fn resolve(device: &Device, found: &Found, name: &str) -> Result<Interface, Fault> {
-    let spelled = found
-        .interfaces
-        .iter()
-        .find(|present| same_interface(present, name));
-    let spelled = spelled.ok_or_else(|| model::Error::NoSuchInterface(name.to_owned()))?;
+    let spelled = found.interface(name)?;
     let configured = ospf::interfaces(device.platform, &found.config).into_iter();
     let plain = || Interface {
-        name: spelled.clone(),
+        name: spelled.to_owned(),
         description: None,
         ospf_cost: None,
         mtu: None,
@@ -92,7 +91,7 @@ fn resolve(device: &Device, found: &Found, name: &str) -> Result<Interface, Faul
     };
     Ok(configured
         .into_iter()
-        .find(|i| i.name == *spelled)
+        .find(|i| i.name == spelled)
         .unwrap_or_else(plain))
 }
 

@@ -10,14 +10,14 @@ use crate::inventory::Device;
 use crate::platform::Platform;
 use crate::platform::config::Config;
 use crate::platform::grammar::dotted_area;
-use crate::platform::model::{self, same_interface};
+use crate::platform::model;
 use crate::platform::ospf::{self, Interface, Process};
 use crate::platform::render::{self, NetworkStatement, OspfChange, OspfRemoval, OwnMembership};
 
 /// Puts a device's links and loopback into an OSPF area.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ConfigureOspf {
+pub(super) struct ConfigureOspf {
     /// Device name or management address.
     pub device: String,
     /// Area, `0` or dotted `0.0.0.0`.
@@ -34,7 +34,7 @@ pub struct ConfigureOspf {
 /// Takes an OSPF process away.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RemoveOspf {
+pub(super) struct RemoveOspf {
     /// Device name or management address.
     pub device: String,
     /// Process number; may be left out where there is only one process.
@@ -44,7 +44,7 @@ pub struct RemoveOspf {
 
 /// OSPF as configured.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct OspfState {
+pub(super) struct OspfState {
     pub device: String,
     /// Digest of the running configuration.
     pub base: String,
@@ -52,7 +52,7 @@ pub struct OspfState {
 }
 
 /// `get_ospf`.
-pub async fn get(view: &View, device: &Device) -> Result<OspfState, Fault> {
+pub(super) async fn get(view: &View, device: &Device) -> Result<OspfState, Fault> {
     let texts = view
         .read(device, &[device.platform.words().running])
         .await?;
@@ -66,7 +66,7 @@ pub async fn get(view: &View, device: &Device) -> Result<OspfState, Fault> {
 }
 
 /// The device's processes, with the inventory's links as what OSPF should cover.
-pub fn processes(device: &Device, config: &Config) -> Vec<Process> {
+pub(super) fn processes(device: &Device, config: &Config) -> Vec<Process> {
     ospf::processes(device.platform, config, &expected(device, config))
 }
 
@@ -87,7 +87,7 @@ fn expected(device: &Device, config: &Config) -> Vec<String> {
 }
 
 /// Checks a process number against the platform. Needed where there are numbers, refused where there are none.
-pub fn check_process_id(
+pub(super) fn check_process_id(
     device: &Device,
     process_id: Option<u32>,
     needed: bool,
@@ -186,10 +186,11 @@ impl ConfigureOspf {
         }
         let mut missing: Vec<Interface> = Vec::new();
         for name in &names {
+            let name = found.interface(name)?;
             let interface = all
                 .iter()
-                .find(|i| same_interface(&i.name, name) && found.has_interface(&i.name))
-                .ok_or_else(|| model::Error::NoSuchInterface(name.clone()))?;
+                .find(|i| i.name == name)
+                .ok_or_else(|| model::Error::NoSuchInterface(name.to_owned()))?;
             let known = missing.iter().any(|m| m.name == interface.name);
             if !known && !self.is_member(device, interface, processes, area)? {
                 missing.push(interface.clone());

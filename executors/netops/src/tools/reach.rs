@@ -26,7 +26,7 @@ const FRR_PING: Duration = Duration::from_secs(3);
 /// One ping.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Ping {
+pub(super) struct Ping {
     /// Device name or management address.
     pub device: String,
     /// IPv4 address, or a device's name (its loopback is meant).
@@ -37,7 +37,7 @@ pub struct Ping {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct PingResult {
+pub(super) struct PingResult {
     pub device: String,
     pub target: String,
     pub sent: u32,
@@ -49,7 +49,7 @@ pub struct PingResult {
 /// Between which devices; all filters must fit. Neither given: the whole inventory.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Reachability {
+pub(super) struct Reachability {
     /// Site name, as in the inventory.
     pub site: Option<String>,
     /// Names or management addresses.
@@ -58,7 +58,7 @@ pub struct Reachability {
 
 /// Ordered pairs of devices, each pinging the other's loopback.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Reached {
+pub(super) struct Reached {
     /// 0 to 1; 1 when there are no pairs.
     pub reachable_share: f64,
     pub pairs: usize,
@@ -69,7 +69,7 @@ pub struct Reached {
 }
 
 /// `ping`.
-pub async fn ping(view: &View, device: &Device, asked: &Ping) -> Result<PingResult, Fault> {
+pub(super) async fn ping(view: &View, device: &Device, asked: &Ping) -> Result<PingResult, Fault> {
     if asked.count.is_some_and(|count| !(1..=20).contains(&count)) {
         return Err(Fault::Arguments("count is a number from 1 to 20".into()));
     }
@@ -174,7 +174,7 @@ async fn frr_ping(
 }
 
 /// `reachability`.
-pub async fn reachability(view: &View, asked: &Reachability) -> Result<Reached, Fault> {
+pub(super) async fn reachability(view: &View, asked: &Reachability) -> Result<Reached, Fault> {
     let scope = scope(view, asked)?;
     let mut rows = Vec::with_capacity(scope.len());
     for from in &scope {

@@ -70,6 +70,8 @@ pub enum Fault {
     },
     #[error("{device}: the time to send (send_by {send_by_ms}) is over; nothing was sent")]
     TooLate { device: String, send_by_ms: u64 },
+    #[error("{device}: busy for too long; nothing was sent")]
+    Busy { device: String },
     #[error("{0}")]
     Conflict(String),
     #[error("the tool broke: {0}")]
@@ -87,7 +89,9 @@ impl Fault {
             } => {
                 json!({"refused": "base moved", "device": device, "expected": expected, "found": found})
             }
-            Self::TooLate { device, .. } => json!({"refused": "too late", "device": device}),
+            Self::TooLate { device, .. } | Self::Busy { device } => {
+                json!({"refused": "too late", "device": device})
+            }
             Self::NotWritable(device) => json!({"refused": "not writable", "device": device}),
             Self::Denied(denied) => json!({"refused": "denied", "line": denied.line}),
             Self::Model(_) | Self::Conflict(_) | Self::Unsupported(_) | Self::Arguments(_) => {

@@ -14,7 +14,7 @@ use crate::platform::{Platform, ospf};
 /// Whose neighbours.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OspfNeighbors {
+pub(super) struct OspfNeighbors {
     /// Device name or management address.
     pub device: String,
     /// Only of this process; refused on frr, which has no process numbers.
@@ -22,7 +22,7 @@ pub struct OspfNeighbors {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Neighbors {
+pub(super) struct Neighbors {
     pub device: String,
     pub neighbors: Vec<Neighbor>,
 }
@@ -30,7 +30,7 @@ pub struct Neighbors {
 /// Which interfaces.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct InterfaceStatus {
+pub(super) struct InterfaceStatus {
     /// Device name or management address.
     pub device: String,
     /// Only this one.
@@ -38,14 +38,14 @@ pub struct InterfaceStatus {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Interfaces {
+pub(super) struct Interfaces {
     pub device: String,
     pub interfaces: Vec<InterfaceState>,
 }
 
 /// The draft's arguments. Unknown ones are let by, as its schema does.
 #[derive(Debug, Deserialize)]
-pub struct CheckStatus {
+pub(super) struct CheckStatus {
     pub device_ip: Option<String>,
     pub metrics: Option<Vec<Metric>>,
 }
@@ -53,7 +53,7 @@ pub struct CheckStatus {
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Metric {
+pub(super) enum Metric {
     Cpu,
     Memory,
     Interface,
@@ -61,7 +61,7 @@ pub enum Metric {
 
 /// The metrics asked for.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Status {
+pub(super) struct Status {
     pub device: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_percent: Option<f64>,
@@ -75,7 +75,7 @@ pub struct Status {
 }
 
 /// `ospf_neighbors`.
-pub async fn neighbors(
+pub(super) async fn neighbors(
     view: &View,
     device: &Device,
     asked: &OspfNeighbors,
@@ -125,7 +125,7 @@ fn address_of_peer(inventory: &Inventory, device: &Device, interface: &str) -> O
 }
 
 /// `interface_status`.
-pub async fn interfaces(
+pub(super) async fn interfaces(
     view: &View,
     device: &Device,
     only: Option<&str>,
@@ -169,7 +169,7 @@ async fn read_interfaces(view: &View, device: &Device) -> Result<Vec<InterfaceSt
 }
 
 /// `check_device_status`.
-pub async fn check(
+pub(super) async fn check(
     view: &View,
     device: &Device,
     metrics: Option<&[Metric]>,

@@ -1,0 +1,14 @@
+//! The tools against the sandbox network, over real SSH.
+
+#[path = "drivers/changes.rs"]
+mod changes;
+#[path = "drivers/contracts.rs"]
+mod contracts;
+#[path = "drivers/kit.rs"]
+mod kit;
+#[path = "drivers/safety.rs"]
+mod safety;
+#[path = "drivers/telemetry.rs"]
+mod telemetry;
+#[path = "drivers/transport.rs"]
+mod transport;

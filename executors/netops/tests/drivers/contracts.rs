@@ -1,0 +1,230 @@
+//! The shipped contracts say of these tools what the tools do.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cel::{Context, Program, Value as Cel};
+use flyball_netops::Role;
+use flyball_netops::tools::Toolbox;
+use serde_json::{Value, json};
+
+use crate::kit::Lab;
+
+fn contracts() -> Value {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../engine/server/contracts/netops.yaml"
+    );
+    let file: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    file["contracts"].clone()
+}
+
+/// Integers as signed ones, as the engine does.
+fn cel(value: &Value) -> Cel {
+    match value {
+        Value::Null => Cel::Null,
+        Value::Bool(b) => Cel::Bool(*b),
+        Value::Number(n) => n
+            .as_i64()
+            .map_or_else(|| Cel::Float(n.as_f64().unwrap()), Cel::Int),
+        Value::String(s) => Cel::from(s.clone()),
+        Value::Array(list) => Cel::from(list.iter().map(cel).collect::<Vec<_>>()),
+        Value::Object(map) => {
+            let map: HashMap<String, Cel> = map.iter().map(|(k, v)| (k.clone(), cel(v))).collect();
+            Cel::Map(map.into())
+        }
+    }
+}
+
+/// Evaluates on a roomy stack.
+fn eval(expression: &Value, scope: Value) -> Value {
+    let text = expression.as_str().unwrap().to_owned();
+    let run = move || {
+        let program = Program::compile(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let mut context = Context::default();
+        for (name, value) in scope.as_object().unwrap() {
+            context.add_variable_from_value(name.clone(), cel(value));
+        }
+        let result = program
+            .execute(&context)
+            .unwrap_or_else(|e| panic!("{text}: {e}\n{scope}"));
+        result.json().unwrap()
+    };
+    std::thread::Builder::new()
+        .stack_size(16 << 20)
+        .spawn(run)
+        .unwrap()
+        .join()
+        .unwrap()
+}
+
+/// Fills `${…}` arguments.
+fn args(template: &Value, scope: &Value) -> Value {
+    match template {
+        Value::String(text) => match text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
+            Some(expression) => eval(&expression.into(), scope.clone()),
+            None => template.clone(),
+        },
+        Value::Object(map) => map
+            .iter()
+            .map(|(k, v)| (k.clone(), args(v, scope)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+fn local(tool: &Value) -> &str {
+    tool.as_str().unwrap().split_once('/').unwrap().1
+}
+
+async fn probe(lab: &Lab, contract: &Value, given: &Value) -> Value {
+    let probe = &contract["probe"];
+    let output = lab
+        .ok(
+            local(&probe["tool"]),
+            args(&probe["args"], &json!({"args": given})),
+        )
+        .await;
+    assert_eq!(
+        eval(&probe["valid"], json!({"output": output})),
+        json!(true),
+        "{output}"
+    );
+    eval(&probe["select"], json!({"output": output}))
+}
+
+/// Look, do, probe, undo, probe: what the engine would do with one call.
+async fn round_trip(lab: &Lab, tool: &str, given: Value) {
+    let contract = &contracts()[format!("config/{tool}")];
+    eval(&contract["targets"], json!({"args": given}));
+    let preview_args = args(&contract["preview"]["args"], &json!({"args": given}));
+    let preview = lab
+        .ok(local(&contract["preview"]["tool"]), preview_args)
+        .await;
+    let before = probe(lab, contract, &given).await;
+    let scope = |state: &Value| json!({"args": given, "before": before, "state": state, "preview": preview});
+    assert_eq!(
+        eval(&contract["holds"], scope(&before)),
+        json!(false),
+        "{tool} {given}: {before}"
+    );
+
+    let output = lab.ok(tool, given.clone()).await;
+    assert_eq!(
+        eval(
+            &contract["fails_when"],
+            json!({"args": given, "output": output})
+        ),
+        json!(false)
+    );
+    let after = probe(lab, contract, &given).await;
+    assert_eq!(
+        eval(&contract["holds"], scope(&after)),
+        json!(true),
+        "{tool} {given}: {after}"
+    );
+
+    let undos = contract["undo"].as_array().unwrap();
+    let undo = undos
+        .iter()
+        .find(|undo| eval(&undo["when"], scope(&after)) == json!(true))
+        .expect("an undo fits");
+    lab.ok(local(&undo["tool"]), args(&undo["args"], &scope(&after)))
+        .await;
+    assert_eq!(
+        probe(lab, contract, &given).await,
+        before,
+        "{tool} {given}: undone"
+    );
+}
+
+#[tokio::test]
+async fn each_tool_has_a_contract_and_reads_are_reads() {
+    let lab = Lab::start(&["bj-core-1"]).await;
+    let mut tools = BTreeMap::new();
+    for role in [Role::Inventory, Role::Config, Role::Telemetry] {
+        let toolbox = Toolbox::new(role, lab.sandbox.inventory_path(), None, true);
+        for tool in toolbox.tools() {
+            let read = tool.annotations.as_ref().unwrap().read_only_hint.unwrap();
+            tools.insert(format!("{}/{}", role.name(), tool.name), read);
+        }
+    }
+    let contracts = contracts();
+    let stated: BTreeMap<String, bool> = contracts
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, c)| (name.clone(), c["effect"] == "read"))
+        .collect();
+    assert_eq!(stated, tools);
+}
+
+#[tokio::test]
+async fn changes_hold_after_and_are_undone_as_their_contracts_say() {
+    let lab = Lab::start(&[]).await;
+    for (device, interface) in [
+        ("bj-core-3", "GigabitEthernet0/1"),
+        ("bj-core-4", "GigabitEthernet0/0/1"),
+    ] {
+        let ospf = json!({"device": device, "area": "0", "process_id": 100});
+        round_trip(&lab, "configure_ospf", ospf).await;
+        let one = json!({"device": device, "area": "0.0.0.0", "process_id": 100, "interfaces": [interface], "router_id": "10.9.9.9"});
+        round_trip(&lab, "configure_ospf", one).await;
+        let set = json!({"device": device, "interface": interface, "ospf_cost": 99, "description": "x", "enabled": false});
+        round_trip(&lab, "set_interface", set).await;
+        let lines = json!([format!("interface {interface}"), "description raw"]);
+        round_trip(
+            &lab,
+            "apply_lines",
+            json!({"device": device, "lines": lines}),
+        )
+        .await;
+        round_trip(
+            &lab,
+            "batch_configure_devices",
+            json!({"device_ips": [device], "commands": lines}),
+        )
+        .await;
+    }
+    round_trip(
+        &lab,
+        "remove_ospf",
+        json!({"device": "sh-edge-1", "process_id": 1}),
+    )
+    .await;
+    round_trip(&lab, "remove_ospf", json!({"device": "sh-edge-2"})).await;
+    round_trip(&lab, "remove_ospf", json!({"device": "sh-core-1"})).await;
+    round_trip(
+        &lab,
+        "set_interface",
+        json!({"device": "sh-core-1", "interface": "eth1", "ospf_cost": 12}),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn saving_holds_when_saved() {
+    let lab = Lab::start(&["bj-core-1"]).await;
+    let contract = &contracts()["config/save"];
+    let given = json!({"device": "bj-core-1"});
+    lab.ok(
+        "apply_lines",
+        json!({"device": "bj-core-1", "lines": ["router ospf 5"]}),
+    )
+    .await;
+    let state = probe(&lab, contract, &given).await;
+    assert_eq!(
+        eval(&contract["holds"], json!({"state": state})),
+        json!(false)
+    );
+    let output = lab.ok("save", given.clone()).await;
+    assert_eq!(
+        eval(&contract["fails_when"], json!({"output": output})),
+        json!(false)
+    );
+    let state = probe(&lab, contract, &given).await;
+    assert_eq!(
+        eval(&contract["holds"], json!({"state": state})),
+        json!(true)
+    );
+}
