@@ -73,7 +73,7 @@ async fn a_process_killed_in_the_middle_of_calls_leaves_them_unknown_and_is_star
     for call in calls {
         assert!(is_unknown(&call.await.unwrap()));
     }
-    let next = rig.executors.ready("s").await.unwrap();
+    let next = rig.ready("s").await;
     assert_ne!(next, life);
     assert!(rig.executors.is_dead("s", &life).await);
     assert!(!rig.executors.is_dead("s", &next).await);
@@ -185,13 +185,13 @@ async fn tasks_questions_and_empty_results_are_told_apart() {
 
 #[tokio::test]
 async fn a_process_that_closes_its_output_and_lives_on_is_put_down_and_replaced() {
-    let script = format!("{} raw last | head -n 3; exec 1>&-; sleep 300", binary().display());
+    let script = format!("{} raw last | sed -u 3q; exec 1>&-; sleep 300", binary().display());
     let rig = rig(vec![stdio("s", "sh", &["-c", &script])]).await;
-    let (pid, life) = (rig.pid("s"), rig.executors.ready("s").await.unwrap());
+    let (pid, life) = (rig.pid("s"), rig.ready("s").await);
     let start = Instant::now();
     assert!(is_unknown(&rig.call("s/go", json!({})).await));
     assert!(start.elapsed() < Duration::from_secs(5));
-    assert_ne!(rig.executors.ready("s").await.unwrap(), life);
+    assert_ne!(rig.ready("s").await, life);
     assert!(!is_alive(pid));
     rig.end().await;
 }
@@ -306,6 +306,14 @@ async fn servers_that_boot_for_longer_than_the_librarys_patience_come_up_in_both
     .await;
     assert_eq!(rig.status("old").era, Some(Era::Legacy));
     assert_eq!(rig.status("new").era, Some(Era::Modern));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_knows_the_new_question_but_no_new_version_is_spoken_to_in_the_old_way() {
+    let rig = rig(vec![own("s", &["world", "between"])]).await;
+    rig.done("s/echo", json!({})).await;
+    assert_eq!(rig.status("s").era, Some(Era::Legacy));
     rig.end().await;
 }
 

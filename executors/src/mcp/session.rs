@@ -326,9 +326,14 @@ fn next_mode(tried: Mode, error: &ClientInitializeError) -> Option<Mode> {
     use ClientInitializeError as E;
     match (tried, error) {
         (Mode::Auto, E::ConflictInitResponseId(..)) => Some(Mode::Known(Era::Modern)),
-        (Mode::Auto, E::UncorrelatedErrorResponse { .. } | E::ConnectionClosed(_) | E::LegacyFallbackFailed { .. }) => {
-            Some(Mode::Known(Era::Legacy))
-        }
+        (
+            Mode::Auto,
+            E::UncorrelatedErrorResponse { .. }
+            | E::ConnectionClosed(_)
+            | E::LegacyFallbackFailed { .. }
+            // It knows the question, and answers that it speaks older versions only.
+            | E::NoCompatibleProtocolVersion { .. },
+        ) => Some(Mode::Known(Era::Legacy)),
         (Mode::Known(_), E::TransportError { .. }) | (Mode::Auto, _) => None,
         (Mode::Known(_), _) => Some(Mode::Auto),
     }

@@ -38,15 +38,17 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime")
 }
 
-// world legacy|modern [milliseconds to boot]
+// world legacy|modern|between [milliseconds to boot]. `between` knows the modern question and no modern version.
 fn world(args: Vec<String>) {
-    let versions = if args[0] == "legacy" { LEGACY } else { MODERN };
+    let versions = if args[0] == "modern" { MODERN } else { LEGACY };
     let boot = args.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
     std::thread::sleep(Duration::from_millis(boot));
     eprintln!("world is up");
     runtime().block_on(async {
         let stdio = (tokio::io::stdin(), tokio::io::stdout());
-        if let Ok(server) = World::new(versions).serve(stdio).await {
+        let mut world = World::new(versions);
+        world.discoverable |= args[0] == "between";
+        if let Ok(server) = world.serve(stdio).await {
             let _ = server.waiting().await;
         }
     });

@@ -7,7 +7,7 @@ pub mod server;
 
 use facts::Facts;
 use flyball_engine::ports::{Answer, ToolExecutor};
-use flyball_engine::tool::{Outcome, ToolName, ToolRequest};
+use flyball_engine::tool::{Incarnation, Outcome, ToolName, ToolRequest};
 use flyball_executors::*;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -107,6 +107,18 @@ impl Rig {
         match self.call(tool, args).await {
             Outcome::Done { output } => output,
             other => panic!("{tool}: {other:?}; {:?}", self.executors.status()),
+        }
+    }
+
+    /// Asks until the server is up, as a policy that retries would.
+    pub async fn ready(&self, alias: &str) -> Incarnation {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.executors.ready(alias).await {
+                Ok(life) => return life,
+                Err(outcome) => assert!(Instant::now() < deadline, "{outcome:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

@@ -1,4 +1,5 @@
 //! A server written by hand, line by line, so that it can say what no library would.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};

@@ -1,4 +1,5 @@
 //! A server made with rmcp: one set of tools, in either era, over standard input and output or HTTP.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use rmcp::model::*;
 use rmcp::service::{RequestContext, SubscriptionContext};
@@ -13,6 +14,8 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct World {
     pub versions: &'static [ProtocolVersion],
+    /// Whether the first question of the modern era is understood.
+    pub discoverable: bool,
     pub edition: Arc<watch::Sender<u32>>,
     pub calls: Arc<watch::Sender<u32>>,
 }
@@ -24,6 +27,7 @@ impl World {
     pub fn new(versions: &'static [ProtocolVersion]) -> Self {
         Self {
             versions,
+            discoverable: versions == MODERN,
             edition: Arc::new(watch::Sender::new(0)),
             calls: Arc::new(watch::Sender::new(0)),
         }
@@ -84,6 +88,16 @@ impl World {
 impl ServerHandler for World {
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
         Cow::Borrowed(self.versions)
+    }
+
+    async fn discover(&self, _context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        if !self.discoverable {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "server/discover", None));
+        }
+        Ok(DiscoverResult::from_server_info(
+            self.versions.to_vec(),
+            self.get_info(),
+        ))
     }
 
     fn get_info(&self) -> ServerConfig {
