@@ -178,18 +178,15 @@ impl Server {
         self.board.last_error.send_replace(Some(reason));
         let retry_at = Instant::now() + wait;
         self.board.state.send_replace(State::Down { retry_at });
-        loop {
-            tokio::select! {
-                () = sleep_until(retry_at) => return true,
-                ask = self.asks.recv() => match ask {
-                    // The answer is what the next attempt brings; who waits for it looks at the state.
-                    Some(Ask::Refresh(reply)) => {
-                        let _ = reply.send(Err("the server is down; it is tried again now".to_owned()));
-                        return true;
-                    }
-                    Some(Ask::Stop) | None => return false,
-                },
-            }
+        tokio::select! {
+            () = sleep_until(retry_at) => true,
+            ask = self.asks.recv() => match ask {
+                Some(Ask::Refresh(reply)) => {
+                    let _ = reply.send(Err("the server is down; it is tried again now".to_owned()));
+                    true
+                }
+                Some(Ask::Stop) | None => false,
+            },
         }
     }
 

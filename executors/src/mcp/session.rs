@@ -227,7 +227,7 @@ impl Session {
         for _ in 0..MAX_PAGES {
             let params = cursor.map(|c| PaginatedRequestParams::default().with_cursor(Some(c)));
             let page = self.peer.list_tools(params).await;
-            let page = page.map_err(|e| list_error(e))?;
+            let page = page.map_err(list_error)?;
             tools.extend(page.tools);
             if tools.len() > MAX_TOOLS {
                 return Err(format!("more than {MAX_TOOLS} tools are listed"));
