@@ -178,18 +178,15 @@ impl Server {
         self.board.last_error.send_replace(Some(reason));
         let retry_at = Instant::now() + wait;
         self.board.state.send_replace(State::Down { retry_at });
-        loop {
-            tokio::select! {
-                () = sleep_until(retry_at) => return true,
-                ask = self.asks.recv() => match ask {
-                    // The answer is what the next attempt brings; who waits for it looks at the state.
-                    Some(Ask::Refresh(reply)) => {
-                        let _ = reply.send(Err("the server is down; it is tried again now".to_owned()));
-                        return true;
-                    }
-                    Some(Ask::Stop) | None => return false,
-                },
-            }
+        tokio::select! {
+            () = sleep_until(retry_at) => true,
+            ask = self.asks.recv() => match ask {
+                Some(Ask::Refresh(reply)) => {
+                    let _ = reply.send(Err("the server is down; it is tried again now".to_owned()));
+                    true
+                }
+                Some(Ask::Stop) | None => false,
+            },
         }
     }
 
@@ -266,8 +263,8 @@ impl Server {
                 Ok(Link::new(session, Some(child), incarnation, recorded.is_ok()))
             }
             Err(mut error) => {
-                error.reason = with_last_words(error.reason, &child);
-                self.bury(child).await;
+                self.bury(&child).await;
+                error.reason = with_last_words(error.reason, &child).await;
                 Err(error)
             }
         }
@@ -306,19 +303,16 @@ impl Server {
 
     async fn tear_down(&mut self, link: &Link) {
         link.session.close().await;
-        let Some(child) = &link.child else { return };
+        if let Some(child) = &link.child {
+            self.bury(child).await;
+        }
+    }
+
+    async fn bury(&mut self, child: &Child) {
         if child.end(self.settings.timeouts.drain()).await {
             self.forget_child().await;
         } else {
             self.undead = Some(child.handle());
-        }
-    }
-
-    async fn bury(&mut self, child: Child) {
-        if child.end(self.settings.timeouts.drain()).await {
-            self.forget_child().await;
-        } else {
-            self.undead = Some(child);
         }
     }
 
@@ -369,24 +363,19 @@ impl Server {
 }
 
 async fn gone(link: &Link) -> String {
-    let exited = async {
-        match &link.child {
-            Some(child) => child.exited().await,
-            None => std::future::pending().await,
-        }
+    let Some(child) = &link.child else {
+        link.session.ended().await;
+        return "the connection was closed".to_owned();
     };
     tokio::select! {
         biased;
-        how = exited => {
-            let reason = format!("the process ended ({how})");
-            link.child.as_ref().map_or(reason.clone(), |c| with_last_words(reason, c))
-        }
-        () = link.session.ended() => "the connection was closed".to_owned(),
+        how = child.exited() => with_last_words(format!("the process ended ({how})"), child).await,
+        () = link.session.ended() => "the process closed its output".to_owned(),
     }
 }
 
-fn with_last_words(reason: String, child: &Child) -> String {
-    match child.last_words() {
+async fn with_last_words(reason: String, child: &Child) -> String {
+    match child.last_words().await {
         Some(words) => format!("{reason}; it last wrote: {words}"),
         None => reason,
     }

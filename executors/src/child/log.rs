@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ChildStderr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A line is cut after this many bytes.
 const LINE: u64 = 16 * 1024;
@@ -14,17 +16,23 @@ const FILE: u64 = 10 * 1024 * 1024;
 
 /// The last lines, for status messages.
 #[derive(Default)]
-pub(super) struct Tail(Mutex<VecDeque<String>>);
+pub(super) struct Tail {
+    lines: Mutex<VecDeque<String>>,
+    /// Set when the child has closed its standard error and everything is read.
+    read: CancellationToken,
+}
 
 impl Tail {
-    pub(super) fn last(&self) -> Option<String> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The last line, once everything is read or half a second has passed.
+    pub(super) async fn last(&self) -> Option<String> {
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.read.cancelled()).await;
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let line = lines.iter().rev().find(|l| !l.trim().is_empty())?;
         Some(line.trim().chars().take(200).collect())
     }
 
     fn push(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == 8 {
             lines.pop_front();
         }
@@ -50,6 +58,7 @@ pub(super) fn drain(alias: &str, stderr: Option<ChildStderr>, dir: Option<&Path>
             kept.push(text);
             line.clear();
         }
+        kept.read.cancel();
     });
     tail
 }

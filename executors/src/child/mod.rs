@@ -175,9 +175,9 @@ impl Child {
         self.exit.borrow().is_some()
     }
 
-    /// The last line it wrote to standard error, for a status message.
-    pub(crate) fn last_words(&self) -> Option<String> {
-        self.tail.last()
+    /// The last line it wrote to standard error, for a status message. For a child that has ended.
+    pub(crate) async fn last_words(&self) -> Option<String> {
+        self.tail.last().await
     }
 
     /// Sees the child to its end: time to finish after its input was closed, TERM, time again, KILL. True when it is

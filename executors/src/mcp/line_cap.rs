@@ -88,6 +88,7 @@ impl<R> LineCap<R> {
         self.handed += n;
         if self.handed == self.insert.len() {
             self.insert.clear();
+            self.handed = 0;
         }
         n > 0
     }

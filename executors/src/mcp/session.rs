@@ -227,7 +227,7 @@ impl Session {
         for _ in 0..MAX_PAGES {
             let params = cursor.map(|c| PaginatedRequestParams::default().with_cursor(Some(c)));
             let page = self.peer.list_tools(params).await;
-            let page = page.map_err(|e| list_error(e))?;
+            let page = page.map_err(list_error)?;
             tools.extend(page.tools);
             if tools.len() > MAX_TOOLS {
                 return Err(format!("more than {MAX_TOOLS} tools are listed"));
@@ -326,9 +326,14 @@ fn next_mode(tried: Mode, error: &ClientInitializeError) -> Option<Mode> {
     use ClientInitializeError as E;
     match (tried, error) {
         (Mode::Auto, E::ConflictInitResponseId(..)) => Some(Mode::Known(Era::Modern)),
-        (Mode::Auto, E::UncorrelatedErrorResponse { .. } | E::ConnectionClosed(_) | E::LegacyFallbackFailed { .. }) => {
-            Some(Mode::Known(Era::Legacy))
-        }
+        (
+            Mode::Auto,
+            E::UncorrelatedErrorResponse { .. }
+            | E::ConnectionClosed(_)
+            | E::LegacyFallbackFailed { .. }
+            // It knows the question, and answers that it speaks older versions only.
+            | E::NoCompatibleProtocolVersion { .. },
+        ) => Some(Mode::Known(Era::Legacy)),
         (Mode::Known(_), E::TransportError { .. }) | (Mode::Auto, _) => None,
         (Mode::Known(_), _) => Some(Mode::Auto),
     }

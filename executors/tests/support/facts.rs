@@ -1,4 +1,5 @@
 //! A journal that keeps facts and nothing else: all that executors use of one. It can be made to refuse writes.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use async_trait::async_trait;
 use flyball_engine::ids::IntentId;
