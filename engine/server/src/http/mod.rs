@@ -1,0 +1,4 @@
+//! The REST interface.
+pub mod dto;
+pub mod problem;
+pub mod views;
