@@ -89,7 +89,7 @@ impl IntoResponse for Problem {
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if status == StatusCode::UNAUTHORIZED {
-            let ask = HeaderValue::from_static("Bearer realm=\"flyball\"");
+            let ask = HeaderValue::from_static("Bearer realm=\"flyball\", Basic realm=\"flyball\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, ask);
         }
         response

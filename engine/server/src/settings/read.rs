@@ -2,9 +2,9 @@
 
 use super::secret::{self, SecretText};
 use super::{Model, Pinning, Server, Settings, User};
+use crate::document::Document;
 use crate::finding::Finding;
 use flyball_engine::canonical::Digest;
-use flyball_engine::document::Document;
 use flyball_engine::span::Span;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -46,7 +46,9 @@ pub fn read_file(file: &Path, must_exist: bool, env: &BTreeMap<String, String>) 
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must_exist => String::new(),
         Err(e) => {
             let hint = "name an existing file with --config, or leave it out for the defaults";
-            return Err(vec![Finding::nowhere(name, format!("cannot be read: {e}")).suggest(hint)]);
+            return Err(vec![
+                Finding::nowhere(name, format!("cannot be read: {e}")).suggest(hint),
+            ]);
         }
     };
     let dir = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
@@ -109,7 +111,8 @@ impl<'a> Reader<'a> {
 
     fn lay_over(&mut self, env: &BTreeMap<String, String>) {
         if !self.value.is_object() {
-            self.fault("", "settings are a mapping of keys").suggestion = Some("start with `listen: 127.0.0.1:8420`".into());
+            self.fault("", "settings are a mapping of keys").suggestion =
+                Some("start with `listen: 127.0.0.1:8420`".into());
             self.value = json!({});
         }
         for key in KEYS {
@@ -118,7 +121,9 @@ impl<'a> Reader<'a> {
             let value = variable_value(&variable, text);
             self.set(key, value, &variable);
         }
-        let base = env.get("OPENAI_BASE_URL").filter(|_| self.value.pointer("/model/base_url").is_none());
+        let base = env
+            .get("OPENAI_BASE_URL")
+            .filter(|_| self.value.pointer("/model/base_url").is_none());
         if let Some(url) = base.filter(|_| self.value.pointer("/model/name").is_some()) {
             self.set("model.base_url", json!(url), "OPENAI_BASE_URL");
         }
@@ -134,10 +139,15 @@ impl<'a> Reader<'a> {
             if !at.is_object() {
                 *at = json!({});
             }
-            at = at.as_object_mut().expect("made one above").entry(part).or_insert(Value::Null);
+            at = at
+                .as_object_mut()
+                .expect("made one above")
+                .entry(part)
+                .or_insert(Value::Null);
         }
         *at = value;
-        self.from_env.insert(format!("/{}", key.replace('.', "/")), variable.to_owned());
+        self.from_env
+            .insert(format!("/{}", key.replace('.', "/")), variable.to_owned());
     }
 
     fn unknown_keys(&mut self) {
@@ -151,7 +161,10 @@ impl<'a> Reader<'a> {
             self.unknown_in(&format!("/users/{i}"), &USER_KEYS);
         }
         for alias in self.server_aliases() {
-            self.unknown_in(&format!("/mcp_servers/{}", flyball_engine::fault::escape_pointer(&alias)), &SERVER_KEYS);
+            self.unknown_in(
+                &format!("/mcp_servers/{}", flyball_engine::fault::escape_pointer(&alias)),
+                &SERVER_KEYS,
+            );
         }
     }
 
@@ -204,7 +217,9 @@ impl<'a> Reader<'a> {
             policies: self.existing("/policies", "policies"),
             plans: self.existing("/plans", "plans"),
             default_policies: self.switch("/default_policies", true),
-            pinning: self.get::<Pinning>("/pinning", "first_use or approve").unwrap_or_default(),
+            pinning: self
+                .get::<Pinning>("/pinning", "first_use or approve")
+                .unwrap_or_default(),
             users: self.users(),
             approval_expires: self
                 .get("/approval_expires", "a length of time, for example 24h")
@@ -252,12 +267,16 @@ impl<'a> Reader<'a> {
         match url.split_once(':') {
             Some(("sled", path)) => {
                 let path = Path::new(path);
-                format!("sled:{}", self.dir.join(path.strip_prefix("./").unwrap_or(path)).display())
+                format!(
+                    "sled:{}",
+                    self.dir.join(path.strip_prefix("./").unwrap_or(path)).display()
+                )
             }
             Some(("memory" | "postgres" | "postgresql", _)) => url,
             _ => {
                 let message = format!("{url:?} names no store");
-                self.fault("/store", message).suggestion = Some("write sled:./flyball-data/store or postgres://…".into());
+                self.fault("/store", message).suggestion =
+                    Some("write sled:./flyball-data/store or postgres://…".into());
                 url
             }
         }
@@ -278,7 +297,9 @@ impl<'a> Reader<'a> {
             base_url: base_url?,
             name: name?,
             api_key: api_key.map(SecretText),
-            timeout: self.get("/model/timeout", "a length of time, for example 60s").unwrap_or(Span::secs(120)),
+            timeout: self
+                .get("/model/timeout", "a length of time, for example 60s")
+                .unwrap_or(Span::secs(120)),
         })
     }
 
@@ -300,7 +321,8 @@ impl<'a> Reader<'a> {
                     servers.insert(alias, server);
                 }
                 Err(e) => {
-                    self.fault(&pointer, e.to_string()).suggestion = Some("write command, args, env or url, headers".into());
+                    self.fault(&pointer, e.to_string()).suggestion =
+                        Some("write command, args, env or url, headers".into());
                 }
             }
         }
@@ -328,10 +350,15 @@ impl<'a> Reader<'a> {
             Ok(document) => document,
             Err(faults) => return self.findings.extend(faults.into_iter().map(Finding::from)),
         };
-        let theirs = document.value.get("mcpServers").or_else(|| document.value.get("servers"));
+        let theirs = document
+            .value
+            .get("mcpServers")
+            .or_else(|| document.value.get("servers"));
         let Some(theirs) = theirs.and_then(Value::as_object) else {
             let finding = Finding::at(&document, "", "it has no `mcpServers`");
-            return self.findings.push(finding.suggest("write {\"mcpServers\": {\"alias\": {\"command\": …}}}"));
+            return self
+                .findings
+                .push(finding.suggest("write {\"mcpServers\": {\"alias\": {\"command\": …}}}"));
         };
         for (alias, server) in theirs {
             let ours = self.value.as_object_mut().expect("settings are an object");
@@ -402,7 +429,11 @@ fn collect_texts(value: &Value, pointer: String, out: &mut Vec<(String, String)>
         }
         Value::Object(map) => {
             for (k, v) in map {
-                collect_texts(v, format!("{pointer}/{}", flyball_engine::fault::escape_pointer(k)), out);
+                collect_texts(
+                    v,
+                    format!("{pointer}/{}", flyball_engine::fault::escape_pointer(k)),
+                    out,
+                );
             }
         }
         _ => {}

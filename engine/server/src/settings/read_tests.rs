@@ -16,7 +16,11 @@ fn every_key_has_a_default() {
 
 #[test]
 fn a_variable_wins_over_the_file() {
-    let s = at("listen: 127.0.0.1:1\nwrites: off\n", &[("FLYBALL_LISTEN", "127.0.0.1:0"), ("FLYBALL_WRITES", "on")]).unwrap();
+    let s = at(
+        "listen: 127.0.0.1:1\nwrites: off\n",
+        &[("FLYBALL_LISTEN", "127.0.0.1:0"), ("FLYBALL_WRITES", "on")],
+    )
+    .unwrap();
     assert!(s.writes && s.listen.port() == 0);
     let s = at("", &[("FLYBALL_MODEL_NAME", "m"), ("OPENAI_BASE_URL", "http://h/v1")]).unwrap();
     assert_eq!(s.model.unwrap().base_url, "http://h/v1");
@@ -56,7 +60,10 @@ contracts: ./nowhere
         (10, "is not set"),
         (11, "does not exist"),
     ] {
-        assert!(seen.iter().any(|(l, m)| *l == line && m.contains(part)), "{line} {part}: {seen:?}");
+        assert!(
+            seen.iter().any(|(l, m)| *l == line && m.contains(part)),
+            "{line} {part}: {seen:?}"
+        );
     }
     assert!(faults.iter().all(|f| f.suggestion.is_some()), "{faults:?}");
     let writes = faults.iter().find(|f| f.line == 2).unwrap();

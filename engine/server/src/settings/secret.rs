@@ -46,7 +46,11 @@ impl SecretText {
 impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A text without a reference may be the secret itself.
-        f.write_str(if self.0.contains("${") { &self.0 } else { "SecretText(…)" })
+        f.write_str(if self.0.contains("${") {
+            &self.0
+        } else {
+            "SecretText(…)"
+        })
     }
 }
 
@@ -106,7 +110,10 @@ mod tests {
         std::fs::write(&file, "s3cret\n").unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
         let error = expand("Bearer ${file:token}", dir.path()).unwrap_err();
-        assert!(error.to_string().contains("can be read by others (mode 0644)"), "{error}");
+        assert!(
+            error.to_string().contains("can be read by others (mode 0644)"),
+            "{error}"
+        );
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(expand("Bearer ${file:token}", dir.path()).unwrap(), "Bearer s3cret");
         assert!(!format!("{:?}", SecretText("s3cret".into())).contains("s3cret"));
