@@ -3,6 +3,7 @@
 use crate::child::identity;
 use crate::link::{Call, Link};
 use crate::mcp::{Era, not_sent, rejected};
+use crate::schema::OutputSchemas;
 use crate::server::{Ask, Board, Server, State};
 use crate::settings::{Options, ServerSettings, Timeouts};
 use crate::tools::{PinError, Tools};
@@ -63,6 +64,7 @@ pub struct Executors {
     facts: Arc<dyn Journal>,
     mutating: Arc<watch::Sender<usize>>,
     stopping: AtomicBool,
+    schemas: OutputSchemas,
 }
 
 impl Executors {
@@ -94,6 +96,7 @@ impl Executors {
             facts,
             mutating: Arc::new(watch::Sender::new(0)),
             stopping: AtomicBool::new(false),
+            schemas: OutputSchemas::default(),
         })
     }
 
@@ -192,6 +195,16 @@ impl Executors {
         }
     }
 
+    fn note_violation(&self, tool: &ToolName, output: &serde_json::Value) {
+        let catalogue = self.tools.catalogue();
+        let broken = catalogue
+            .get(tool)
+            .and_then(|t| self.schemas.violation(&t.spec, output));
+        if let Some(why) = broken {
+            tracing::warn!(%tool, why, "the output breaks the schema that the tool announces");
+        }
+    }
+
     async fn prepare(&self, request: &ToolRequest) -> Result<(&Handle, Arc<Link>), Outcome> {
         let deadline = Instant::now() + Duration::from_millis(request.timeout_ms);
         let (server, link) = self.link(request.tool.server(), deadline).await?;
@@ -234,6 +247,7 @@ impl ToolExecutor for Executors {
         };
         let waited = u64::try_from(before.elapsed().as_millis()).unwrap_or(u64::MAX);
         request.timeout_ms = request.timeout_ms.saturating_sub(waited);
+        let tool = request.tool.clone();
         let call = Call {
             link,
             request,
@@ -241,7 +255,11 @@ impl ToolExecutor for Executors {
             all: Arc::clone(&self.mutating),
             timeouts: server.timeouts.clone(),
         };
-        call.run().await
+        let answer = call.run().await;
+        if let Outcome::Done { output } = &answer.outcome {
+            self.note_violation(&tool, output);
+        }
+        answer
     }
 
     async fn is_dead(&self, alias: &str, incarnation: &Incarnation) -> bool {

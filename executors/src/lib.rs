@@ -10,6 +10,7 @@ mod executors;
 pub mod guard;
 mod link;
 mod mcp;
+mod schema;
 mod server;
 mod settings;
 mod tools;

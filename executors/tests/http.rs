@@ -1,4 +1,5 @@
 //! Servers over HTTP: the same questions, and what the web adds to them.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -300,12 +301,11 @@ async fn arguments_that_a_tool_asks_for_are_mirrored_into_headers_with_the_first
     let settings = ServerSettings::from_entry("s", serde_json::from_value(entry).unwrap()).unwrap();
     let rig = rig(vec![settings]).await;
     rig.done("s/mirrored", json!({"device": "bj-core-1"})).await;
-    let seen = seen.lock().unwrap();
+    let seen = seen.lock().unwrap().clone();
     let (headers, _) = seen.iter().find(|(_, m)| m["method"] == "tools/call").unwrap();
     assert_eq!(headers["mcp-param-device"], "bj-core-1");
     assert_eq!(headers["mcp-name"], "mirrored");
     assert!(seen.iter().all(|(h, _)| h["authorization"] == "Bearer hush"));
-    drop(seen);
     rig.end().await;
     served.kill().await;
 }
@@ -365,19 +365,40 @@ async fn a_change_is_seen_on_request_even_where_nobody_tells() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_given_up_is_cancelled_at_the_server_and_a_mutating_call_is_not() {
-    let dir = tempfile::tempdir().unwrap();
+    for (versions, sessions) in [(LEGACY, true), (MODERN, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let of_world = World::new(versions);
+        let mut cancelled = of_world.cancelled.subscribe();
+        let served = serve_at(anywhere(), world(of_world, sessions)).await;
+        let rig = rig(vec![http("s", &served.url())]).await;
+        let file = dir.path().join("effect");
+        let answer = rig.call_within("s/sleep", json!({"ms": 400, "file": file}), 100).await;
+        answer.late.unwrap().await.unwrap();
+        assert!(file.exists() && *cancelled.borrow() == 0);
+        let read = ToolRequest {
+            timeout_ms: 100,
+            mutating: false,
+            ..request("s/sleep", json!({"ms": 60_000}))
+        };
+        assert!(rig.executors.call(read).await.late.is_none());
+        let seen = tokio::time::timeout(Duration::from_secs(10), cancelled.wait_for(|n| *n == 1));
+        seen.await.unwrap().unwrap();
+        rig.end().await;
+        served.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_that_tells_of_changes_is_opened_again_after_its_loss() {
     let served = serve_at(anywhere(), world(World::new(MODERN), true)).await;
     let rig = rig(vec![http("s", &served.url())]).await;
-    let file = dir.path().join("effect");
-    let call = |mutating| ToolRequest {
-        timeout_ms: 100,
-        mutating,
-        ..request("s/sleep", json!({"ms": 400, "file": file}))
-    };
-    let answer = rig.executors.call(call(true)).await;
-    answer.late.unwrap().await.unwrap();
-    assert!(file.exists());
-    assert!(rig.executors.call(call(false)).await.late.is_none());
+    let address = served.kill().await;
+    let changed = World::new(MODERN);
+    changed.edition.send_modify(|n| *n += 1);
+    let served = serve_at(address, world(changed, true)).await;
+    let name = "s/echo".parse().unwrap();
+    let pin = || rig.executors.catalogue().get(&name).unwrap().pin;
+    until("the change is seen", || pin() == PinState::Changed).await;
     rig.end().await;
     served.kill().await;
 }

@@ -1,4 +1,5 @@
 //! Servers over standard input and output: what is known after a call, whatever happens to the process.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -79,6 +80,33 @@ async fn a_process_killed_in_the_middle_of_calls_leaves_them_unknown_and_is_star
     assert!(!rig.executors.is_dead("s", &next).await);
     rig.done("s/echo", json!({})).await;
     Arc::into_inner(rig).unwrap().end().await;
+}
+
+#[tokio::test]
+async fn a_call_on_a_dead_process_is_not_sent_and_names_the_time_of_the_next_attempt() {
+    let mut settings = own("s", &["world", "modern"]);
+    settings.timeouts.backoff_min_ms = 600_000;
+    settings.timeouts.backoff_max_ms = 600_000;
+    let rig = rig(vec![settings]).await;
+    signal(rig.pid("s"), Signal::KILL);
+    until("the death is seen", || rig.status("s").health == Health::Down).await;
+    let outcome = rig.call("s/echo", json!({})).await;
+    assert!(
+        matches!(outcome, Outcome::NotSent { retry_after_ms: Some(ms), .. } if ms > 60_000),
+        "{outcome:?}"
+    );
+    // A person need not wait for it.
+    assert!(rig.executors.refresh("s").await.is_err());
+    rig.ready("s").await;
+    rig.done("s/echo", json!({})).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn an_output_that_breaks_its_announced_schema_is_still_the_output_of_an_executed_call() {
+    let rig = rig(vec![own("s", &["world", "modern"])]).await;
+    assert_eq!(rig.done("s/typed", json!({})).await, json!({"n": "no number"}));
+    rig.end().await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! The tests' child process: a guard, a server made with rmcp, and one that breaks the rules.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::zombie_processes)]
 
 #[path = "raw.rs"]
 mod raw;

@@ -1,5 +1,5 @@
 //! A server written by hand, line by line, so that it can say what no library would.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(clippy::print_stdout, dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};
@@ -71,8 +71,10 @@ pub fn serve(mode: &str) {
             _ => {}
         }
     }
-    while mode == "stubborn" {
-        std::thread::park();
+    if mode == "stubborn" {
+        loop {
+            std::thread::park();
+        }
     }
 }
 
@@ -85,7 +87,7 @@ fn call(id: &Value, params: &Value) {
             args["message"].as_str().unwrap_or_default(),
         ),
         // No JSON at all, and JSON that is cut: the call gets no reply.
-        "garbage" => print!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"content\":[\n"),
+        "garbage" => println!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"content\":["),
         "noise" => {
             println!("a stray line from some library");
             reply(id, result(tool, args));

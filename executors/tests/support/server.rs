@@ -18,6 +18,8 @@ pub struct World {
     pub discoverable: bool,
     pub edition: Arc<watch::Sender<u32>>,
     pub calls: Arc<watch::Sender<u32>>,
+    /// Calls that the client asked to give up.
+    pub cancelled: Arc<watch::Sender<u32>>,
 }
 
 pub const LEGACY: &[ProtocolVersion] = &[ProtocolVersion::V_2025_11_25];
@@ -30,6 +32,7 @@ impl World {
             discoverable: versions == MODERN,
             edition: Arc::new(watch::Sender::new(0)),
             calls: Arc::new(watch::Sender::new(0)),
+            cancelled: Arc::new(watch::Sender::new(0)),
         }
     }
 }
@@ -128,7 +131,13 @@ impl ServerHandler for World {
         self.calls.send_modify(|n| *n += 1);
         let args = Value::Object(request.arguments.unwrap_or_default());
         let meta = serde_json::to_value(&context.meta).unwrap_or_default();
-        let result = self.run(&request.name, args, meta).await;
+        let result = tokio::select! {
+            result = self.run(&request.name, args, meta) => result,
+            () = context.ct.cancelled() => {
+                self.cancelled.send_modify(|n| *n += 1);
+                return Err(ErrorData::internal_error("given up", None));
+            }
+        };
         if request.name == "change" {
             let _ = context.peer.notify_tool_list_changed().await;
         }
