@@ -109,7 +109,7 @@ impl Call {
             .unwrap_or_else(|_| unknown("the call's task ended early").into())
     }
 
-    async fn drive(self, reply: oneshot::Sender<Answer>) {
+    async fn drive(mut self, reply: oneshot::Sender<Answer>) {
         let deadline = Instant::now() + Duration::from_millis(self.request.timeout_ms);
         let slot = match timeout_at(deadline, Arc::clone(&self.slots).acquire_owned()).await {
             Ok(Ok(slot)) => slot,
@@ -121,8 +121,12 @@ impl Call {
             }
         };
         let count = self.request.mutating.then(|| Count::new(&self.link, &self.all));
-        let ToolRequest { tool, args, meta, .. } = self.request.clone();
-        let sent = self.link.session.send(tool.tool(), args, meta, left(deadline)).await;
+        let (args, meta) = (
+            std::mem::take(&mut self.request.args),
+            std::mem::take(&mut self.request.meta),
+        );
+        let tool = self.request.tool.tool();
+        let sent = self.link.session.send(tool, args, meta, left(deadline)).await;
         let mut pending = match sent {
             Ok(pending) => pending,
             Err(outcome) => return answer(reply, outcome.into()),

@@ -1,7 +1,6 @@
 //! Whether an output keeps to the schema that its tool announces. Only said, never enforced here: an output that breaks its
 //! schema was executed all the same.
 
-use flyball_engine::canonical::Digest;
 use flyball_engine::tool::{ToolName, ToolSpec};
 use jsonschema::Validator;
 use serde_json::Value;
@@ -11,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Schemas longer than this are not looked at: they come from outside.
 const MAX_SCHEMA: usize = 64 * 1024;
 
-type Known = (Digest, Option<Arc<Validator>>);
+type Known = (Value, Option<Arc<Validator>>);
 
 /// Compiled output schemas, by tool, for the definition last seen. Never fetches a reference.
 #[derive(Default)]
@@ -31,15 +30,14 @@ impl OutputSchemas {
     }
 
     fn validator(&self, spec: &ToolSpec, schema: &Value) -> Option<Arc<Validator>> {
-        let digest = Digest::of_value(schema);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, validator)) = known.get(&spec.name)
-            && *of == digest
+            && of == schema
         {
             return validator.clone();
         }
         let validator = compile(schema);
-        known.insert(spec.name.clone(), (digest, validator.clone()));
+        known.insert(spec.name.clone(), (schema.clone(), validator.clone()));
         validator
     }
 }

@@ -9,6 +9,7 @@ use flyball_engine::canonical::Digest;
 use flyball_engine::journal::Journal;
 use flyball_engine::tool::Incarnation;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -235,9 +236,9 @@ impl Server {
     }
 
     async fn attempt(&mut self, mode: Mode, signals: &Signals) -> Result<Link, HandshakeError> {
-        let link = match self.settings.transport {
+        let link = match self.settings.transport.clone() {
             Transport::Stdio { .. } => self.start_child(mode, signals).await?,
-            Transport::Http { .. } => self.link_http(mode, signals).await?,
+            Transport::Http { url, headers } => self.link_http(&url, &headers, mode, signals).await?,
         };
         // On this transport before any call: the list names the arguments that must be mirrored into headers.
         if let Err(reason) = self.list(&link.session).await {
@@ -270,10 +271,13 @@ impl Server {
         }
     }
 
-    async fn link_http(&mut self, mode: Mode, signals: &Signals) -> Result<Link, HandshakeError> {
-        let Transport::Http { url, headers } = &self.settings.transport else {
-            unreachable!("only called for servers over HTTP");
-        };
+    async fn link_http(
+        &mut self,
+        url: &str,
+        headers: &BTreeMap<String, String>,
+        mode: Mode,
+        signals: &Signals,
+    ) -> Result<Link, HandshakeError> {
         let plain = |reason: String| HandshakeError { reason, next: None };
         let client = match &self.client {
             Some(client) => client.clone(),
