@@ -1,1 +1,28 @@
-//! placeholder
+//! From an intent's words to a draft of a plan.
+//!
+//! In this order, the first that fits: a runbook's phrase ([`Runbooks::find`], no model), a runbook that the model chooses
+//! and fills, a plan that the model writes, a refusal that names what comes close. Read [`FlyballPlanner`] first.
+//!
+//! What a model says is held to the intent's text before anybody sees it: a literal that is not said there and a write
+//! that nobody asked for are faults. What is absent on purpose: judging a draft (the engine's check is passed in),
+//! approving it, and calling any tool.
+
+mod choice;
+mod draft;
+#[cfg(test)]
+mod fixtures;
+mod grounding;
+mod json;
+mod model;
+mod planner;
+mod prompt;
+mod retrieve;
+mod runbook;
+mod verbs;
+mod words;
+mod yaml;
+
+pub use model::{ApiKey, Error, ModelSettings};
+pub use planner::{Checker, FlyballPlanner};
+pub use runbook::{Param, ParamKind, PhraseMatch, Runbook, Runbooks, Source};
+pub use yaml::DocumentFault;

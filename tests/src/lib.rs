@@ -1,1 +1,8 @@
-//! placeholder
+//! What suites stand on: a world that counts what is done to it, time that is moved by hand, and an engine between them.
+//!
+//! Doubles stand here only where the real thing would make a fault impossible to time: [`world::World`] is a named double
+//! of a tool server, [`clock::PausedClock`] of the wall clock.
+
+pub mod clock;
+pub mod engine;
+pub mod world;

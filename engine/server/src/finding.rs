@@ -1,0 +1,89 @@
+//! A mistake in what the operator wrote: file, line, what is wrong, what would be right. All are reported at once.
+
+use crate::document::{Document, DocumentFault};
+use serde::Serialize;
+use std::fmt;
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    pub file: String,
+    /// From 1; 0 where no line can be named (an environment variable, a missing file).
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+}
+
+impl Finding {
+    /// A mistake that has no place in a text.
+    pub fn nowhere(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            suggestion: None,
+        }
+    }
+
+    /// A mistake at a JSON pointer of a document.
+    pub fn at(document: &Document, pointer: &str, message: impl Into<String>) -> Self {
+        let (line, column) = document.line_of(pointer);
+        Self {
+            file: document.file.clone(),
+            line,
+            column,
+            message: message.into(),
+            suggestion: None,
+        }
+    }
+
+    #[must_use]
+    pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+        self.suggestion = Some(suggestion.into());
+        self
+    }
+
+    /// The same, with the nearest of the known names as the suggestion, or all of them if none is near.
+    #[must_use]
+    pub fn suggest_nearest<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        match flyball_engine::fault::nearest(name, known.clone()) {
+            Some(near) => self.suggest(format!("did you mean `{near}`?")),
+            None => {
+                let all: Vec<&str> = known.into_iter().take(24).collect();
+                self.suggest(format!("known are {}", all.join(", ")))
+            }
+        }
+    }
+}
+
+impl From<DocumentFault> for Finding {
+    fn from(f: DocumentFault) -> Self {
+        Self {
+            file: f.file,
+            line: f.line,
+            column: f.column,
+            message: f.message,
+            suggestion: f.suggestion,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        if self.line > 0 && self.column > 0 {
+            write!(f, ":{}", self.column)?;
+        }
+        write!(f, ": {}", self.message)?;
+        match &self.suggestion {
+            Some(s) => write!(f, "\n    → {s}"),
+            None => Ok(()),
+        }
+    }
+}

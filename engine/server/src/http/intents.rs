@@ -1,0 +1,170 @@
+//! Intents for reading: the list, one, its plan, steps, diff, graph and report.
+
+use super::app::{App, Shared, journal_problem};
+use super::dto::{DiffView, IntentPage, IntentView, PlanView, ReportView, StepsView};
+use super::problem::Problem;
+use super::views::{self, Values};
+use crate::auth::Caller;
+use crate::errors::Code;
+use crate::render::graph;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use flyball_engine::intent::event::End;
+use flyball_engine::intent::state::IntentState;
+use flyball_engine::journal::Filter;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Which intents to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// A state as intents show it; `open` for all without an end.
+    pub state: Option<String>,
+    pub origin: Option<String>,
+    /// Intents that touch this target or something below it.
+    pub target: Option<String>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+    /// At most this many (1 to 500, default 50).
+    pub limit: Option<usize>,
+}
+
+/// Lists intents, newest first.
+#[utoipa::path(get, path = "/v1/intents", params(ListQuery), tag = "intents",
+    responses((status = 200, body = IntentPage), (status = 400, body = Problem)))]
+pub async fn list(
+    State(app): Shared,
+    caller: Caller,
+    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<IntentPage>, Problem> {
+    app.may(&caller, "read", None)?;
+    let Query(query) = query.map_err(|e| Problem::parameter("query", e.body_text()))?;
+    let limit = query.limit.unwrap_or(50);
+    if !(1..=500).contains(&limit) {
+        return Err(Problem::parameter("limit", "1 to 500"));
+    }
+    let after = query.cursor.as_deref().map(super::app::intent_id).transpose()?;
+    let open = query.state.as_deref() == Some("open");
+    let filter = Filter {
+        state: query.state.filter(|_| !open),
+        origin: query.origin,
+        target: query.target,
+        open,
+        after,
+        limit,
+    };
+    let rows = app.journal().list(filter).await.map_err(|e| journal_problem(&e))?;
+    let next = rows
+        .last()
+        .filter(|_| rows.len() == limit)
+        .map(|r| r.intent.to_string());
+    let intents = rows.into_iter().map(views::row).collect();
+    Ok(Json(IntentPage { intents, next }))
+}
+
+/// One intent as it stands. `ETag` is the number of its last entry.
+#[utoipa::path(get, path = "/v1/intents/{id}", params(("id" = String, Path)), tag = "intents",
+    responses((status = 200, body = IntentView), (status = 404, body = Problem)))]
+pub async fn one(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let state = app.state(&caller, &id).await?;
+    let etag = format!("\"{}\"", state.seq);
+    Ok(([(header::ETAG, etag)], Json(view(&app, &state).await?)).into_response())
+}
+
+/// An intent's view, with the faults of its plan where that is why it ended.
+pub async fn view(app: &App, state: &IntentState) -> Result<IntentView, Problem> {
+    let refused = matches!(state.ended, Some((End::Refused | End::Failed, ..))) && state.accepted.is_none();
+    let faults = if refused {
+        views::refusal_faults(&app.entries(state.id).await?)
+    } else {
+        Vec::new()
+    };
+    Ok(views::intent(state, faults))
+}
+
+/// The accepted plan.
+#[utoipa::path(get, path = "/v1/intents/{id}/plan", params(("id" = String, Path)), tag = "intents",
+    responses((status = 200, body = PlanView), (status = 404, body = Problem)))]
+pub async fn plan(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Result<Json<PlanView>, Problem> {
+    let state = app.state(&caller, &id).await?;
+    views::plan(&state)
+        .map(Json)
+        .ok_or_else(|| Problem::new(Code::NoSuchThing, "no plan is accepted yet"))
+}
+
+/// The steps with their items and checks.
+#[utoipa::path(get, path = "/v1/intents/{id}/steps", params(("id" = String, Path)), tag = "intents",
+    responses((status = 200, body = StepsView), (status = 404, body = Problem)))]
+pub async fn steps(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Result<Json<StepsView>, Problem> {
+    let state = app.state(&caller, &id).await?;
+    Ok(Json(steps_of(&app, &state).await))
+}
+
+async fn steps_of(app: &App, state: &IntentState) -> StepsView {
+    let values = Values {
+        journal: app.journal(),
+        intent: state.id,
+    };
+    views::steps(state, &values).await
+}
+
+/// Which device's diff.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+pub struct DiffQuery {
+    pub device: Option<String>,
+}
+
+/// The change in the devices' own words, with the way back.
+#[utoipa::path(get, path = "/v1/intents/{id}/diff", params(("id" = String, Path), DiffQuery), tag = "intents",
+    responses((status = 200, body = DiffView), (status = 404, body = Problem)))]
+pub async fn diff(
+    State(app): Shared,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<DiffQuery>,
+) -> Result<Response, Problem> {
+    let state = app.state(&caller, &id).await?;
+    let values = Values {
+        journal: app.journal(),
+        intent: state.id,
+    };
+    let view = views::diff(&state, &values, query.device.as_deref()).await;
+    let etag = format!("\"{}\"", view.digest.clone().unwrap_or_else(|| state.seq.to_string()));
+    Ok(([(header::ETAG, etag)], Json(view)).into_response())
+}
+
+/// The DAG: Mermaid, or DOT where `Accept` asks for `text/vnd.graphviz`.
+#[utoipa::path(get, path = "/v1/intents/{id}/graph", params(("id" = String, Path)), tag = "intents",
+    responses((status = 200, body = String, content_type = "text/vnd.mermaid"), (status = 404, body = Problem)))]
+pub async fn graph(
+    State(app): Shared,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let state = app.state(&caller, &id).await?;
+    let steps = steps_of(&app, &state).await;
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let (kind, text) = if accept.contains("graphviz") || accept.contains("dot") {
+        ("text/vnd.graphviz", graph::dot(&steps))
+    } else {
+        ("text/vnd.mermaid", graph::mermaid(&steps))
+    };
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// What became of it, written from the journal.
+#[utoipa::path(get, path = "/v1/intents/{id}/report", params(("id" = String, Path)), tag = "intents",
+    responses((status = 200, body = ReportView), (status = 404, body = Problem)))]
+pub async fn report(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Result<Json<ReportView>, Problem> {
+    let state = app.state(&caller, &id).await?;
+    let entries = app.entries(state.id).await?;
+    let values = Values {
+        journal: app.journal(),
+        intent: state.id,
+    };
+    Ok(Json(views::report(&state, &entries, &values).await))
+}

@@ -1,0 +1,114 @@
+//! The REST interface: one file per resource, plain shapes in [`dto`], every error a [`problem`].
+
+pub mod app;
+mod approvals;
+mod commands;
+pub mod dto;
+mod events;
+mod health;
+mod intents;
+pub mod problem;
+mod submit;
+pub mod views;
+mod world;
+
+use app::App;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::response::IntoResponse;
+use problem::Problem;
+use std::sync::Arc;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Flyball",
+        description = "Intents in, a verified network out. Every error is a problem (RFC 9457) with a code that `/errors/{code}` explains."
+    ),
+    modifiers(&Bearer),
+    security(("token" = []))
+)]
+struct Doc;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The OpenAPI description (3.1) of every route.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    guarded().merge(open()).split_for_parts().1
+}
+
+/// Routes that need a credential.
+fn guarded() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Doc::openapi())
+        .routes(routes!(intents::list, submit::submit))
+        .routes(routes!(intents::one))
+        .routes(routes!(intents::plan))
+        .routes(routes!(intents::steps))
+        .routes(routes!(intents::diff))
+        .routes(routes!(events::events))
+        .routes(routes!(intents::graph))
+        .routes(routes!(intents::report))
+        .routes(routes!(commands::apply))
+        .routes(routes!(commands::cancel))
+        .routes(routes!(commands::pause))
+        .routes(routes!(commands::resume))
+        .routes(routes!(commands::input))
+        .routes(routes!(commands::settle_step))
+        .routes(routes!(commands::settle_item))
+        .routes(routes!(commands::resolve_step))
+        .routes(routes!(commands::resolve_item))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::decide))
+        .routes(routes!(world::in_doubt))
+        .routes(routes!(world::locks))
+        .routes(routes!(world::release))
+        .routes(routes!(world::halted, world::halt))
+        .routes(routes!(world::unhalt))
+        .routes(routes!(world::servers))
+        .routes(routes!(world::refresh))
+        .routes(routes!(world::tools))
+        .routes(routes!(world::pin))
+        .routes(routes!(world::runbooks))
+        .routes(routes!(health::explain))
+}
+
+/// Routes that need none.
+fn open() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+}
+
+/// All routes. Those but the health ones are behind [`app::authenticate`], also the documentation and what does not exist.
+pub fn router(app: Arc<App>) -> Router {
+    let (guarded, _) = guarded().split_for_parts();
+    let (open, _) = open().split_for_parts();
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi());
+    let authenticate = axum::middleware::from_fn_with_state(app.clone(), app::authenticate);
+    guarded
+        .merge(docs)
+        .fallback(no_route)
+        .layer(DefaultBodyLimit::max(problem::BODY_LIMIT))
+        .layer(authenticate)
+        .merge(open)
+        .with_state(app)
+}
+
+async fn no_route(method: Method, uri: axum::http::Uri) -> impl IntoResponse {
+    let detail = format!("there is no {method} {}", uri.path());
+    Problem::new(crate::errors::Code::NoSuchRoute, detail)
+}

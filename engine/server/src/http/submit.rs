@@ -1,0 +1,188 @@
+//! The way in: a body becomes a request, a request an intent.
+
+use super::app::{Shared, journal_problem};
+use super::dto::{IntentBody, Submission};
+use super::problem::{Body, Problem};
+use crate::auth::Caller;
+use crate::errors::Code;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use flyball_engine::actor::Origin;
+use flyball_engine::canonical::Digest;
+use flyball_engine::intent::{Mode, Request, Window, Wish};
+use flyball_engine::span::Span;
+
+/// Says what is wanted, in words, as a plan or as a runbook with its parameters.
+#[utoipa::path(post, path = "/v1/intents", request_body = IntentBody, tag = "intents",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending the same thing twice harmless.")),
+    responses((status = 202, body = Submission, description = "Taken, durable; `Location` names it."),
+        (status = 303, body = Submission, description = "Joined to the intent that `Location` names."),
+        (status = 400, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem)))]
+pub async fn submit(
+    State(app): Shared,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(body): Body<IntentBody>,
+) -> Result<Response, Problem> {
+    let request = request(&caller, body, app.clock.now_ms())?;
+    app.may(&caller, "submit", Some(&request))?;
+    let key = idempotency(&headers, &caller, &request)?;
+    let submitted = app
+        .supervisor
+        .submit(request, key)
+        .await
+        .map_err(|e| journal_problem(&e))?;
+    let id = submitted.intent.to_string();
+    let status = if submitted.joined {
+        StatusCode::SEE_OTHER
+    } else {
+        StatusCode::ACCEPTED
+    };
+    let view = Submission {
+        id: id.clone(),
+        joined: submitted.joined,
+        repeated: submitted.repeated,
+    };
+    let mut response = (status, axum::Json(view)).into_response();
+    let location = HeaderValue::from_str(&format!("/v1/intents/{id}")).expect("an id is plain text");
+    response.headers_mut().insert(header::LOCATION, location);
+    if submitted.repeated {
+        let replayed = HeaderValue::from_static("true");
+        response.headers_mut().insert("idempotent-replayed", replayed);
+    }
+    Ok(response)
+}
+
+/// The key's scope, and the digest of what was asked with it. The clock's part of the request is left out: a deadline of
+/// `2h` means another moment each time it is sent.
+fn idempotency(headers: &HeaderMap, caller: &Caller, request: &Request) -> Result<Option<(String, Digest)>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value.to_str().ok().filter(|k| !k.is_empty() && k.len() <= 255);
+    let key = key.ok_or_else(|| Problem::parameter("Idempotency-Key", "1 to 255 visible characters"))?;
+    let mut asked = request.clone();
+    asked.deadline_ms = asked.deadline_ms.map(|_| 0);
+    asked.backout_by_ms = asked.backout_by_ms.map(|_| 0);
+    let body = Digest::of_value(&serde_json::to_value(asked).expect("a request serialises"));
+    Ok(Some((format!("{} POST /v1/intents {key}", caller.actor), body)))
+}
+
+/// From the body to the engine's request. All faults at once.
+pub fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<Request, Problem> {
+    let mut faults = Problem::new(Code::WrongShape, "the intent cannot be taken as it is");
+    let wish = wish(&body).map_err(|why| faults = faults.clone().with("", "intent.wish", why, None));
+    let mode = match body.mode.as_deref() {
+        None | Some("apply") => Mode::Apply,
+        Some("plan") => Mode::Plan,
+        Some(other) => {
+            let message = format!("{other:?} is no mode");
+            faults = faults.with("/mode", "intent.mode", message, Some("write plan or apply".into()));
+            Mode::Apply
+        }
+    };
+    let mut moment = |pointer: &str, text: Option<&String>| {
+        let text = text?;
+        let at = parse_moment(text, now_ms);
+        if at.is_none() {
+            let suggestion = "write 2026-01-31T22:00:00Z, or a length of time from now such as 2h".to_owned();
+            let message = format!("{text:?} is no moment");
+            faults = faults.clone().with(pointer, "intent.time", message, Some(suggestion));
+        }
+        at
+    };
+    let deadline_ms = moment("/deadline", body.deadline.as_ref());
+    let backout_by_ms = moment("/backout_by", body.backout_by.as_ref());
+    let from = moment("/window/from", body.window.as_ref().map(|w| &w.from));
+    let until = moment("/window/until", body.window.as_ref().map(|w| &w.until));
+    let window = from.zip(until).map(|(from_ms, until_ms)| Window { from_ms, until_ms });
+    match wish {
+        Ok(wish) if faults.errors.is_empty() => Ok(Request {
+            wish,
+            origin: Origin {
+                kind: caller.kind,
+                actor: caller.actor.clone(),
+            },
+            mode,
+            deadline_ms,
+            labels: body.labels,
+            change: body.change,
+            window,
+            backout_by_ms,
+            alarm: serde_json::Value::Null,
+        }),
+        _ => Err(faults),
+    }
+}
+
+fn wish(body: &IntentBody) -> Result<Wish, String> {
+    match (&body.text, &body.plan, &body.runbook) {
+        (Some(text), None, None) if text.trim().is_empty() => Err("the text is empty".to_owned()),
+        (Some(text), None, None) => Ok(Wish::Text(text.trim().to_owned())),
+        (None, Some(plan), None) => Ok(Wish::Plan(plan.clone())),
+        (None, None, Some(runbook)) => Ok(Wish::Runbook {
+            id: runbook.id.clone(),
+            params: runbook.params.clone(),
+        }),
+        (None, None, None) => Err("say what is wanted: one of `text`, `plan` and `runbook`".to_owned()),
+        _ => Err("`text`, `plan` and `runbook` exclude each other".to_owned()),
+    }
+}
+
+/// RFC 3339, or a length of time from now. Unix milliseconds.
+fn parse_moment(text: &str, now_ms: i64) -> Option<i64> {
+    let span = text.parse::<Span>().ok().and_then(|s| i64::try_from(s.millis()).ok());
+    span.map(|s| now_ms.saturating_add(s))
+        .or_else(|| text.parse::<jiff::Timestamp>().ok().map(|t| t.as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flyball_policies::UserKind;
+
+    fn alice() -> Caller {
+        Caller::named("alice", UserKind::User)
+    }
+
+    #[test]
+    fn exactly_one_way_of_saying_what_is_wanted_is_taken() {
+        let both = IntentBody {
+            text: Some("x".into()),
+            plan: Some(serde_json::json!({})),
+            ..IntentBody::default()
+        };
+        assert!(request(&alice(), both, 0).is_err());
+        assert!(request(&alice(), IntentBody::default(), 0).is_err());
+        let text = IntentBody {
+            text: Some(" check it ".into()),
+            deadline: Some("2h".into()),
+            ..IntentBody::default()
+        };
+        let request = request(&alice(), text, 1_000).unwrap();
+        assert_eq!(
+            (request.wish, request.deadline_ms),
+            (Wish::Text("check it".into()), Some(7_201_000))
+        );
+    }
+
+    #[test]
+    fn all_faults_of_a_body_come_at_once() {
+        let body = IntentBody {
+            mode: Some("now".into()),
+            deadline: Some("soon".into()),
+            ..IntentBody::default()
+        };
+        let problem = request(&alice(), body, 0).unwrap_err();
+        let pointers: Vec<&str> = problem.errors.iter().map(|e| e.pointer.as_str()).collect();
+        assert_eq!(pointers, ["", "/mode", "/deadline"]);
+    }
+
+    #[test]
+    fn moments_are_times_or_lengths_of_time() {
+        assert_eq!(parse_moment("1970-01-01T00:00:02Z", 0), Some(2_000));
+        assert_eq!(parse_moment("5s", 1), Some(5_001));
+        assert_eq!(parse_moment("tomorrow", 0), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! The change in the devices' own words, with the way back beside it.
+
+use super::super::dto::{ChangeView, DeviceDiff, DiffView};
+use super::{Values, mutating, shown_target};
+use flyball_engine::ids::ItemId;
+use flyball_engine::intent::event::WayBack;
+use flyball_engine::intent::item::{ItemState, ItemStatus};
+use flyball_engine::intent::state::IntentState;
+use flyball_engine::tool::ToolName;
+use serde_json::Value;
+
+/// The diff of every mutating item, by device; of one device if `only` names it.
+pub async fn diff(state: &IntentState, values: &Values<'_>, only: Option<&str>) -> DiffView {
+    let mut view = DiffView {
+        intent: state.id.to_string(),
+        digest: state.judged.as_ref().map(|j| j.digest.to_string()),
+        devices: Vec::new(),
+    };
+    for (id, item) in mutating(state) {
+        let Some(tool) = tool_of(state, id) else { continue };
+        let device = shown_target(item, tool.server());
+        if only.is_some_and(|o| o != device && format!("device:{device}") != o) {
+            continue;
+        }
+        let change = change(id, item, &tool, values).await;
+        match view.devices.iter_mut().find(|d| d.device == device) {
+            Some(d) => d.changes.push(change),
+            None => view.devices.push(DeviceDiff {
+                device,
+                changes: vec![change],
+            }),
+        }
+    }
+    view
+}
+
+fn tool_of(state: &IntentState, item: &ItemId) -> Option<ToolName> {
+    let (step, _) = state.accepted.as_ref()?.plan.step(&item.step)?;
+    Some(step.tool.clone())
+}
+
+async fn change(id: &ItemId, item: &ItemState, tool: &ToolName, values: &Values<'_>) -> ChangeView {
+    let preview = values.shown_if(item.preview.as_ref()).await;
+    let native = preview.as_ref().and_then(|p| lines(p, "lines"));
+    let reverse = preview.as_ref().and_then(|p| lines(p, "reverse"));
+    let (way_back, irreversible) = way_back(item, reverse, values).await;
+    let forward = match native {
+        Some(lines) => lines,
+        None => vec![call_line(
+            tool,
+            values.shown_if(item.expanded.args.as_ref()).await.as_ref(),
+        )],
+    };
+    let unchanged = item.status == ItemStatus::Satisfied;
+    ChangeView {
+        item: id.to_string(),
+        tool: tool.to_string(),
+        status: item.status.api_name().to_owned(),
+        wave: item.expanded.wave,
+        lines: if unchanged { Vec::new() } else { forward },
+        way_back: if unchanged { Vec::new() } else { way_back },
+        irreversible: irreversible && !unchanged,
+        unchanged,
+    }
+}
+
+/// The way back as native lines where it is known as such, else as the call that takes it back.
+async fn way_back(item: &ItemState, reverse: Option<Vec<String>>, values: &Values<'_>) -> (Vec<String>, bool) {
+    match &item.way_back {
+        None => (Vec::new(), false),
+        Some(WayBack::Irreversible { why }) => (vec![why.clone()], true),
+        Some(WayBack::Call(undo)) => {
+            let args = values.shown(&undo.args).await;
+            let native = lines(&args, "lines").or(reverse).filter(|l| !l.is_empty());
+            (
+                native.unwrap_or_else(|| vec![call_line(&undo.tool, Some(&args))]),
+                false,
+            )
+        }
+    }
+}
+
+fn lines(value: &Value, key: &str) -> Option<Vec<String>> {
+    let list = value.get(key)?.as_array()?;
+    list.iter().map(|l| l.as_str().map(str::to_owned)).collect()
+}
+
+/// A call in one line: `config/save device=bj-core-1`.
+fn call_line(tool: &ToolName, args: Option<&Value>) -> String {
+    let mut text = tool.to_string();
+    match args {
+        Some(Value::Object(map)) => {
+            for (key, value) in map {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                text += &format!(" {key}={value}");
+            }
+        }
+        Some(other) => text += &format!(" {other}"),
+        None => text += " (arguments follow from a step before it)",
+    }
+    text
+}

@@ -1,0 +1,246 @@
+//! From an intent's state to what the API shows of it. Sealed values are never opened here: they appear as `sealed`.
+
+mod diff;
+mod report;
+mod steps;
+
+pub use diff::diff;
+pub use report::report;
+pub use steps::{checks, plan, steps};
+
+use super::dto::{ApprovalView, Cost, DoubtView, EntryView, IntentRowView, IntentView, PlanRef, Waiting, time};
+use super::problem::ProblemFault;
+use crate::narrate;
+use flyball_engine::ids::IntentId;
+use flyball_engine::intent::event::Event;
+use flyball_engine::intent::item::{ItemState, ItemStatus};
+use flyball_engine::intent::state::{Approval, IntentState};
+use flyball_engine::intent::{Mode, Request, Wish};
+use flyball_engine::journal::{IntentRow, Journal, StoredEntry};
+use flyball_engine::payload::Payload;
+use flyball_engine::target::Target;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Where payloads that do not stand in their entry come from.
+pub struct Values<'a> {
+    pub journal: &'a dyn Journal,
+    pub intent: IntentId,
+}
+
+impl Values<'_> {
+    /// The value as it may be shown: sealed ones as a mark, missing ones as such.
+    pub async fn shown(&self, payload: &Payload) -> Value {
+        match payload {
+            Payload::Inline(v) => v.clone(),
+            Payload::Sealed { bytes, .. } => json!({"sealed": true, "bytes": bytes}),
+            Payload::Blob { digest, bytes } => {
+                let blob = self.journal.blob(self.intent, digest).await.ok().flatten();
+                payload
+                    .value(blob.as_deref())
+                    .unwrap_or_else(|| json!({"missing": true, "bytes": bytes}))
+            }
+        }
+    }
+
+    /// As [`Values::shown`], nothing where there is no payload.
+    pub async fn shown_if(&self, payload: Option<&Payload>) -> Option<Value> {
+        match payload {
+            Some(p) => Some(self.shown(p).await),
+            None => None,
+        }
+    }
+}
+
+/// The first line of what was asked.
+pub fn title(request: &Request) -> String {
+    match &request.wish {
+        Wish::Text(text) => text.lines().next().unwrap_or("").to_owned(),
+        Wish::Plan(plan) => match plan.get("summary").and_then(Value::as_str) {
+            Some(s) if !s.is_empty() => s.to_owned(),
+            _ => "a plan".to_owned(),
+        },
+        Wish::Runbook { id, .. } => format!("runbook {id}"),
+    }
+}
+
+/// A row of the list.
+pub fn row(row: IntentRow) -> IntentRowView {
+    IntentRowView {
+        id: row.intent.to_string(),
+        state: row.state,
+        title: row.title,
+        origin: row.origin,
+        by: row.by.to_string(),
+        received_at: time(row.received_ms),
+        updated_at: time(row.updated_ms),
+        targets: texts(&row.targets),
+    }
+}
+
+/// An intent as it stands. `faults` are those of the last refusal.
+pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
+    let waiting = state.waiting_for.as_ref().map(|(targets, holders)| Waiting {
+        targets: texts(targets),
+        holders: holders.clone(),
+    });
+    IntentView {
+        id: state.id.to_string(),
+        state: state.api_state().to_owned(),
+        title: title(&state.request),
+        reason: reason(state),
+        partial: state.ended.as_ref().is_some_and(|(_, _, partial)| *partial),
+        by: state.request.origin.actor.to_string(),
+        origin: origin_name(&state.request),
+        mode: if state.request.mode == Mode::Plan {
+            "plan"
+        } else {
+            "apply"
+        }
+        .to_owned(),
+        change: state.request.change.clone(),
+        labels: state.request.labels.clone(),
+        received_at: time(state.received_ms),
+        updated_at: time(state.updated_ms),
+        revision: state.revision,
+        plan: state.accepted.as_ref().map(|a| PlanRef {
+            digest: a.digest.to_string(),
+            summary: a.plan.summary.clone(),
+            source: narrate::source_name(&a.source),
+        }),
+        approval: state.approval.as_ref().map(|a| approval(state, a)),
+        locked: texts(&state.locked),
+        waiting_for: waiting,
+        stuck: state
+            .stuck
+            .iter()
+            .map(|(about, why)| format!("{about}: {why}"))
+            .collect(),
+        in_doubt: doubts(state)
+            .into_iter()
+            .map(|d| format!("{}: {}", d.item, d.reason))
+            .collect(),
+        items: counts(state),
+        faults,
+        cost: cost(state),
+        seq: state.seq,
+    }
+}
+
+fn reason(state: &IntentState) -> Option<String> {
+    let ended = state.ended.as_ref().map(|(_, reason, _)| reason.clone());
+    ended
+        .or_else(|| state.paused.clone())
+        .or_else(|| state.rollback.clone())
+        .or_else(|| state.back_out.as_ref().map(|b| b.reason.clone()))
+}
+
+/// `operator`, `alarm`, `agent` or `schedule`.
+pub fn origin_name(request: &Request) -> String {
+    let value = serde_json::to_value(request.origin.kind).unwrap_or_default();
+    value.as_str().unwrap_or("operator").to_owned()
+}
+
+fn counts(state: &IntentState) -> BTreeMap<String, u32> {
+    let mut counts = BTreeMap::new();
+    for item in state.items.values() {
+        *counts.entry(item.status.api_name().to_owned()).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// What it has cost so far.
+pub fn cost(state: &IntentState) -> Cost {
+    Cost {
+        input_tokens: state.tokens.0,
+        output_tokens: state.tokens.1,
+        calls: state.calls_sent,
+        seconds: (state.updated_ms - state.received_ms).max(0) as f64 / 1000.0,
+    }
+}
+
+/// An approval with what it is about.
+pub fn approval(state: &IntentState, approval: &Approval) -> ApprovalView {
+    let mut targets: Vec<&Target> = mutating(state).flat_map(|(_, i)| &i.expanded.targets).collect();
+    targets.sort();
+    targets.dedup();
+    let rules = state.judged.iter().flat_map(|j| &j.rules);
+    let mut reasons: Vec<String> = rules.map(|r| format!("{}: {}", r.rule, r.reason)).collect();
+    reasons.dedup();
+    ApprovalView {
+        id: approval.id.clone(),
+        intent: state.id.to_string(),
+        title: title(&state.request),
+        asked_by: state.request.origin.actor.to_string(),
+        digest: approval.digest.clone(),
+        requested_at: time(approval.requested_ms),
+        expires_at: time(approval.expires_ms),
+        given_by: approval.given_by.as_ref().map(ToString::to_string),
+        targets: targets.into_iter().map(ToString::to_string).collect(),
+        reasons,
+    }
+}
+
+/// Calls of this intent whose outcome is not known.
+pub fn doubts(state: &IntentState) -> Vec<DoubtView> {
+    let doubtful = |i: &ItemState| matches!(i.status, ItemStatus::InDoubt | ItemStatus::UndoInDoubt);
+    let open = state.items.iter().filter(|(_, i)| doubtful(i));
+    open.filter_map(|(id, item)| {
+        let call = item.open_call()?;
+        let doubt = call.doubt.as_ref()?;
+        Some(DoubtView {
+            intent: state.id.to_string(),
+            item: id.to_string(),
+            phase: call.id.phase.as_str().to_owned(),
+            tool: call.tool.to_string(),
+            targets: texts(&item.expanded.targets),
+            since: time(doubt.since_ms),
+            reason: doubt.reason.clone(),
+        })
+    })
+    .collect()
+}
+
+/// Items that may change the world, in the plan's order.
+fn mutating(state: &IntentState) -> impl Iterator<Item = (&flyball_engine::ids::ItemId, &ItemState)> {
+    let steps = state.accepted.iter().flat_map(|a| a.plan.each());
+    let changing = steps.filter(|(_, facts)| facts.mutating);
+    changing.flat_map(|(step, _)| state.items_of(&step.id))
+}
+
+/// The target that an item is shown under: its device, else its first target, else its server.
+fn shown_target(item: &ItemState, server: &str) -> String {
+    match item.expanded.targets.first() {
+        Some(t) => t.device().map_or_else(|| t.to_string(), str::to_owned),
+        None => Target::server(server).to_string(),
+    }
+}
+
+/// An entry for reading.
+pub fn entry(stored: &StoredEntry) -> EntryView {
+    let e = &stored.entry;
+    EntryView {
+        seq: e.seq,
+        at: time(e.at),
+        actor: e.actor.to_string(),
+        epoch: e.epoch,
+        hash: stored.hash.to_string(),
+        prev_hash: e.prev_hash.to_string(),
+        kind: e.event.name().to_owned(),
+        text: narrate::line(&e.event),
+        event: serde_json::to_value(&e.event).unwrap_or_default(),
+    }
+}
+
+/// The faults of the last refusal of a plan.
+pub fn refusal_faults(entries: &[StoredEntry]) -> Vec<ProblemFault> {
+    let mut refusals = entries.iter().rev().filter_map(|e| match &e.entry.event {
+        Event::PlanRefused { faults, .. } => Some(faults),
+        _ => None,
+    });
+    refusals.next().into_iter().flatten().cloned().map(Into::into).collect()
+}
+
+fn texts(targets: &[Target]) -> Vec<String> {
+    targets.iter().map(ToString::to_string).collect()
+}

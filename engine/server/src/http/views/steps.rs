@@ -1,0 +1,168 @@
+//! The plan, its steps and checks.
+
+use super::super::dto::{CheckView, ItemView, PlanView, StepView, StepsView};
+use super::Values;
+use crate::narrate;
+use flyball_engine::ids::ItemId;
+use flyball_engine::intent::event::{CheckId, CheckPurpose, CheckVerdict, WayBack};
+use flyball_engine::intent::item::{ItemState, ItemStatus};
+use flyball_engine::intent::state::IntentState;
+use flyball_engine::plan::{Check, Step, StepFacts};
+
+/// The accepted plan, if there is one.
+pub fn plan(state: &IntentState) -> Option<PlanView> {
+    let accepted = state.accepted.as_ref()?;
+    Some(PlanView {
+        intent: state.id.to_string(),
+        revision: state.revision,
+        digest: accepted.digest.to_string(),
+        source: narrate::source_name(&accepted.source),
+        plan: serde_json::to_value(&*accepted.plan).unwrap_or_default(),
+        pins: accepted
+            .pins
+            .iter()
+            .map(|(t, d)| (t.to_string(), d.to_string()))
+            .collect(),
+    })
+}
+
+/// All steps with their items; empty before a plan is accepted.
+pub async fn steps(state: &IntentState, values: &Values<'_>) -> StepsView {
+    let mut view = StepsView {
+        intent: state.id.to_string(),
+        checks: checks(state),
+        ..StepsView::default()
+    };
+    let Some(accepted) = &state.accepted else { return view };
+    view.summary.clone_from(&accepted.plan.summary);
+    for (definition, facts) in accepted.plan.each() {
+        view.steps.push(step(state, definition, facts, values).await);
+    }
+    view
+}
+
+async fn step(state: &IntentState, step: &Step, facts: &StepFacts, values: &Values<'_>) -> StepView {
+    let mut items = Vec::new();
+    for (id, state) in state.items_of(&step.id) {
+        items.push(item(id, state, values).await);
+    }
+    let statuses: Vec<&str> = items.iter().map(|i| i.status.as_str()).collect();
+    StepView {
+        id: step.id.to_string(),
+        tool: step.tool.to_string(),
+        mutating: facts.mutating,
+        for_each: step.for_each.is_some(),
+        after: facts.after.iter().map(ToString::to_string).collect(),
+        status: together(&statuses).to_owned(),
+        gate: step.gate.as_ref().map(|g| g.expect.clone()),
+        items,
+    }
+}
+
+/// What most needs to be seen comes first.
+const URGENCY: [&str; 14] = [
+    "in_doubt",
+    "undo_conflict",
+    "undo_failed",
+    "blocked",
+    "failed",
+    "undoing",
+    "running",
+    "backing_off",
+    "ready",
+    "waiting",
+    "undone",
+    "succeeded",
+    "satisfied",
+    "skipped",
+];
+
+/// One word for a step, from those of its items.
+fn together<'a>(statuses: &[&'a str]) -> &'a str {
+    let rank = |s: &&&str| URGENCY.iter().position(|u| *u == **s).unwrap_or(URGENCY.len());
+    statuses.iter().min_by_key(rank).copied().unwrap_or("waiting")
+}
+
+async fn item(id: &ItemId, item: &ItemState, values: &Values<'_>) -> ItemView {
+    ItemView {
+        id: id.to_string(),
+        status: item.status.api_name().to_owned(),
+        wave: item.expanded.wave,
+        targets: item.expanded.targets.iter().map(ToString::to_string).collect(),
+        args: values.shown_if(item.expanded.args.as_ref()).await,
+        reason: item.reason.clone(),
+        way_back: item.way_back.as_ref().map(|w| match w {
+            WayBack::Call(_) => "call".to_owned(),
+            WayBack::Irreversible { .. } => "none".to_owned(),
+        }),
+        doubt: item
+            .open_call()
+            .and_then(|c| c.doubt.as_ref())
+            .map(|d| d.reason.clone()),
+        sent: item.sent_at.is_some() && item.mutating,
+        verified: verified(item),
+    }
+}
+
+/// Whether a reading proves that the change is in place; none: nothing can tell.
+pub(super) fn verified(item: &ItemState) -> Option<bool> {
+    let reading = match item.status {
+        ItemStatus::Satisfied => item.before.as_ref(),
+        _ => item.after.as_ref(),
+    };
+    reading.filter(|r| r.valid).and_then(|r| r.holds)
+}
+
+/// Every check of the plan and every gate that was taken.
+pub fn checks(state: &IntentState) -> Vec<CheckView> {
+    let Some(accepted) = &state.accepted else {
+        return Vec::new();
+    };
+    let number = |i: usize| u32::try_from(i).unwrap_or(u32::MAX);
+    let pre = accepted.plan.pre_checks.iter().enumerate();
+    let post = accepted.plan.post_checks.iter().enumerate();
+    let mut views: Vec<CheckView> = pre
+        .map(|(i, c)| check(state, &CheckId::Pre { index: number(i) }, c))
+        .chain(post.map(|(i, c)| check(state, &CheckId::Post { index: number(i) }, c)))
+        .collect();
+    for (id, purpose) in state.checks.keys() {
+        let CheckId::Gate { item } = id else { continue };
+        let gate = accepted.plan.step(&item.step).and_then(|(s, _)| s.gate.as_ref());
+        if let Some(gate) = gate.filter(|_| *purpose == CheckPurpose::Verdict) {
+            views.push(check(state, id, gate));
+        }
+    }
+    views
+}
+
+fn check(state: &IntentState, id: &CheckId, check: &Check) -> CheckView {
+    let reading = |purpose| state.checks.get(&(id.clone(), purpose));
+    let taken = reading(CheckPurpose::Verdict).or_else(|| reading(CheckPurpose::Before));
+    CheckView {
+        id: narrate::check_name(id),
+        tool: check.tool.to_string(),
+        expect: check.expect.clone(),
+        verdict: taken.map_or("waiting", |r| narrate::verdict_name(r.verdict)).to_owned(),
+        problem: taken
+            .and_then(|r| r.problem.clone())
+            .filter(|_| taken.is_some_and(|r| matches!(r.verdict, CheckVerdict::Missed | CheckVerdict::Unreadable))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_shows_what_most_needs_to_be_seen_of_its_items() {
+        for (items, shown) in [
+            (vec![], "waiting"),
+            (vec!["succeeded", "succeeded"], "succeeded"),
+            (vec!["succeeded", "running"], "running"),
+            (vec!["failed", "in_doubt", "running"], "in_doubt"),
+            (vec!["satisfied", "waiting"], "waiting"),
+        ] {
+            assert_eq!(together(&items), shown, "{items:?}");
+        }
+    }
+}

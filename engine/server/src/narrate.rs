@@ -1,0 +1,254 @@
+//! One line for people per journal entry. Nothing is decided here: it says what the entry says.
+
+use flyball_engine::intent::event::{CheckVerdict, Decision, Event, SettledBy, WayBack};
+use flyball_engine::target::Target;
+
+/// What an entry says, in one line. Values that may hold secrets are never part of it.
+pub fn line(event: &Event) -> String {
+    planning(event)
+        .or_else(|| looking(event))
+        .or_else(|| deciding(event))
+        .or_else(|| calling(event))
+        .or_else(|| settling(event))
+        .or_else(|| ending(event))
+        .unwrap_or_else(|| event.name().to_owned())
+}
+
+fn planning(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::IntentReceived { request } => format!("asked for by {}", request.origin.actor),
+        Event::Claimed { epoch, .. } => format!("taken over by an engine (epoch {epoch})"),
+        Event::PlanningStarted { revision } => format!("planning, revision {revision}"),
+        Event::ModelAnswered {
+            purpose,
+            model,
+            input_tokens,
+            output_tokens,
+            problem,
+            ..
+        } => {
+            let bad = problem
+                .as_deref()
+                .map(|p| format!(", not usable: {p}"))
+                .unwrap_or_default();
+            format!("{model} asked to {purpose} ({input_tokens} tokens in, {output_tokens} out){bad}")
+        }
+        Event::PlanDrafted { source, .. } => format!("a plan was drafted by {}", source_name(source)),
+        Event::PlanRefused { reason, .. } => format!("no plan: {reason}"),
+        Event::PlanAccepted { digest, source, .. } => {
+            format!("plan {} by {} accepted", digest.short(), source_name(source))
+        }
+        _ => return None,
+    })
+}
+
+fn looking(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::StepExpanded { step, items } if items.len() == 1 && items[0].index.is_none() => {
+            format!("{step}: one call")
+        }
+        Event::StepExpanded { step, items } => format!("{step}: {} calls", items.len()),
+        Event::StepSkipped { item, reason } => format!("{item} skipped: {reason}"),
+        Event::StepSatisfied { item, .. } => format!("{item} is in place already, nothing is sent"),
+        Event::ProbeTaken { item, purpose, reading } => {
+            let purpose = serde_json::to_value(purpose).ok();
+            let purpose = purpose
+                .as_ref()
+                .and_then(|v| v.as_str())
+                .unwrap_or("probe")
+                .replace('_', " ");
+            let verdict = match (reading.valid, reading.holds, reading.equal) {
+                (false, ..) => reading.problem.clone().unwrap_or_else(|| "no evidence".into()),
+                (_, Some(true), _) => "the change is in place".into(),
+                (_, _, Some(true)) => "as it was".into(),
+                (_, _, Some(false)) => "differs".into(),
+                (_, Some(false), _) => "the change is not in place".into(),
+                _ => "read".into(),
+            };
+            format!("{item} probed ({purpose}): {verdict}")
+        }
+        Event::PreviewTaken { item, way_back, .. } => match way_back {
+            WayBack::Call(undo) => format!("{item} previewed; the way back is {}", undo.tool),
+            WayBack::Irreversible { why } => format!("{item} previewed; no way back: {why}"),
+        },
+        Event::ChecksTaken { readings } => readings
+            .iter()
+            .map(|r| format!("{}: {}", check_name(&r.check), verdict_name(r.verdict)))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Event::PlanStale { why, .. } => format!("the look is stale, looking again: {why}"),
+        _ => return None,
+    })
+}
+
+fn deciding(event: &Event) -> Option<String> {
+    let said = |comment: &Option<String>| comment.as_deref().map(|c| format!(": {c}")).unwrap_or_default();
+    Some(match event {
+        Event::PlanJudged { decision, rules, .. } => {
+            let verdict = match decision {
+                Decision::Run => "policy lets it run",
+                Decision::NeedsApproval => "policy asks for a person's approval",
+                Decision::Refuse => "policy refuses it",
+            };
+            match rules.first() {
+                Some(rule) => format!("{verdict} ({}: {})", rule.rule, rule.reason),
+                None => verdict.to_owned(),
+            }
+        }
+        Event::ApprovalRequested { digest, .. } => format!("approval asked for, digest {}", digest.short()),
+        Event::ApprovalGiven { by, comment, own, .. } => {
+            let own = if *own { " (their own intent)" } else { "" };
+            format!("approved by {by}{own}{}", said(comment))
+        }
+        Event::ApprovalDenied { by, comment, .. } => format!("denied by {by}{}", said(comment)),
+        Event::ApprovalExpired { .. } => "nobody approved in time".to_owned(),
+        Event::TargetsLocked { targets } => format!("locked {}", names(targets)),
+        Event::TargetsWaiting { targets, holders } => {
+            format!("waiting for {} held by {}", names(targets), holders.join(", "))
+        }
+        Event::TargetsReleased { targets, reason, .. } => format!("released {} ({reason})", names(targets)),
+        Event::ApplyRequested { by } => format!("{by} said to apply it"),
+        Event::PauseRequested { by, reason } => format!("paused by {by}{}", said(reason)),
+        Event::Resumed { by } => format!("resumed by {by}"),
+        Event::CancelRequested { by, reason } => format!("cancelled by {by}{}", said(reason)),
+        Event::DeadlinePassed { .. } => "a deadline passed".to_owned(),
+        _ => return None,
+    })
+}
+
+fn calling(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::WaveStarted { step, wave } => format!("{step}: wave {} starts", wave + 1),
+        Event::WaveJudged {
+            step,
+            wave,
+            passed,
+            reason,
+        } => {
+            let verdict = if *passed { "passed" } else { "did not pass" };
+            let why = reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+            format!("{step}: wave {} {verdict}{why}", wave + 1)
+        }
+        Event::CallStarted {
+            call, tool, attempt, ..
+        } => {
+            let again = if *attempt > 1 {
+                format!(", attempt {attempt}")
+            } else {
+                String::new()
+            };
+            format!("{} ({}): {tool} is called{again}", call.item, call.phase.as_str())
+        }
+        Event::CallAnswered { call, .. } => format!("{} ({}): answered", call.item, call.phase.as_str()),
+        Event::CallNotSent { call, reason, .. } => format!("{}: not sent: {reason}", call.item),
+        Event::CallRetryScheduled { call, rule, .. } => format!("{}: to be tried again ({rule})", call.item),
+        Event::CallFailed { call, fault, .. } => format!("{} ({}): failed: {fault}", call.item, call.phase.as_str()),
+        _ => return None,
+    })
+}
+
+fn settling(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::CallInDoubt { call, reason, .. } => format!("{} in doubt: {reason}", call.item),
+        Event::TaskNoted { call, task } => format!("{}: the server works on it as task {task}", call.item),
+        Event::LateAnswer { call, reason, .. } => format!("{}: a late answer came: {reason}", call.item),
+        Event::CallSettled {
+            call,
+            verdict,
+            by,
+            evidence,
+            ..
+        } => {
+            let by = match by {
+                SettledBy::Task => "the server's task".to_owned(),
+                SettledBy::LateAnswer => "the late answer".to_owned(),
+                SettledBy::Probe => "a probe".to_owned(),
+                SettledBy::Person { by, .. } => by.to_string(),
+            };
+            let verdict = serde_json::to_value(verdict).ok();
+            let verdict = verdict
+                .as_ref()
+                .and_then(|v| v.as_str())
+                .unwrap_or("settled")
+                .replace('_', " ");
+            format!("{}: settled as {verdict} by {by}: {evidence}", call.item)
+        }
+        Event::SettlementContradicted { call, evidence } => {
+            format!("{}: what it was settled as is contradicted: {evidence}", call.item)
+        }
+        Event::InputRequested { .. } => "the server asks a question".to_owned(),
+        Event::InputGiven { by, .. } => format!("{by} answered the question"),
+        Event::LeaseExtended { call, .. } => format!("{}: the device's timer was extended", call.item),
+        Event::LeaseExpired { call, .. } => format!("{}: the device's timer ran out", call.item),
+        _ => return None,
+    })
+}
+
+fn ending(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::ReplanDecided { revision, why } => format!("planning again (revision {revision}): {why}"),
+        Event::RollbackStarted { why } => format!("taking everything back: {why}"),
+        Event::UndoConflict { item, why, .. } => format!("{item} is not taken back: {why}"),
+        Event::UndoBlocked { item, by } => format!("{item} cannot be taken back before {by}"),
+        Event::Resolved {
+            item, resolution, by, ..
+        } => {
+            let what = serde_json::to_value(resolution).ok();
+            format!(
+                "{by} resolved {item}: {}",
+                what.as_ref().and_then(|v| v.as_str()).unwrap_or("resolved")
+            )
+        }
+        Event::DriftFound { item, .. } => format!("{item} has drifted"),
+        Event::Summarised { .. } => "summarised".to_owned(),
+        Event::Stuck { why, item, .. } => match item {
+            Some(item) => format!("stuck at {item}: {why}"),
+            None => format!("stuck: {why}"),
+        },
+        Event::IntentEnded { end, reason, partial } => {
+            let partial = if *partial { " in part" } else { "" };
+            let end = flyball_engine::intent::effects::end_name(*end).replace('_', " ");
+            format!("{end}{partial}: {reason}")
+        }
+        _ => return None,
+    })
+}
+
+/// Who made a plan, for people.
+pub fn source_name(source: &flyball_engine::intent::event::PlanSource) -> String {
+    use flyball_engine::intent::event::PlanSource;
+    match source {
+        PlanSource::Runbook { id } => format!("runbook {id}"),
+        PlanSource::Model { name } => format!("model {name}"),
+        PlanSource::Operator => "operator".to_owned(),
+    }
+}
+
+/// A check's name: `pre 1`, `post 1`, `gate of ospf/0`.
+pub fn check_name(check: &flyball_engine::intent::event::CheckId) -> String {
+    use flyball_engine::intent::event::CheckId;
+    match check {
+        CheckId::Pre { index } => format!("pre-check {}", index + 1),
+        CheckId::Post { index } => format!("post-check {}", index + 1),
+        CheckId::Gate { item } => format!("gate of {item}"),
+    }
+}
+
+/// How a check ended, for people.
+pub fn verdict_name(verdict: CheckVerdict) -> &'static str {
+    match verdict {
+        CheckVerdict::Held => "held",
+        CheckVerdict::Missed => "missed",
+        CheckVerdict::Unreadable => "unreadable",
+        CheckVerdict::Recorded => "recorded",
+    }
+}
+
+/// Targets in one phrase; long lists are cut.
+fn names(targets: &[Target]) -> String {
+    let shown: Vec<&str> = targets.iter().take(4).map(Target::as_str).collect();
+    match targets.len().saturating_sub(4) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

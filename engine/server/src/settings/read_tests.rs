@@ -1,0 +1,71 @@
+use super::*;
+
+fn at(text: &str, env: &[(&str, &str)]) -> Result<Settings, Vec<Finding>> {
+    let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    read("flyball.yaml", text, Path::new("/etc/flyball"), &env)
+}
+
+#[test]
+fn every_key_has_a_default() {
+    let s = at("", &[]).unwrap();
+    assert_eq!(s.listen.to_string(), "127.0.0.1:8420");
+    assert_eq!(s.store, "sled:/etc/flyball/flyball-data/store");
+    assert!(!s.writes && s.default_policies && s.model.is_none() && s.users.is_empty());
+    assert_eq!(s.approval_expires, Span::secs(24 * 3600));
+}
+
+#[test]
+fn a_variable_wins_over_the_file() {
+    let s = at(
+        "listen: 127.0.0.1:1\nwrites: off\n",
+        &[("FLYBALL_LISTEN", "127.0.0.1:0"), ("FLYBALL_WRITES", "on")],
+    )
+    .unwrap();
+    assert!(s.writes && s.listen.port() == 0);
+    let s = at("", &[("FLYBALL_MODEL_NAME", "m"), ("OPENAI_BASE_URL", "http://h/v1")]).unwrap();
+    assert_eq!(s.model.unwrap().base_url, "http://h/v1");
+}
+
+#[test]
+fn a_wrong_variable_is_named_as_such() {
+    let faults = at("", &[("FLYBALL_LISTEN", "nowhere")]).err().unwrap();
+    assert_eq!((faults[0].file.as_str(), faults[0].line), ("$FLYBALL_LISTEN", 0));
+}
+
+#[test]
+fn all_mistakes_come_at_once_with_line_and_suggestion() {
+    let text = "\
+listen: nowhere
+wirtes: on
+store: mysql://x
+users:
+  - name: alice
+    roles: [operater]
+    token: plain-text
+mcp_servers:
+  config: {comand: flyball}
+  tickets: {url: 'https://t/mcp', headers: {Authorization: 'Bearer ${env:FLYBALL_TEST_NO_SUCH}'}}
+contracts: ./nowhere
+";
+    let faults = at(text, &[]).err().unwrap();
+    let seen: Vec<(usize, &str)> = faults.iter().map(|f| (f.line, f.message.as_str())).collect();
+    for (line, part) in [
+        (1, "invalid socket address"),
+        (2, "unknown key `wirtes`"),
+        (3, "names no store"),
+        (6, "operater"),
+        (7, "never as itself"),
+        (9, "unknown key `comand`"),
+        (9, "either `command` or `url`"),
+        (10, "is not set"),
+        (11, "does not exist"),
+    ] {
+        assert!(
+            seen.iter().any(|(l, m)| *l == line && m.contains(part)),
+            "{line} {part}: {seen:?}"
+        );
+    }
+    assert!(faults.iter().all(|f| f.suggestion.is_some()), "{faults:?}");
+    let writes = faults.iter().find(|f| f.line == 2).unwrap();
+    assert_eq!(writes.suggestion.as_deref(), Some("did you mean `writes`?"));
+}

@@ -1,0 +1,177 @@
+//! The model chooses a runbook and copies its parameters out of the text. It writes no plan, and both answers are held
+//! to the text: a runbook that writes needs its verb there, a parameter its words.
+
+use crate::grounding::Ground;
+use crate::json::Ordered;
+use crate::model::{Answered, Message, Model, Problem, Question};
+use crate::prompt;
+use crate::runbook::{Runbook, Runbooks};
+use flyball_engine::fault::Fault;
+use flyball_engine::ports::{ModelCall, PlanningContext};
+use flyball_engine::tool::ToolName;
+use serde_json::{Map, Value, json};
+
+/// The answer that no runbook fits. No runbook may have it as its id.
+pub(crate) const NONE: &str = "none";
+
+/// What came of asking for a runbook.
+pub(crate) enum Chosen<'a> {
+    Runbook {
+        runbook: &'a Runbook,
+        params: Value,
+    },
+    /// None fits; something else may be tried.
+    None,
+    /// The model cannot be asked.
+    Unreachable(String),
+    /// A runbook fits, but the text does not say all that it needs.
+    Unsaid {
+        runbook: &'a Runbook,
+        faults: Vec<Fault>,
+    },
+}
+
+/// An intent's text with what it stands on.
+pub(crate) struct Asked<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) alarm: &'a Value,
+    pub(crate) ground: &'a Ground,
+    pub(crate) context: &'a PlanningContext,
+}
+
+/// Asks for the runbook, then for its parameters. Every call is noted in `calls`.
+pub(crate) async fn choose<'a>(
+    model: &Model,
+    runbooks: &'a Runbooks,
+    asked: &Asked<'_>,
+    calls: &mut Vec<ModelCall>,
+) -> Chosen<'a> {
+    let offered: Vec<&Runbook> = runbooks.iter().filter(|runbook| may_be_meant(runbook, asked)).collect();
+    if offered.is_empty() {
+        return Chosen::None;
+    }
+    let Answered { call, answer } = model.ask(&choice_question(runbooks, &offered, asked)).await;
+    calls.push(call);
+    let id = match answer {
+        Ok(answer) => answer.get("runbook").and_then(Value::as_str).unwrap_or(NONE).to_owned(),
+        Err(Problem::Unreachable(message)) => return Chosen::Unreachable(message),
+        Err(Problem::Unusable(_)) => NONE.to_owned(),
+    };
+    match offered.into_iter().find(|runbook| runbook.id == id) {
+        Some(runbook) => fill(model, runbook, asked, calls).await,
+        None => {
+            note_unknown(calls, &id);
+            Chosen::None
+        }
+    }
+}
+
+/// A runbook that writes answers only an intent that asks for its kind of change; one that reads, only one that asks for
+/// none: to have looked is not to have done it.
+fn may_be_meant(runbook: &Runbook, asked: &Asked<'_>) -> bool {
+    match writes(runbook, asked.context) {
+        true => asked.ground.asks_for(runbook),
+        false => !asked.ground.asks_for_change(),
+    }
+}
+
+fn writes(runbook: &Runbook, context: &PlanningContext) -> bool {
+    let steps = runbook.plan.get("steps").and_then(Value::as_array);
+    steps.into_iter().flatten().any(|step| {
+        let tool = step
+            .get("tool")
+            .and_then(Value::as_str)
+            .and_then(|name| name.parse::<ToolName>().ok());
+        tool.is_some_and(|tool| context.contracts.of(&tool).effect.mutates())
+    })
+}
+
+fn note_unknown(calls: &mut [ModelCall], id: &str) {
+    if let (Some(call), true) = (calls.last_mut(), id != NONE) {
+        call.problem
+            .get_or_insert_with(|| format!("no runbook {id:?} was offered"));
+    }
+}
+
+fn choice_question(runbooks: &Runbooks, offered: &[&Runbook], asked: &Asked<'_>) -> Question {
+    let mut ids: Vec<Value> = offered.iter().map(|runbook| runbook.id.clone().into()).collect();
+    ids.push(NONE.into());
+    let schema = json!({
+        "type": "object", "properties": {"runbook": {"type": "string", "enum": ids}},
+        "required": ["runbook"], "additionalProperties": false,
+    });
+    Question {
+        purpose: "choose",
+        messages: vec![
+            Message::system(prompt::choose(runbooks)),
+            Message::user(prompt::intent(asked.text, asked.alarm)),
+        ],
+        schema: schema.into(),
+        max_tokens: 64,
+    }
+}
+
+async fn fill<'a>(model: &Model, runbook: &'a Runbook, asked: &Asked<'_>, calls: &mut Vec<ModelCall>) -> Chosen<'a> {
+    if runbook.params.is_empty() {
+        return Chosen::Runbook {
+            runbook,
+            params: json!({}),
+        };
+    }
+    let mut question = slots_question(runbook, asked);
+    loop {
+        let Answered { call, answer } = model.ask(&question).await;
+        let said = call.answer.to_string();
+        calls.push(call);
+        let faults = match answer.map(|answer| params(runbook, &answer, asked.ground)) {
+            Ok(Ok(params)) => return Chosen::Runbook { runbook, params },
+            Ok(Err(faults)) => faults,
+            Err(Problem::Unreachable(message)) => return Chosen::Unreachable(message),
+            Err(Problem::Unusable(message)) => vec![Fault::new("/params", "draft.unreadable", message)],
+        };
+        let unsaid = faults.iter().all(|fault| fault.rule == "runbook.missing_param");
+        if unsaid || question.purpose == "repair" {
+            return Chosen::Unsaid { runbook, faults };
+        }
+        question.purpose = "repair";
+        question.messages.push(Message::assistant(prompt::clip(&said, 2_000)));
+        question.messages.push(Message::user(prompt::repair(&faults)));
+    }
+}
+
+fn slots_question(runbook: &Runbook, asked: &Asked<'_>) -> Question {
+    let nullable = |schema: Value| json!({"anyOf": [schema, {"type": "null"}]});
+    let properties: Map<String, Value> = runbook
+        .params
+        .iter()
+        .map(|(name, param)| (name.clone(), nullable(param.schema())))
+        .collect();
+    let required: Vec<&String> = runbook.params.keys().collect();
+    let schema = json!({
+        "type": "object", "properties": properties, "required": required, "additionalProperties": false,
+    });
+    Question {
+        purpose: "slots",
+        messages: vec![
+            Message::system(prompt::slots(runbook)),
+            Message::user(prompt::intent(asked.text, asked.alarm)),
+        ],
+        schema: Ordered::from(schema),
+        max_tokens: 400,
+    }
+}
+
+/// The parameters in their one form, if the runbook accepts them and the text says each.
+fn params(runbook: &Runbook, answer: &Value, ground: &Ground) -> Result<Value, Vec<Fault>> {
+    let accepted = runbook.accept(answer)?;
+    let unsaid = |(name, value): (&String, &Value)| {
+        let given = answer.get(name).filter(|given| !given.is_null())?;
+        let default = runbook.params.get(name).and_then(|param| param.default.as_ref()) == Some(value);
+        let others = value.as_str().map_or(&[][..], |text| runbook.other_words(text));
+        let said = ground.has(given) || others.iter().any(|other| ground.has(&Value::from(other.as_str())));
+        let message = format!("{given} does not stand in the intent");
+        (!default && !said).then(|| Fault::new(format!("/params/{name}"), "ground.literal", message))
+    };
+    let faults: Vec<Fault> = accepted.as_object().into_iter().flatten().filter_map(unsaid).collect();
+    if faults.is_empty() { Ok(accepted) } else { Err(faults) }
+}

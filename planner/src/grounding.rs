@@ -1,0 +1,243 @@
+//! Whether a model's draft says only what the intent says. A model may arrange; it may not invent: each literal of a
+//! mutating step, and of the reads that choose its items and targets, must stand in the intent's text, and a mutating
+//! step needs a verb behind it. What tools answered, and the alarm's text, ground nothing.
+
+mod expression;
+
+use crate::runbook::{Runbook, area, prefix};
+use crate::verbs::{self, Verb};
+use crate::words::{Word, singular, words};
+use expression::{literals, pieces};
+use flyball_engine::fault::{Fault, escape_pointer};
+use flyball_engine::ports::PlanningContext;
+use flyball_engine::tool::ToolName;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// What an intent's text gives a plan to stand on.
+pub(crate) struct Ground {
+    words: Vec<Word>,
+    verbs: BTreeSet<Verb>,
+}
+
+impl Ground {
+    pub(crate) fn of(text: &str) -> Self {
+        Self {
+            words: words(&text.replace(['"', '“', '”'], " ")),
+            verbs: verbs::asked_for(text),
+        }
+    }
+
+    /// Whether the text asks for any change.
+    pub(crate) fn asks_for_change(&self) -> bool {
+        !self.verbs.is_empty()
+    }
+
+    /// Whether the text asks for the kind of change that a runbook's own phrases ask for.
+    pub(crate) fn asks_for(&self, runbook: &Runbook) -> bool {
+        let offered = verbs::in_words(runbook.own_words());
+        match offered.is_empty() {
+            true => self.asks_for_change(),
+            false => !offered.is_disjoint(&self.verbs),
+        }
+    }
+
+    /// Whether the text has this literal, in whatever form.
+    pub(crate) fn has(&self, literal: &Value) -> bool {
+        match literal {
+            Value::Null => true,
+            Value::Bool(on) => self.has_bool(*on, None),
+            Value::Number(number) => self.has_text(&number.to_string()),
+            Value::String(text) => self.has_text(text),
+            Value::Array(items) => items.iter().all(|item| self.has(item)),
+            Value::Object(map) => map.values().all(|item| self.has(item)),
+        }
+    }
+
+    fn has_text(&self, literal: &str) -> bool {
+        if literal.contains(char::is_control) {
+            return false;
+        }
+        let wanted = words(&literal.replace(['"', '“', '”'], " "));
+        if wanted.is_empty() {
+            // To empty a field is to take something away.
+            return literal.trim().is_empty() && self.verbs.contains(&Verb::Remove);
+        }
+        self.words
+            .windows(wanted.len())
+            .any(|said| said.iter().zip(&wanted).all(|(s, w)| same(s, w)))
+    }
+
+    /// A boolean is said by itself, by a verb of its kind, or by the name of what it switches.
+    fn has_bool(&self, on: bool, name: Option<&str>) -> bool {
+        let word = if on { "true" } else { "false" };
+        let kind = if on { Verb::Change } else { Verb::Remove };
+        let stem = |text: &str| text.chars().take(5).collect::<String>();
+        let named = name.is_some_and(|name| self.words.iter().any(|said| stem(&said.lower) == stem(name)));
+        self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || !on))
+    }
+
+    /// All that a draft says and the text does not.
+    pub(crate) fn faults(&self, draft: &Value, context: &PlanningContext) -> Vec<Fault> {
+        let steps: Vec<&Value> = draft
+            .get("steps")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .collect();
+        if steps.is_empty() {
+            let fault = Fault::new("/plan/steps", "ground.empty", "the plan has no steps");
+            return vec![fault.suggest("write the steps, or say what is missing in `cannot`")];
+        }
+        let mutating: Vec<bool> = steps.iter().map(|step| mutates(step, context)).collect();
+        let feeding = feeding(&steps, &mutating);
+        let mut faults = Vec::new();
+        for (i, step) in steps.iter().enumerate() {
+            let pointer = format!("/plan/steps/{i}");
+            if mutating[i] {
+                faults.extend(self.verb_fault(&pointer, step));
+            }
+            if mutating[i] || feeding[i] {
+                self.literals_of(&pointer, step, context, &mut faults);
+            }
+        }
+        faults
+    }
+
+    fn verb_fault(&self, pointer: &str, step: &Value) -> Option<Fault> {
+        let tool = step.get("tool").and_then(Value::as_str).unwrap_or_default();
+        let name = tool.rsplit('/').next().unwrap_or_default();
+        let backed = match verbs::needed_by(name) {
+            Some(verb) => self.verbs.contains(&verb),
+            None => self.asks_for_change(),
+        };
+        let message = format!("`{tool}` changes the network, and no verb of the intent asks for that");
+        let fault = Fault::new(format!("{pointer}/tool"), "ground.verb", message);
+        (!backed).then(|| fault.suggest("leave the step out, or say what is missing in `cannot`"))
+    }
+
+    fn literals_of(&self, pointer: &str, step: &Value, context: &PlanningContext, faults: &mut Vec<Fault>) {
+        let schema = tool_of(step).and_then(|name| Some(&context.catalogue.get(&name)?.spec.input_schema));
+        let mut walk = Walk { ground: self, faults };
+        if let Some(args) = step.get("args") {
+            walk.value(&format!("{pointer}/args"), None, args, schema);
+        }
+        if let Some(items) = step.get("for_each") {
+            walk.value(&format!("{pointer}/for_each"), None, items, None);
+        }
+    }
+}
+
+fn tool_of(step: &Value) -> Option<ToolName> {
+    step.get("tool")?.as_str()?.parse().ok()
+}
+
+fn mutates(step: &Value, context: &PlanningContext) -> bool {
+    tool_of(step).is_some_and(|tool| context.contracts.of(&tool).effect.mutates())
+}
+
+/// Which steps choose items, targets or values of a mutating one, directly or through others.
+fn feeding(steps: &[&Value], mutating: &[bool]) -> Vec<bool> {
+    let id = |step: &Value| step.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut feeding = vec![false; steps.len()];
+    let mut open: Vec<usize> = (0..steps.len()).filter(|i| mutating[*i]).collect();
+    while let Some(reader) = open.pop() {
+        let text = steps[reader].to_string();
+        for (i, step) in steps.iter().enumerate() {
+            let id = id(step);
+            // Wider than an exact reference on purpose: a read that is held to the text in vain gets a question.
+            let read = text.contains("steps") && text.contains(&id);
+            if !feeding[i] && i != reader && !id.is_empty() && read {
+                feeding[i] = true;
+                open.push(i);
+            }
+        }
+    }
+    feeding
+}
+
+struct Walk<'a> {
+    ground: &'a Ground,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, pointer: &str, name: Option<&str>, value: &Value, schema: Option<&Value>) {
+        if schema.is_some_and(|s| s.get("default") == Some(value) || s.get("const") == Some(value)) {
+            return;
+        }
+        match value {
+            Value::Object(map) => {
+                for (key, item) in map {
+                    let below = schema.and_then(|s| s.get("properties")?.get(key));
+                    self.value(&format!("{pointer}/{}", escape_pointer(key)), Some(key), item, below);
+                }
+            }
+            Value::Array(items) => {
+                let below = schema.and_then(|s| s.get("items"));
+                for (i, item) in items.iter().enumerate() {
+                    self.value(&format!("{pointer}/{i}"), name, item, below);
+                }
+            }
+            Value::Bool(on) => self.hold(pointer, value, self.ground.has_bool(*on, name)),
+            Value::String(text) if text.contains("${") => self.template(pointer, text),
+            other => self.hold(pointer, other, self.ground.has(other)),
+        }
+    }
+
+    /// Text around expressions, and literals inside them, are literals like any other.
+    fn template(&mut self, pointer: &str, text: &str) {
+        for piece in pieces(text) {
+            let said: Vec<String> = match piece {
+                expression::Piece::Text(text) if words(&text).is_empty() => Vec::new(),
+                expression::Piece::Text(text) => vec![text],
+                expression::Piece::Expression(source) => literals(&source),
+            };
+            for literal in said {
+                let grounded = self.ground.has_text(&literal);
+                self.hold(pointer, &Value::from(literal), grounded);
+            }
+        }
+    }
+
+    fn hold(&mut self, pointer: &str, value: &Value, grounded: bool) {
+        if !grounded {
+            let message = format!("{value} does not stand in the intent");
+            let fault = Fault::new(pointer, "ground.literal", message);
+            let hint = "use what the intent says or a binding to an earlier step, or say what is missing in `cannot`";
+            self.faults.push(fault.suggest(hint));
+        }
+    }
+}
+
+/// Whether a word of the text and one of a literal mean the same thing.
+fn same(said: &Word, wanted: &Word) -> bool {
+    let (said, wanted) = (said.lower.as_str(), wanted.lower.as_str());
+    said == wanted
+        || singular(said) == singular(wanted)
+        || both(said, wanted, area)
+        || both(said, wanted, |text| text.parse::<IpAddr>().ok())
+        || both(said, wanted, prefix)
+        || abbreviates(said, wanted)
+}
+
+fn both<T: PartialEq>(a: &str, b: &str, form: impl Fn(&str) -> Option<T>) -> bool {
+    form(a).is_some_and(|a| form(b) == Some(a))
+}
+
+/// `gi0/1` for `gigabitethernet0/1`: the same numbers, the name cut short.
+fn abbreviates(short: &str, long: &str) -> bool {
+    let split = |text: &str| {
+        text.find(|c: char| c.is_ascii_digit())
+            .map(|at| (text[..at].to_owned(), text[at..].to_owned()))
+    };
+    let (Some((short, a)), Some((long, b))) = (split(short), split(long)) else {
+        return false;
+    };
+    let named = long.len() > short.len() && short.len() >= 2 && short.chars().all(char::is_alphabetic);
+    named && a == b && a.contains('/') && long.starts_with(&short)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+use super::*;
+use crate::fixtures::context;
+use serde_json::json;
+
+const OSPF: &str = "Configure OSPF area 0 with process ID 100 for all core switches in the Beijing data center";
+
+fn faults(text: &str, steps: &Value) -> Vec<String> {
+    let faults = Ground::of(text).faults(&json!({"steps": steps}), &context());
+    faults
+        .iter()
+        .map(|fault| format!("{} {}", fault.pointer, fault.rule))
+        .collect()
+}
+
+#[test]
+fn a_literal_may_be_said_in_another_form() {
+    let cases = [
+        ("area 0", json!("0.0.0.0"), true),
+        ("area 0.0.0.1", json!(1), true),
+        ("all core switches", json!("core"), true),
+        ("all cores", json!("CORE"), true),
+        ("in the Beijing data center", json!("beijing"), true),
+        ("on Gi0/1", json!("GigabitEthernet0/1"), true),
+        ("on Gi0/1", json!("GigabitEthernet0/2"), false),
+        ("on r1", json!("router1"), false),
+        ("to 2001:DB8:0::1", json!("2001:db8::1"), true),
+        ("set \"uplink to core\"", json!("uplink to core"), true),
+        ("uplink to the core", json!("core to uplink"), false),
+        ("area 0", json!(10), false),
+        ("router r7", json!(7), false),
+        ("two words", json!("two\nwords"), false),
+        ("r1 and r2", json!(["r1", "r2"]), true),
+        ("r1 and r2", json!(["r1", "r3"]), false),
+    ];
+    for (text, literal, wanted) in cases {
+        assert_eq!(Ground::of(text).has(&literal), wanted, "{literal} in {text:?}");
+    }
+}
+
+#[test]
+fn a_draft_that_says_what_the_intent_says_stands() {
+    let steps = json!([
+        {"id": "cores", "tool": "inventory/list_devices", "args": {"site": "beijing", "role": "core"}},
+        {"id": "ospf", "for_each": "${steps.cores.output.devices}", "tool": "config/configure_ospf",
+         "args": {"device": "${item.name}", "process_id": 100, "area": "0.0.0.0"}}
+    ]);
+    assert_eq!(faults(OSPF, &steps), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_invented_is_named() {
+    let steps = json!([
+        {"id": "cores", "tool": "inventory/list_devices", "args": {"site": "shanghai"}},
+        {"id": "other", "tool": "inventory/list_devices", "args": {"site": "paris"}},
+        {"id": "ospf", "for_each": "${steps.cores.output.devices}", "tool": "config/configure_ospf",
+         "args": {"device": "${item.name + '-x'}", "process_id": 200, "area": "0.0.0.0"}}
+    ]);
+    let wanted = [
+        "/plan/steps/0/args/site ground.literal",
+        "/plan/steps/2/args/device ground.literal",
+        "/plan/steps/2/args/process_id ground.literal",
+    ];
+    assert_eq!(faults(OSPF, &steps), wanted);
+}
+
+#[test]
+fn a_write_needs_a_verb_of_its_kind() {
+    let write = json!([{"id": "a", "tool": "config/configure_ospf", "args": {"device": "r7", "area": "0"}}]);
+    let remove = json!([{"id": "a", "tool": "config/remove_ospf", "args": {"device": "r7"}}]);
+    let verb = ["/plan/steps/0/tool ground.verb"];
+    assert_eq!(faults("check area 0 of r7", &write), verb);
+    assert_eq!(faults("remove area 0 from r7", &write), verb);
+    assert_eq!(faults("configure r7", &remove), verb);
+    assert!(faults("configure area 0 on r7", &write).is_empty());
+    assert!(faults("remove ospf from r7", &remove).is_empty());
+}
+
+#[test]
+fn a_tool_without_a_contract_counts_as_a_write() {
+    let steps = json!([{"id": "a", "tool": "other/mystery", "args": {}}]);
+    assert_eq!(faults("check r7", &steps), ["/plan/steps/0/tool ground.verb"]);
+}
+
+#[test]
+fn defaults_of_the_schema_and_switches_need_no_word() {
+    let set = |args: Value| json!([{"id": "a", "tool": "config/set_interface", "args": args}]);
+    let off = set(json!({"device": "r7", "interface": "eth1", "enabled": false}));
+    assert!(faults("shut interface eth1 on r7", &off).is_empty());
+    assert_eq!(
+        faults("set interface eth1 on r7", &off),
+        ["/plan/steps/0/args/enabled ground.literal"]
+    );
+    let default = set(json!({"device": "r7", "interface": "eth1", "mtu": 1500}));
+    assert!(faults("set interface eth1 on r7", &default).is_empty());
+}
+
+#[test]
+fn a_plan_without_steps_is_none() {
+    assert_eq!(faults(OSPF, &json!([])), ["/plan/steps ground.empty"]);
+}

@@ -1,0 +1,302 @@
+//! What kinds of change a text asks for. Errs on the side of none: a write that nobody asked for is the failure to avoid;
+//! a request that is not understood only gets a question.
+
+use crate::words::{Word, words};
+use std::collections::BTreeSet;
+
+/// A kind of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verb {
+    /// Put something in place, or make it different.
+    Change,
+    /// Take something away or out of service.
+    Remove,
+    /// Interrupt something to begin anew.
+    Restart,
+}
+
+const CHANGE: &[&str] = &[
+    "configure",
+    "set",
+    "add",
+    "create",
+    "enable",
+    "apply",
+    "change",
+    "update",
+    "move",
+    "shift",
+    "drain",
+    "steer",
+    "assign",
+    "install",
+    "push",
+    "deploy",
+    "provision",
+    "write",
+    "save",
+    "put",
+    "bring",
+    "raise",
+    "lower",
+    "increase",
+    "decrease",
+    "restore",
+    "roll",
+    "replace",
+    "rename",
+    "turn",
+    "activate",
+    "allow",
+    "permit",
+    "open",
+    "start",
+    "migrate",
+    "reroute",
+    "redirect",
+    "upgrade",
+    "downgrade",
+    "advertise",
+    "announce",
+    "originate",
+    "redistribute",
+    "setup",
+    "make",
+    "adjust",
+    "tune",
+    "fix",
+    "repair",
+    "modify",
+    "edit",
+    "switch",
+    "unshut",
+];
+const REMOVE: &[&str] = &[
+    "remove",
+    "delete",
+    "disable",
+    "shut",
+    "shutdown",
+    "withdraw",
+    "clear",
+    "erase",
+    "unset",
+    "undo",
+    "stop",
+    "take",
+    "deactivate",
+    "uninstall",
+    "drop",
+    "block",
+    "deny",
+    "revert",
+    "turn",
+    "close",
+    "detach",
+];
+const RESTART: &[&str] = &["reboot", "reload", "restart", "reset", "bounce", "cycle"];
+
+/// Words that begin a question or a request to look.
+const READ: &[&str] = &[
+    "check",
+    "show",
+    "list",
+    "display",
+    "get",
+    "verify",
+    "report",
+    "is",
+    "are",
+    "was",
+    "were",
+    "does",
+    "did",
+    "has",
+    "what",
+    "which",
+    "why",
+    "how",
+    "when",
+    "where",
+    "who",
+    "find",
+    "describe",
+    "tell",
+    "ping",
+    "test",
+    "diagnose",
+    "monitor",
+    "watch",
+    "view",
+    "see",
+    "look",
+    "count",
+    "compare",
+    "explain",
+    "summarize",
+    "summarise",
+    "audit",
+    "investigate",
+    "analyze",
+    "analyse",
+    "validate",
+    "inspect",
+    "read",
+    "trace",
+];
+const NEGATIONS: &[&str] = &[
+    "not", "don't", "dont", "don’t", "never", "without", "no", "avoid", "cannot", "can't", "nor",
+];
+/// After one of these a verb's form is a noun or a passive.
+const BEFORE_NOUNS: &[&str] = &[
+    "the", "a", "an", "of", "this", "that", "these", "those", "each", "every", "any", "its", "was", "were", "is",
+    "are", "been", "which", "who", "whose", "my", "our", "their",
+];
+const JOINERS: &[&str] = &["and", "then", "but", "or", "also"];
+
+fn of_word(word: &str) -> Vec<Verb> {
+    let lists = [(CHANGE, Verb::Change), (REMOVE, Verb::Remove), (RESTART, Verb::Restart)];
+    lists
+        .into_iter()
+        .filter(|(list, _)| list.contains(&word))
+        .map(|(_, verb)| verb)
+        .collect()
+}
+
+/// The kinds of change that a text asks for; none for a text that only wants to know.
+pub(crate) fn asked_for(text: &str) -> BTreeSet<Verb> {
+    let mut asked = BTreeSet::new();
+    // A look goes on over commas and "and" until a clause begins with a verb of change.
+    let mut looking = false;
+    for clause in clauses(&words(text)) {
+        let first = clause
+            .iter()
+            .find(|word| !word.is_filler())
+            .map_or("", |word| word.lower.as_str());
+        if READ.contains(&first) {
+            looking = true;
+        } else if clause.len() > 1 && !of_word(first).is_empty() {
+            looking = false;
+        }
+        if !looking {
+            asked.extend(of_clause(&clause));
+        }
+    }
+    asked
+}
+
+fn clauses(words: &[Word]) -> Vec<Vec<Word>> {
+    let mut clauses = vec![Vec::new()];
+    for word in words {
+        if JOINERS.contains(&word.lower.as_str()) && !word.quoted {
+            clauses.push(Vec::new());
+            continue;
+        }
+        let ends = word.clause_ends;
+        if let Some(clause) = clauses.last_mut() {
+            clause.push(word.clone());
+        }
+        if ends {
+            clauses.push(Vec::new());
+        }
+    }
+    clauses.retain(|clause| !clause.is_empty());
+    clauses
+}
+
+fn of_clause(clause: &[Word]) -> Vec<Verb> {
+    let mut verbs = Vec::new();
+    for (at, word) in clause.iter().enumerate() {
+        let noun = at > 0 && BEFORE_NOUNS.contains(&clause[at - 1].lower.as_str());
+        let negated = clause[at.saturating_sub(3)..at]
+            .iter()
+            .any(|w| NEGATIONS.contains(&w.lower.as_str()));
+        if word.quoted || noun || negated {
+            continue;
+        }
+        let off = clause[at + 1..]
+            .iter()
+            .any(|w| matches!(w.lower.as_str(), "off" | "down" | "out" | "away"));
+        match word.lower.as_str() {
+            "turn" | "take" if off => verbs.push(Verb::Remove),
+            "take" => {}
+            "turn" => verbs.push(Verb::Change),
+            other => verbs.extend(of_word(other)),
+        }
+    }
+    verbs
+}
+
+/// The kind of change that a tool's name promises; none if the name does not tell, and any kind will do.
+pub(crate) fn needed_by(tool: &str) -> Option<Verb> {
+    const REMOVING: &[&str] = &[
+        "remove", "delete", "erase", "clear", "undo", "disable", "shut", "shutdown", "unset", "drop", "withdraw",
+    ];
+    const MAKING: &[&str] = &["configure", "add", "create", "enable", "install", "provision", "deploy"];
+    let parts: Vec<String> = tool
+        .split(|c: char| !c.is_alphanumeric())
+        .map(str::to_lowercase)
+        .collect();
+    let has = |list: &[&str]| parts.iter().any(|part| list.contains(&part.as_str()));
+    // A batch of anything is whatever its lines say, and those are held to the text one by one.
+    if has(&["batch"]) {
+        None
+    } else if has(RESTART) {
+        Some(Verb::Restart)
+    } else if has(REMOVING) {
+        Some(Verb::Remove)
+    } else {
+        has(MAKING).then_some(Verb::Change)
+    }
+}
+
+/// The kinds of change that single words stand for, wherever they are.
+pub(crate) fn in_words<'a>(words: impl Iterator<Item = &'a str>) -> BTreeSet<Verb> {
+    words.flat_map(of_word).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_asked_for_is_a_change() {
+        use Verb::{Change, Remove, Restart};
+        let cases: &[(&str, &[Verb])] = &[
+            ("Configure OSPF area 0 on r1", &[Change]),
+            ("please set the mtu of r1 to 9000", &[Change]),
+            ("on bj-core-1 set the description of eth1 to x", &[Change]),
+            ("we need to shut interface eth1 on r1", &[Remove]),
+            ("turn off OSPF on r1", &[Remove]),
+            ("turn on OSPF on r1", &[Change]),
+            ("take a look at r1", &[]),
+            ("take r1 out of service", &[Remove]),
+            ("reload r1", &[Restart]),
+            ("check r1 and set its cost to 10", &[Change]),
+            ("Check the OSPF neighbors of router r7", &[]),
+            ("check the set of neighbors", &[]),
+            ("show me how to configure ospf", &[]),
+            ("why did someone shut interface eth1?", &[]),
+            ("show interfaces that are up, down and shut", &[]),
+            ("is OSPF configured on r1", &[]),
+            ("do not configure ospf on r1", &[]),
+            ("the link was shut", &[]),
+            ("list devices, and then remove ospf from r1", &[Remove]),
+            ("report on \"set\"", &[]),
+            ("", &[]),
+        ];
+        for (text, wanted) in cases {
+            let wanted: BTreeSet<Verb> = wanted.iter().copied().collect();
+            assert_eq!(asked_for(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tools_name_may_promise_a_kind_of_change() {
+        assert_eq!(needed_by("remove_ospf"), Some(Verb::Remove));
+        assert_eq!(needed_by("configure_ospf"), Some(Verb::Change));
+        assert_eq!(needed_by("reload"), Some(Verb::Restart));
+        assert_eq!(needed_by("set_interface"), None);
+        assert_eq!(needed_by("batch_configure_devices"), None);
+    }
+}

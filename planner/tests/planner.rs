@@ -1,0 +1,80 @@
+//! Without a model: phrases, runbooks, operators' plans and refusals.
+
+mod support;
+
+use flyball_engine::intent::Wish;
+use flyball_engine::intent::event::PlanSource;
+use flyball_engine::ports::PlanAnswer;
+use serde_json::{Value, json};
+use support::{faults, plan_wish, refusal};
+
+#[tokio::test]
+async fn a_phrase_needs_no_model_and_gives_the_same_plan_each_time() {
+    let text = "Configure OSPF area 0 with process ID 100 for all core switches in the Beijing data center";
+    let first = plan_wish(Wish::Text(text.into())).await;
+    let second = plan_wish(Wish::Text(text.to_uppercase())).await;
+    assert!(first.model_calls.is_empty());
+    let PlanAnswer::Draft { source, draft, params } = &first.answer else {
+        panic!("{:?}", first.answer)
+    };
+    assert_eq!(
+        *source,
+        PlanSource::Runbook {
+            id: "ospf-on-group".into()
+        }
+    );
+    assert_eq!(
+        draft["summary"],
+        "OSPF process 100, area 0.0.0.0, on all core switches of beijing"
+    );
+    assert_eq!(draft["steps"][1]["waves"], json!([2, "100%"]));
+    assert_eq!(params["site"], "beijing");
+    assert_eq!(format!("{:?}", first.answer), format!("{:?}", second.answer));
+}
+
+#[tokio::test]
+async fn an_operators_plan_goes_on_as_it_is() {
+    let planned = plan_wish(Wish::Plan(json!({"steps": "whatever"}))).await;
+    let PlanAnswer::Draft { source, draft, .. } = &planned.answer else {
+        panic!("{:?}", planned.answer)
+    };
+    assert_eq!((source, draft), (&PlanSource::Operator, &json!({"steps": "whatever"})));
+}
+
+#[tokio::test]
+async fn a_runbook_by_its_id_takes_only_what_it_accepts() {
+    let wish = |id: &str, params: Value| Wish::Runbook { id: id.into(), params };
+    let planned = plan_wish(wish("health-check", json!({"site": "Beijing"}))).await;
+    let PlanAnswer::Draft { params, .. } = &planned.answer else {
+        panic!("{:?}", planned.answer)
+    };
+    assert_eq!(*params, json!({"site": "beijing"}));
+    let planned = plan_wish(wish("health-check", json!({"sight": "x"}))).await;
+    let wanted = [
+        "/params/sight runbook.unknown_param",
+        "/params/site runbook.missing_param",
+    ];
+    assert_eq!(faults(&planned), wanted);
+    let planned = plan_wish(wish("helth-check", json!({}))).await;
+    assert_eq!(refusal(&planned), "there is no runbook `helth-check`");
+}
+
+#[tokio::test]
+async fn what_nobody_understands_is_refused_with_what_comes_close() {
+    let planned = plan_wish(Wish::Text("put OSPF on the edge".into())).await;
+    let PlanAnswer::Refused { reason, nearest, .. } = &planned.answer else {
+        panic!("{:?}", planned.answer)
+    };
+    assert_eq!(nearest[0], "ospf-on-group");
+    assert!(
+        reason.contains("no model is configured") && reason.contains("configure ospf area {area}"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_value_that_breaks_a_rule_is_refused_with_its_fault() {
+    let text = "set the description of interface eth1 on sh-core-1 to \"x; reload\"";
+    let planned = plan_wish(Wish::Text(text.into())).await;
+    assert_eq!(faults(&planned), ["/params/text runbook.param_rule"]);
+}

@@ -1,0 +1,255 @@
+//! A scripted OpenAI-compatible server, a small catalogue, and short ways to ask the planner.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use flyball_engine::actor::{Actor, Origin, OriginKind};
+use flyball_engine::contract::{Contract, Contracts};
+use flyball_engine::fault::Fault;
+use flyball_engine::intent::{Mode, Request, Wish};
+use flyball_engine::ports::{PlanAnswer, Planned, Planner, PlanningContext};
+use flyball_engine::tool::{Catalogue, ToolName, ToolSpec};
+use flyball_planner::{ApiKey, Checker, FlyballPlanner, ModelSettings, Runbooks};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What the server says to one request.
+pub(crate) struct Said(u16, String);
+
+/// An answer of the model.
+pub(crate) fn reply(answer: &Value) -> Said {
+    text(&answer.to_string())
+}
+
+/// An answer of the model, word for word.
+pub(crate) fn text(content: &str) -> Said {
+    completion(content, "stop")
+}
+
+/// An answer that ran into its token limit.
+pub(crate) fn cut_off(content: &str) -> Said {
+    completion(content, "length")
+}
+
+fn completion(content: &str, finish: &str) -> Said {
+    let body = json!({
+        "id": "x", "object": "chat.completion", "created": 0, "model": "scripted",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+    });
+    Said(200, body.to_string())
+}
+
+/// A bare status and body.
+pub(crate) fn status(code: u16, body: &str) -> Said {
+    Said(code, body.to_owned())
+}
+
+#[derive(Default)]
+struct Inner {
+    answers: VecDeque<Said>,
+    bodies: Vec<Value>,
+    keys: Vec<String>,
+}
+
+/// The answers that a server gives, in order, and what it was asked.
+#[derive(Clone, Default)]
+pub(crate) struct Script(Arc<Mutex<Inner>>);
+
+impl Script {
+    pub(crate) fn of(answers: impl IntoIterator<Item = Said>) -> Self {
+        let script = Self::default();
+        script.0.lock().unwrap().answers.extend(answers);
+        script
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<Value> {
+        self.0.lock().unwrap().bodies.clone()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.0.lock().unwrap().keys.clone()
+    }
+
+    async fn serve(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/v1", listener.local_addr().unwrap());
+        let router = Router::new()
+            .route("/v1/chat/completions", post(answer))
+            .with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        base
+    }
+}
+
+async fn answer(State(script): State<Script>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    let mut inner = script.0.lock().unwrap();
+    inner.bodies.push(body);
+    let key = headers
+        .get("authorization")
+        .map(|value| value.to_str().unwrap().to_owned());
+    inner.keys.push(key.unwrap_or_default());
+    let Said(code, text) = inner
+        .answers
+        .pop_front()
+        .unwrap_or_else(|| status(500, "the script is over"));
+    (
+        StatusCode::from_u16(code).unwrap(),
+        [("content-type", "application/json")],
+        text,
+    )
+        .into_response()
+}
+
+/// Asks with the script as the model; the whole script must be used up.
+pub(crate) async fn plan(text: &str, script: &Script) -> Planned {
+    plan_with_alarm(text, Value::Null, script).await
+}
+
+pub(crate) async fn plan_with_alarm(text: &str, alarm: Value, script: &Script) -> Planned {
+    let planned = ask(&script.serve().await, text, alarm).await;
+    assert!(
+        script.0.lock().unwrap().answers.is_empty(),
+        "the model was asked less than expected: {planned:?}"
+    );
+    planned
+}
+
+/// Asks with a model at this address.
+pub(crate) async fn plan_at(base_url: &str, text: &str) -> Planned {
+    ask(base_url, text, Value::Null).await
+}
+
+async fn ask(base_url: &str, text: &str, alarm: Value) -> Planned {
+    let settings = ModelSettings {
+        base_url: base_url.to_owned(),
+        name: "scripted".into(),
+        api_key: Some(ApiKey::new("sk-very-secret")),
+        timeout: Duration::from_secs(20),
+    };
+    let planner = FlyballPlanner::new(runbooks(), Some(settings), checker()).unwrap();
+    planner.plan(&request(Wish::Text(text.into()), alarm), &context()).await
+}
+
+/// Asks without a model.
+pub(crate) async fn plan_wish(wish: Wish) -> Planned {
+    let planner = FlyballPlanner::new(runbooks(), None, checker()).unwrap();
+    planner.plan(&request(wish, Value::Null), &context()).await
+}
+
+fn request(wish: Wish, alarm: Value) -> Request {
+    let actor = Actor::human("ana");
+    Request {
+        wish,
+        origin: Origin {
+            kind: OriginKind::Operator,
+            actor,
+        },
+        mode: Mode::Apply,
+        deadline_ms: None,
+        labels: Vec::new(),
+        change: None,
+        window: None,
+        backout_by_ms: None,
+        alarm,
+    }
+}
+
+fn runbooks() -> Runbooks {
+    Runbooks::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/server/runbooks")).unwrap()
+}
+
+/// Knows one rule of the engine's check: the tools of a draft exist.
+fn checker() -> Checker {
+    Arc::new(|draft, _, context| {
+        let steps = draft["steps"].as_array().cloned().unwrap_or_default();
+        let unknown = |(i, step): (usize, &Value)| {
+            let name: ToolName = step["tool"].as_str().unwrap_or_default().parse().ok()?;
+            let message = format!("there is no tool `{name}`");
+            let pointer = format!("/plan/steps/{i}/tool");
+            context
+                .catalogue
+                .get(&name)
+                .is_none()
+                .then(|| Fault::new(pointer, "plan.unknown_tool", message))
+        };
+        steps.iter().enumerate().filter_map(unknown).collect()
+    })
+}
+
+fn context() -> PlanningContext {
+    let text = || json!({"type": "string"});
+    let tools = [
+        (
+            "inventory/list_devices",
+            "read",
+            json!({"site": text(), "role": text()}),
+        ),
+        ("inventory/get_device", "read", json!({"device": text()})),
+        ("telemetry/ospf_neighbors", "read", json!({"device": text()})),
+        ("telemetry/interface_status", "read", json!({"device": text()})),
+        ("telemetry/reachability", "read", json!({"site": text()})),
+        (
+            "config/configure_ospf",
+            "reversible",
+            json!({"device": text(), "area": text(), "process_id": {"type": "integer"}}),
+        ),
+        ("config/remove_ospf", "reversible", json!({"device": text()})),
+        (
+            "config/set_interface",
+            "reversible",
+            json!({"device": text(), "interface": text()}),
+        ),
+        ("config/save", "idempotent", json!({"device": text()})),
+    ];
+    let mut contracts = Contracts::default();
+    let mut specs = Vec::new();
+    for (name, effect, properties) in tools {
+        let name: ToolName = name.parse().unwrap();
+        let contract: Contract = serde_json::from_value(json!({"effect": effect})).unwrap();
+        contracts.contracts.insert(name.clone(), contract);
+        specs.push(ToolSpec {
+            name,
+            description: String::new(),
+            input_schema: json!({"type": "object", "properties": properties}),
+            output_schema: None,
+            annotations: None,
+        });
+    }
+    PlanningContext {
+        catalogue: Arc::new(Catalogue::of(specs)),
+        contracts: Arc::new(contracts),
+    }
+}
+
+pub(crate) fn purposes(planned: &Planned) -> Vec<&str> {
+    planned.model_calls.iter().map(|call| call.purpose.as_str()).collect()
+}
+
+pub(crate) fn drafted(planned: &Planned) -> &Value {
+    match &planned.answer {
+        PlanAnswer::Draft { draft, .. } => draft,
+        PlanAnswer::Refused { .. } => panic!("{planned:?}"),
+    }
+}
+
+pub(crate) fn refusal(planned: &Planned) -> &str {
+    match &planned.answer {
+        PlanAnswer::Refused { reason, .. } => reason,
+        PlanAnswer::Draft { .. } => panic!("{planned:?}"),
+    }
+}
+
+/// `pointer rule` of each fault of a refusal.
+pub(crate) fn faults(planned: &Planned) -> Vec<String> {
+    match &planned.answer {
+        PlanAnswer::Refused { faults, .. } => faults.iter().map(|f| format!("{} {}", f.pointer, f.rule)).collect(),
+        PlanAnswer::Draft { .. } => panic!("{planned:?}"),
+    }
+}

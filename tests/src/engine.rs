@@ -1,0 +1,257 @@
+//! An engine over a world: submits plans, plays the people, and waits for states instead of for time.
+
+use crate::clock::PausedClock;
+use crate::world::World;
+use async_trait::async_trait;
+use flyball_engine::actor::{Actor, Origin, OriginKind};
+use flyball_engine::canonical::Digest;
+use flyball_engine::ids::IntentId;
+use flyball_engine::intent::command::{Command, What};
+use flyball_engine::intent::event::{Decision, Event, PlanSource, RuleApplied};
+use flyball_engine::intent::replay::replay;
+use flyball_engine::intent::state::{IntentState, NoBlobs};
+use flyball_engine::intent::{Mode, Request, Wish};
+use flyball_engine::journal::memory::InMemoryJournal;
+use flyball_engine::journal::{Head, Journal, verify_chain};
+use flyball_engine::plan::check::Limits;
+use flyball_engine::ports::{
+    PlanAnswer, Planned, Planner, PlanningContext, Policy, Proposal, RetryGranted, RetryQuestion, Verdict,
+};
+use flyball_engine::supervisor::{CommandError, Deps, Supervisor};
+use flyball_engine::tool::Outcome;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Takes plans as they are.
+struct AsGiven;
+
+#[async_trait]
+impl Planner for AsGiven {
+    async fn plan(&self, request: &Request, _: &PlanningContext) -> Planned {
+        let answer = match &request.wish {
+            Wish::Plan(draft) => PlanAnswer::Draft {
+                source: PlanSource::Operator,
+                draft: draft.clone(),
+                params: Value::Null,
+            },
+            _ => PlanAnswer::Refused {
+                reason: "only plans are understood here".into(),
+                nearest: vec![],
+                faults: vec![],
+            },
+        };
+        Planned {
+            model_calls: vec![],
+            answer,
+        }
+    }
+}
+
+/// Lets everything run, or asks for approval of every write.
+pub struct Simple {
+    pub decision: Decision,
+}
+
+impl Policy for Simple {
+    fn judge(&self, proposal: &Proposal) -> Verdict {
+        let decision = if proposal.calls.is_empty() {
+            Decision::Run
+        } else {
+            self.decision
+        };
+        let rules = vec![RuleApplied {
+            rule: "test".into(),
+            reason: "a test".into(),
+            item: None,
+        }];
+        Verdict {
+            decision,
+            rules,
+            policies: Digest::zero(),
+            approval_ttl: self.approval_ttl(),
+        }
+    }
+
+    fn may(&self, _: &Actor, _: &str, _: Option<&Request>) -> Result<RuleApplied, RuleApplied> {
+        Ok(RuleApplied {
+            rule: "test".into(),
+            reason: "a test".into(),
+            item: None,
+        })
+    }
+
+    fn retry(&self, question: &RetryQuestion<'_>) -> Option<RetryGranted> {
+        let harmless = matches!(question.outcome, Outcome::NotSent { .. } | Outcome::Unknown { .. });
+        (harmless && question.attempts < 3).then(|| RetryGranted {
+            after: Duration::from_millis(50),
+            rule: "test".into(),
+        })
+    }
+}
+
+/// An engine with its world and journal. `restart` puts another engine over the same two.
+pub struct Engine {
+    pub world: World,
+    pub journal: Arc<InMemoryJournal>,
+    pub supervisor: Arc<Supervisor>,
+    decision: Decision,
+    commands: AtomicU32,
+}
+
+impl Engine {
+    pub async fn over(world: &World, decision: Decision) -> Self {
+        Self::start(world.clone(), Arc::new(InMemoryJournal::new()), decision).await
+    }
+
+    async fn start(world: World, journal: Arc<InMemoryJournal>, decision: Decision) -> Self {
+        let supervisor = Supervisor::new(Deps {
+            journal: journal.clone(),
+            executor: Arc::new(world.clone()),
+            planner: Arc::new(AsGiven),
+            policy: Arc::new(Simple { decision }),
+            clock: Arc::new(PausedClock::start()),
+            contracts: Arc::new(World::contracts()),
+            limits: Limits::default(),
+            build: "test".into(),
+        });
+        supervisor.start().await.expect("the journal can be read");
+        Self {
+            world,
+            journal,
+            supervisor,
+            decision,
+            commands: AtomicU32::new(0),
+        }
+    }
+
+    /// The engine dies at once, and another starts over the same journal and world.
+    pub async fn crash_and_restart(self) -> Self {
+        self.supervisor.abort();
+        Self::start(self.world, self.journal, self.decision).await
+    }
+
+    pub async fn submit(&self, plan: Value) -> IntentId {
+        self.submit_as("olga", plan, Mode::Apply).await
+    }
+
+    pub async fn submit_as(&self, who: &str, plan: Value, mode: Mode) -> IntentId {
+        let request = Request {
+            wish: Wish::Plan(plan),
+            origin: Origin {
+                kind: OriginKind::Operator,
+                actor: Actor::human(who),
+            },
+            mode,
+            deadline_ms: None,
+            labels: vec![],
+            change: None,
+            window: None,
+            backout_by_ms: None,
+            alarm: Value::Null,
+        };
+        self.supervisor
+            .submit(request, None)
+            .await
+            .expect("the journal can be written")
+            .intent
+    }
+
+    /// A person does something.
+    pub async fn command(&self, intent: IntentId, what: What) -> Result<(), CommandError> {
+        let id = format!("command-{}", self.commands.fetch_add(1, Ordering::Relaxed));
+        let at_ms = self.supervisor.deps().clock.now_ms();
+        self.supervisor
+            .command(
+                intent,
+                Command {
+                    id,
+                    by: Actor::human("anna"),
+                    at_ms,
+                    what,
+                },
+            )
+            .await
+    }
+
+    /// Approves what is to be approved.
+    pub async fn approve(&self, intent: IntentId) {
+        let state = self.until(intent, "awaiting_approval").await;
+        let approval = state.approval.expect("an approval is open");
+        let (approval, digest) = (approval.id, approval.digest);
+        let what = What::Approve {
+            approval,
+            digest,
+            comment: None,
+            own: false,
+        };
+        self.command(intent, what).await.expect("the approval is open");
+    }
+
+    /// Waits until the intent's state has the name.
+    pub async fn until(&self, intent: IntentId, name: &str) -> IntentState {
+        self.until_that(intent, name, |state| state.api_state() == name).await
+    }
+
+    /// Waits until the intent has ended.
+    pub async fn end(&self, intent: IntentId) -> IntentState {
+        self.until_that(intent, "an end", |state| state.ended.is_some()).await
+    }
+
+    /// Waits until the state is as `good` says.
+    pub async fn until_that(&self, intent: IntentId, what: &str, good: impl Fn(&IntentState) -> bool) -> IntentState {
+        let mut changes = self.journal.watch(intent);
+        let waiting = async {
+            loop {
+                changes.mark_unchanged();
+                let state = self.supervisor.state(intent).await.expect("the journal folds");
+                if good(&state) {
+                    return state;
+                }
+                changes.changed().await.expect("the journal lives");
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(3600), waiting).await {
+            Ok(state) => state,
+            Err(_) => panic!("no {what} within an hour; the story so far:\n{}", self.story(intent)),
+        }
+    }
+
+    /// Waits until the world has executed so many mutating calls.
+    pub async fn until_executed(&self, calls: usize) {
+        while self.world.executed().len() < calls {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// The names of all events so far, in order.
+    pub fn events(&self, intent: IntentId) -> Vec<Event> {
+        self.journal
+            .entries(intent)
+            .into_iter()
+            .map(|e| e.entry.event)
+            .collect()
+    }
+
+    /// The story so far, one line an entry.
+    pub fn story(&self, intent: IntentId) -> String {
+        let lines = self.journal.entries(intent).into_iter().map(|e| {
+            format!(
+                "{:>3} {}",
+                e.entry.seq,
+                serde_json::to_string(&e.entry.event).expect("an event serialises")
+            )
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The chain is whole, and folding the entries again gives the same state.
+    pub async fn assert_replays(&self, intent: IntentId) {
+        let entries = self.journal.entries(intent);
+        verify_chain(intent, &Head::empty(), &entries).expect("the chain is whole");
+        let replayed = replay(intent, &entries, &NoBlobs).expect("every entry is legal");
+        let live = self.supervisor.state(intent).await.expect("the journal folds");
+        assert_eq!(replayed, live);
+    }
+}

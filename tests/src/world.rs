@@ -1,0 +1,362 @@
+//! A world of devices with named values, behind a tool server that can be told to misbehave. It keeps the truth: every
+//! call that it executed, in order.
+
+use async_trait::async_trait;
+use flyball_engine::contract::Contracts;
+use flyball_engine::ports::{Answer, ToolExecutor};
+use flyball_engine::tool::{Catalogue, Incarnation, Outcome, ToolName, ToolRequest, ToolSpec};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// What a tool server can do instead of answering.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Misbehaviour {
+    /// Executes, and the answer is lost.
+    ActAndFallSilent,
+    /// Does nothing, and no answer comes.
+    FallSilent,
+    /// Executes; the answer comes only when [`World::release`] is called.
+    ActAndHoldAnswer,
+    /// Executes nothing and says so.
+    Refuse,
+    /// Says yes and does nothing.
+    Lie,
+    /// Turned away before it was read.
+    TurnAway,
+    /// Executes, and another hand changes the same value right after.
+    ActThenIntrude(Value),
+}
+
+#[derive(Default)]
+struct Inner {
+    devices: BTreeMap<String, BTreeMap<String, Value>>,
+    executed: Vec<String>,
+    reads: u64,
+    misbehave: VecDeque<(String, Misbehaviour)>,
+    held: Vec<(oneshot::Sender<Outcome>, Outcome)>,
+    checks: BTreeMap<String, bool>,
+    unreadable: bool,
+    life: u32,
+    dead: Vec<u32>,
+    at_once: usize,
+    most_at_once: usize,
+}
+
+/// The world. Clones see the same one.
+#[derive(Clone, Default)]
+pub struct World(Arc<Mutex<Inner>>);
+
+impl World {
+    /// Devices without any value.
+    pub fn of(devices: &[&str]) -> Self {
+        let world = Self::default();
+        for device in devices {
+            world.inner().devices.insert((*device).to_owned(), BTreeMap::new());
+        }
+        world
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody else changes a value.
+    pub fn intrude(&self, device: &str, key: &str, value: Value) {
+        self.inner()
+            .devices
+            .entry(device.to_owned())
+            .or_default()
+            .insert(key.to_owned(), value);
+    }
+
+    /// The next call whose words contain `what` misbehaves.
+    pub fn misbehave(&self, what: &str, how: Misbehaviour) {
+        self.inner().misbehave.push_back((what.to_owned(), how));
+    }
+
+    /// Whether the check of this name is good. Checks are good until said otherwise.
+    pub fn set_check(&self, name: &str, good: bool) {
+        self.inner().checks.insert(name.to_owned(), good);
+    }
+
+    /// Makes probes fail, or work again.
+    pub fn set_unreadable(&self, unreadable: bool) {
+        self.inner().unreadable = unreadable;
+    }
+
+    /// The server's process dies and another takes its place.
+    pub fn restart_server(&self) {
+        let mut inner = self.inner();
+        let life = inner.life;
+        inner.dead.push(life);
+        inner.life += 1;
+    }
+
+    /// Lets every answer that was held back go.
+    pub fn release(&self) {
+        for (to, outcome) in std::mem::take(&mut self.inner().held) {
+            let _ = to.send(outcome);
+        }
+    }
+
+    /// All devices with their values: the picture that a rollback must restore.
+    pub fn picture(&self) -> Value {
+        json!(self.inner().devices)
+    }
+
+    /// A device's value.
+    pub fn value(&self, device: &str, key: &str) -> Option<Value> {
+        self.inner().devices.get(device).and_then(|d| d.get(key)).cloned()
+    }
+
+    /// Every mutating call that was executed, in order: `set a mtu=9000`.
+    pub fn executed(&self) -> Vec<String> {
+        self.inner().executed.clone()
+    }
+
+    /// How many read-only calls were answered.
+    pub fn reads(&self) -> u64 {
+        self.inner().reads
+    }
+
+    /// The greatest number of mutating calls that were out at the same time.
+    pub fn most_at_once(&self) -> usize {
+        self.inner().most_at_once
+    }
+
+    /// The contracts of the world's tools.
+    pub fn contracts() -> Contracts {
+        serde_saphyr::from_str(CONTRACTS).expect("the world's contracts are well-formed")
+    }
+
+    fn read(&self, tool: &str, args: &Map<String, Value>) -> Outcome {
+        let mut inner = self.inner();
+        inner.reads += 1;
+        let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match tool {
+            "list" => {
+                let devices: Vec<Value> = inner.devices.keys().map(|name| json!({"name": name})).collect();
+                Outcome::Done {
+                    output: json!({ "devices": devices }),
+                }
+            }
+            "get" if inner.unreadable => Outcome::ToolError {
+                output: json!({"text": "the device does not answer"}),
+            },
+            "get" => match inner.devices.get(&text("device")) {
+                Some(values) => Outcome::Done {
+                    output: json!({"device": text("device"), "values": values}),
+                },
+                None => Outcome::ToolError {
+                    output: json!({"text": "no such device"}),
+                },
+            },
+            "preview" => {
+                let line = format!(
+                    "set {} {}={}",
+                    text("device"),
+                    text("key"),
+                    args.get("value").unwrap_or(&Value::Null)
+                );
+                Outcome::Done {
+                    output: json!({"device": text("device"), "lines": [line], "reverse": []}),
+                }
+            }
+            "check" => {
+                let good = inner.checks.get(&text("name")).copied().unwrap_or(true);
+                Outcome::Done {
+                    output: json!({ "good": good, "reads": inner.reads }),
+                }
+            }
+            other => Outcome::Rejected {
+                code: -32602,
+                message: format!("no tool {other}"),
+            },
+        }
+    }
+
+    fn execute(&self, tool: &str, args: &Map<String, Value>, intrusion: Option<Value>) {
+        let mut inner = self.inner();
+        let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (device, key) = (text("device"), text("key"));
+        let value = args.get("value").cloned().unwrap_or(Value::Null);
+        let words = words(tool, args);
+        inner.executed.push(words);
+        let values = inner.devices.entry(device).or_default();
+        match tool {
+            "set" | "set_same" | "set_blind" => drop(values.insert(key.clone(), value)),
+            "unset" => drop(values.remove(&key)),
+            _ => {}
+        }
+        if let Some(value) = intrusion {
+            values.insert(key, value);
+        }
+    }
+
+    fn begin(&self) {
+        let mut inner = self.inner();
+        inner.at_once += 1;
+        inner.most_at_once = inner.most_at_once.max(inner.at_once);
+    }
+
+    fn misbehaviour(&self, words: &str) -> Option<Misbehaviour> {
+        let mut inner = self.inner();
+        let at = inner
+            .misbehave
+            .iter()
+            .position(|(what, _)| words.contains(what.as_str()))?;
+        inner.misbehave.remove(at).map(|(_, how)| how)
+    }
+
+    async fn mutate(&self, request: &ToolRequest) -> Answer {
+        let (tool, args) = (request.tool.tool(), &request.args);
+        let silence = || Outcome::Unknown {
+            reason: "no answer in time".into(),
+            task: None,
+        };
+        let yes = Outcome::Done {
+            output: json!({"ok": true}),
+        };
+        match self.misbehaviour(&words(tool, args)) {
+            None => {
+                self.execute(tool, args, None);
+                yes.into()
+            }
+            Some(Misbehaviour::ActThenIntrude(value)) => {
+                self.execute(tool, args, Some(value));
+                yes.into()
+            }
+            Some(Misbehaviour::Lie) => yes.into(),
+            Some(Misbehaviour::Refuse) => Outcome::ToolError {
+                output: json!({"text": "refused", "sent": 0}),
+            }
+            .into(),
+            Some(Misbehaviour::TurnAway) => Outcome::NotSent {
+                reason: "busy".into(),
+                retry_after_ms: Some(100),
+            }
+            .into(),
+            Some(how) => {
+                if how != Misbehaviour::FallSilent {
+                    self.execute(tool, args, None);
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(request.timeout_ms)).await;
+                let mut answer = Answer::from(silence());
+                if how == Misbehaviour::ActAndHoldAnswer {
+                    let (to, late) = oneshot::channel();
+                    self.inner().held.push((to, yes));
+                    answer.late = Some(late);
+                }
+                answer
+            }
+        }
+    }
+}
+
+fn words(tool: &str, args: &Map<String, Value>) -> String {
+    let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default();
+    match args.get("value") {
+        Some(value) => format!("{tool} {} {}={value}", text("device"), text("key")),
+        None => format!("{tool} {} {}", text("device"), text("key")),
+    }
+}
+
+#[async_trait]
+impl ToolExecutor for World {
+    fn catalogue(&self) -> Arc<Catalogue> {
+        let string = || json!({"type": "string"});
+        let schema = |names: &[&str], extra: &[&str]| {
+            let properties: Map<String, Value> = names
+                .iter()
+                .map(|n| ((*n).to_owned(), string()))
+                .chain(extra.iter().map(|n| ((*n).to_owned(), json!({}))))
+                .collect();
+            let required: Vec<&str> = names.iter().chain(extra).copied().collect();
+            json!({"type": "object", "properties": properties, "required": required})
+        };
+        let tools = [
+            ("list", schema(&[], &[])),
+            ("get", schema(&["device"], &[])),
+            ("preview", schema(&["device", "key"], &["value"])),
+            ("check", schema(&["name"], &[])),
+            ("set", schema(&["device", "key"], &["value"])),
+            ("set_same", schema(&["device", "key"], &["value"])),
+            ("set_blind", schema(&["device", "key"], &["value"])),
+            ("unset", schema(&["device", "key"], &[])),
+        ];
+        Arc::new(Catalogue::of(tools.into_iter().map(|(name, input_schema)| ToolSpec {
+            name: ToolName::new("world", name),
+            description: String::new(),
+            input_schema,
+            output_schema: None,
+            annotations: None,
+        })))
+    }
+
+    async fn ready(&self, _: &str) -> Result<Incarnation, Outcome> {
+        Ok(Incarnation(self.inner().life.to_string()))
+    }
+
+    async fn call(&self, request: ToolRequest) -> Answer {
+        // Every call takes a moment, so that calls that run side by side are seen to.
+        if !request.mutating {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            return self.read(request.tool.tool(), &request.args).into();
+        }
+        // The server goes on with what it was asked to do, whether or not the engine still waits.
+        let world = self.clone();
+        let executing = tokio::spawn(async move {
+            world.begin();
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            let answer = world.mutate(&request).await;
+            world.inner().at_once -= 1;
+            answer
+        });
+        executing.await.expect("the world does not panic")
+    }
+
+    async fn is_dead(&self, _: &str, incarnation: &Incarnation) -> bool {
+        self.inner().dead.iter().any(|life| life.to_string() == incarnation.0)
+    }
+}
+
+const CONTRACTS: &str = r#"
+contracts:
+  world/list: {effect: read}
+  world/get: {effect: read}
+  world/preview: {effect: read}
+  world/check: {effect: read}
+  world/set: &set
+    effect: reversible
+    targets: "['device:' + args.device]"
+    preview: {tool: world/preview, args: "${args}"}
+    probe: {tool: world/get, args: {device: "${args.device}"}, valid: "has(output.values)", select: "output.values"}
+    holds: "args.key in state && state[args.key] == args.value"
+    holds_within: 1s
+    undo:
+      - {when: "!(args.key in before)", tool: world/unset, args: {device: "${args.device}", key: "${args.key}"}}
+      - {tool: world/set, args: {device: "${args.device}", key: "${args.key}", value: "${before[args.key]}"}}
+    timeout: 2s
+    settle_after: 10s
+    no_effect_when: "has(output.sent) && output.sent == 0"
+    output_from_state: "{'device': args.device}"
+  world/set_same:
+    effect: idempotent
+    targets: "['device:' + args.device]"
+    timeout: 2s
+    settle_after: 10s
+  world/set_blind:
+    effect: reversible
+    targets: "['device:' + args.device]"
+    timeout: 2s
+    settle_after: 10s
+    undo:
+      - {tool: world/unset, args: {device: "${args.device}", key: "${args.key}"}}
+  world/unset:
+    effect: reversible
+    targets: "['device:' + args.device]"
+    timeout: 2s
+    settle_after: 10s
+"#;

@@ -1,0 +1,6 @@
+//! What the engine promises, as sentences, judged in the world that it changes.
+
+mod approvals;
+mod doubt;
+mod forward;
+mod rollback;
