@@ -90,6 +90,24 @@ pub(crate) enum Command {
     Refuse(&'static str),
 }
 
+impl Command {
+    /// True for a change of the configuration.
+    pub(crate) fn is_edit(&self) -> bool {
+        matches!(
+            self,
+            Self::Edit(_) | Self::Here(_) | Self::HereOspf(_) | Self::AreaNetwork { .. }
+        )
+    }
+
+    /// True for a configuration line that enters a sub-mode (and may create what it enters).
+    pub(crate) fn enters(&self) -> bool {
+        matches!(
+            self,
+            Self::EnterInterface(_) | Self::EnterOspf { .. } | Self::EnterArea(_)
+        )
+    }
+}
+
 /// What a show or display command shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Show {

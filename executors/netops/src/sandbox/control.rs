@@ -60,11 +60,7 @@ async fn converse(stream: UnixStream, world: Shared) {
             Ok(other) => json!({"ok": true, "value": other}),
             Err(error) => json!({"ok": false, "error": error}),
         };
-        if writer
-            .write_all(format!("{reply}\n").as_bytes())
-            .await
-            .is_err()
-        {
+        if writer.write_all(format!("{reply}\n").as_bytes()).await.is_err() {
             return;
         }
     }
@@ -93,9 +89,7 @@ fn at_once(world: &mut World, request: Request) -> Result<Value, String> {
                 "running" => Show::Running,
                 "startup" => Show::Startup,
                 other => {
-                    return Err(format!(
-                        "nothing called {other:?} to show: running or startup"
-                    ));
+                    return Err(format!("nothing called {other:?} to show: running or startup"));
                 }
             };
             Ok(json!({"text": show::show(world, &device, what)}))
@@ -104,20 +98,13 @@ fn at_once(world: &mut World, request: Request) -> Result<Value, String> {
             let entries: Vec<Value> = find(world, &device)?.log.after(after).map(entry).collect();
             Ok(json!({"entries": entries}))
         }
-        Request::Fault {
-            device,
-            times,
-            kind,
-        } => {
+        Request::Fault { device, times, kind } => {
             let kind = kind.into_kind(|peer| find_name(world, peer))?;
             find(world, &device)?.faults.add(kind, times);
             Ok(json!({}))
         }
         Request::Clear { device } => {
-            let names = device.map_or_else(
-                || world.devices.keys().cloned().collect(),
-                |device| vec![device],
-            );
+            let names = device.map_or_else(|| world.devices.keys().cloned().collect(), |device| vec![device]);
             for name in names {
                 let device = find(world, &name)?;
                 device.faults.clear();
@@ -153,11 +140,7 @@ fn pattern(text: &str) -> Result<Regex, String> {
 
 fn release(device: &mut Device) -> usize {
     // A session that died meanwhile no longer listens and does not count.
-    device
-        .held
-        .drain(..)
-        .filter_map(|held| held.send(()).ok())
-        .count()
+    device.held.drain(..).filter_map(|held| held.send(()).ok()).count()
 }
 
 fn devices(world: &World) -> Vec<Value> {
@@ -177,18 +160,11 @@ fn devices(world: &World) -> Vec<Value> {
 
 fn adjacencies(world: &World) -> Vec<Value> {
     let describe = |(index, link): (usize, &super::network::Link)| {
-        let end =
-            |end: &super::network::End| json!({"device": end.device, "interface": end.interface});
+        let end = |end: &super::network::End| json!({"device": end.device, "interface": end.interface});
         let state = world.network.state(index);
         json!({"a": end(&link.a), "b": end(&link.b), "state": state, "full": state == State::Full})
     };
-    world
-        .network
-        .links()
-        .iter()
-        .enumerate()
-        .map(describe)
-        .collect()
+    world.network.links().iter().enumerate().map(describe).collect()
 }
 
 fn entry((position, entry, held): (usize, &super::log::Entry, bool)) -> Value {
@@ -225,13 +201,7 @@ fn edit(world: &mut World, device: &str, lines: &[String]) -> Result<Value, Stri
 }
 
 /// Replies once a matching line has been executed after position `after`.
-async fn wait(
-    world: &Shared,
-    device: &str,
-    lines: &Regex,
-    timeout_ms: u64,
-    after: usize,
-) -> Result<Value, String> {
+async fn wait(world: &Shared, device: &str, lines: &Regex, timeout_ms: u64, after: usize) -> Result<Value, String> {
     let mut logged = world.lock().logged.subscribe();
     let search = async {
         loop {
@@ -244,9 +214,7 @@ async fn wait(
                     .find(|(_, entry, _)| lines.is_match(&entry.line))
                     .map(entry)
                 {
-                    return Ok(
-                        json!({"position": found["position"], "held": found["held"], "entry": found}),
-                    );
+                    return Ok(json!({"position": found["position"], "held": found["held"], "entry": found}));
                 }
             }
             if logged.changed().await.is_err() {

@@ -86,8 +86,7 @@ impl Fabric<'_> {
         }
         for other in self.configs.keys().filter(|other| *other != device) {
             for (name, interface) in self.up_interfaces(other) {
-                let Some(address) = interface.address.filter(|_| self.advertises(other, name))
-                else {
+                let Some(address) = interface.address.filter(|_| self.advertises(other, name)) else {
                     continue;
                 };
                 let prefix = network_of(address);
@@ -95,11 +94,7 @@ impl Fabric<'_> {
                     continue;
                 }
                 if let Some((cost, link)) = self.cheapest(device, address.0)
-                    && let Some((near, far)) = self
-                        .network
-                        .links()
-                        .get(link)
-                        .and_then(|link| link.ends_at(device))
+                    && let Some((near, far)) = self.network.links().get(link).and_then(|link| link.ends_at(device))
                 {
                     let via = self
                         .interface(&far.device, &far.interface)
@@ -174,8 +169,7 @@ impl Fabric<'_> {
         let mut best: BTreeMap<String, u32> = BTreeMap::new();
         let mut found: Option<(u32, usize)> = None;
         // Smallest first: cost, then link number, so that equal paths always give the same answer.
-        let mut queue =
-            BinaryHeap::from([std::cmp::Reverse((0_u32, None::<usize>, from.to_owned()))]);
+        let mut queue = BinaryHeap::from([std::cmp::Reverse((0_u32, None::<usize>, from.to_owned()))]);
         while let Some(std::cmp::Reverse((cost, first, at))) = queue.pop() {
             if best.contains_key(&at) {
                 continue;
@@ -186,15 +180,10 @@ impl Fabric<'_> {
                 found = Some(found.map_or(total, |known| known.min(total)));
             }
             for (index, link) in self.network.links().iter().enumerate() {
-                let Some((near, far)) = link
-                    .ends_at(&at)
-                    .filter(|_| self.network.state(index) == State::Full)
-                else {
+                let Some((near, far)) = link.ends_at(&at).filter(|_| self.network.state(index) == State::Full) else {
                     continue;
                 };
-                let step = self
-                    .interface(&at, &near.interface)
-                    .map_or(u32::MAX, Interface::cost);
+                let step = self.interface(&at, &near.interface).map_or(u32::MAX, Interface::cost);
                 queue.push(std::cmp::Reverse((
                     cost.saturating_add(step),
                     first.or(Some(index)),
@@ -210,9 +199,7 @@ impl Fabric<'_> {
         let mut found = BTreeMap::new();
         for device in self.configs.keys() {
             for (name, interface) in self.up_interfaces(device) {
-                let holds = interface
-                    .address
-                    .is_some_and(|subnet| contains(subnet, destination));
+                let holds = interface.address.is_some_and(|subnet| contains(subnet, destination));
                 if holds && self.advertises(device, name) {
                     let cost = if super::model::is_loopback(name) {
                         1
@@ -232,10 +219,7 @@ impl Fabric<'_> {
             .is_some_and(|config| config.ospf_on(name).is_some())
     }
 
-    fn up_interfaces<'s>(
-        &'s self,
-        device: &'s str,
-    ) -> impl Iterator<Item = (&'s str, &'s Interface)> {
+    fn up_interfaces<'s>(&'s self, device: &'s str) -> impl Iterator<Item = (&'s str, &'s Interface)> {
         let interfaces = self
             .configs
             .get(device)
@@ -263,11 +247,7 @@ impl Fabric<'_> {
         let Some(next) = path.get(1) else {
             return path.first().and_then(|own| self.any_address(own));
         };
-        let mut cables = self
-            .network
-            .links()
-            .iter()
-            .filter_map(|link| link.ends_at(from));
+        let mut cables = self.network.links().iter().filter_map(|link| link.ends_at(from));
         let (near, _) = cables.find(|(_, far)| far.device == *next)?;
         self.interface(from, &near.interface)?
             .address
@@ -286,3 +266,6 @@ fn network_of((address, length): (Ipv4Addr, u8)) -> (Ipv4Addr, u8) {
         length,
     )
 }
+
+#[cfg(test)]
+mod tests;

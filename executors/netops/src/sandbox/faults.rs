@@ -62,18 +62,14 @@ impl Faults {
     /// Milliseconds to wait before this line.
     pub(crate) fn delay(&mut self, line: &str) -> Option<u64> {
         self.take(|kind| match kind {
-            Kind::Slow { ms, lines } if lines.as_ref().is_none_or(|lines| lines.is_match(line)) => {
-                Some(*ms)
-            }
+            Kind::Slow { ms, lines } if lines.as_ref().is_none_or(|lines| lines.is_match(line)) => Some(*ms),
             _ => None,
         })
     }
 
     pub(crate) fn refuses(&mut self, line: &str) -> bool {
-        self.take(|kind| {
-            matches!(kind, Kind::Refuse { lines } if lines.is_match(line)).then_some(())
-        })
-        .is_some()
+        self.take(|kind| matches!(kind, Kind::Refuse { lines } if lines.is_match(line)).then_some(()))
+            .is_some()
     }
 
     pub(crate) fn holds(&mut self, line: &str) -> bool {
@@ -82,8 +78,7 @@ impl Faults {
     }
 
     pub(crate) fn fails_save(&mut self) -> bool {
-        self.take(|kind| matches!(kind, Kind::FailSave).then_some(()))
-            .is_some()
+        self.take(|kind| matches!(kind, Kind::FailSave).then_some(())).is_some()
     }
 
     pub(crate) fn accepts_phantom(&mut self) -> bool {

@@ -85,8 +85,7 @@ pub(crate) fn directory(dir: &Path) -> Result<(), Error> {
 pub(crate) fn host_key(dir: &Path, device: &str) -> Result<PrivateKey, Error> {
     let path = dir.join("keys").join(device);
     if path.exists() {
-        return PrivateKey::read_openssh_file(&path)
-            .map_err(|error| Error::HostKey(device.to_owned(), error));
+        return PrivateKey::read_openssh_file(&path).map_err(|error| Error::HostKey(device.to_owned(), error));
     }
     let mut seed = [0; 32];
     rand::rng().fill(&mut seed);
@@ -115,8 +114,7 @@ pub(crate) fn write(
     access: &Access,
 ) -> Result<(), Error> {
     let devices = placed.iter().map(|placed| device(placed, links)).collect();
-    let inventory = serde_saphyr::to_string(&Inventory { devices })
-        .map_err(|error| Error::Yaml(error.to_string()))?;
+    let inventory = serde_saphyr::to_string(&Inventory { devices }).map_err(|error| Error::Yaml(error.to_string()))?;
     private_file(&dir.join("inventory.yaml"), inventory.as_bytes())?;
     let Access {
         username,
@@ -128,8 +126,8 @@ pub(crate) fn write(
         password,
         enable: enable_secret.as_deref(),
     };
-    let credentials = serde_saphyr::to_string(&Credentials { sandbox })
-        .map_err(|error| Error::Yaml(error.to_string()))?;
+    let credentials =
+        serde_saphyr::to_string(&Credentials { sandbox }).map_err(|error| Error::Yaml(error.to_string()))?;
     private_file(&dir.join("credentials.yaml"), credentials.as_bytes())
 }
 
@@ -137,11 +135,7 @@ fn device<'a>(placed: &'a Placed, links: &'a [(Link, [Ipv4Addr; 2])]) -> Device<
     let plan = &placed.plan;
     let link_end = |(link, addresses): &'a (Link, [Ipv4Addr; 2])| {
         let (near, far) = link.ends_at(plan.name)?;
-        let address = if near == &link.a {
-            addresses[0]
-        } else {
-            addresses[1]
-        };
+        let address = if near == &link.a { addresses[0] } else { addresses[1] };
         Some(LinkEnd {
             interface: &near.interface,
             address: format!("{address}/30"),

@@ -40,8 +40,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// An empty log; that of an earlier run in the same directory is gone.
     pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
-        let file = File::options().create(true).append(true).open(path)?;
+        let file = File::create(path)?;
         Ok(Self {
             entries: Vec::new(),
             file,
@@ -65,10 +66,7 @@ impl Log {
 
     /// Says whether the reply to an entry is being held back.
     pub(crate) fn set_held(&mut self, position: usize, held: bool) {
-        if let Some((_, flag)) = position
-            .checked_sub(1)
-            .and_then(|index| self.entries.get_mut(index))
-        {
+        if let Some((_, flag)) = position.checked_sub(1).and_then(|index| self.entries.get_mut(index)) {
             *flag = held;
         }
     }

@@ -49,10 +49,7 @@ use world::{Device, Shared, World};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{path}: {source}")]
-    File {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    File { path: PathBuf, source: std::io::Error },
     #[error("device {device} cannot listen on {address}: {source}")]
     Listen {
         device: String,
@@ -109,6 +106,8 @@ impl Sandbox {
             return Err(Error::NoSuchDevice(missing.clone()));
         }
         files::directory(&dir)?;
+        // Left over if an earlier run was killed.
+        let _ = std::fs::remove_file(dir.join("ready"));
         let links = topology::links(&plans);
         let access = ssh::Access {
             username: "flyball".to_owned(),
@@ -191,10 +190,7 @@ impl Sandbox {
     fn serve(&mut self, bound: Vec<Bound>, world: &Shared, access: &ssh::Access) {
         let numbers = Arc::new(AtomicU64::new(0));
         for Bound {
-            plan,
-            listener,
-            config,
-            ..
+            plan, listener, config, ..
         } in bound
         {
             let server = ssh::Server {
@@ -205,8 +201,7 @@ impl Sandbox {
                 config,
                 numbers: Arc::clone(&numbers),
             };
-            self.tasks
-                .spawn(server.run(listener, self.shutdown.clone()));
+            self.tasks.spawn(server.run(listener, self.shutdown.clone()));
         }
     }
 
@@ -215,11 +210,8 @@ impl Sandbox {
         // Left over from a run that was killed; a second sandbox in one directory is the caller's mistake.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).map_err(Error::file(&path))?;
-        self.tasks.spawn(control::serve(
-            listener,
-            world.clone(),
-            self.shutdown.clone(),
-        ));
+        self.tasks
+            .spawn(control::serve(listener, world.clone(), self.shutdown.clone()));
         Ok(())
     }
 

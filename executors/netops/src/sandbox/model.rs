@@ -152,28 +152,13 @@ pub(crate) struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Edit {
     Hostname(String),
-    Global {
-        line: String,
-        on: bool,
-    },
-    AddInterface {
-        name: String,
-        phantom: bool,
-    },
+    Global { line: String, on: bool },
+    AddInterface { name: String, phantom: bool },
     RemoveInterface(String),
-    AddOspf {
-        process: u16,
-        router_id: Option<Ipv4Addr>,
-    },
+    AddOspf { process: u16, router_id: Option<Ipv4Addr> },
     RemoveOspf(u16),
-    Interface {
-        name: String,
-        edit: InterfaceEdit,
-    },
-    Ospf {
-        process: u16,
-        edit: OspfEdit,
-    },
+    Interface { name: String, edit: InterfaceEdit },
+    Ospf { process: u16, edit: OspfEdit },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,18 +177,9 @@ pub(crate) enum InterfaceEdit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OspfEdit {
     RouterId(Option<Ipv4Addr>),
-    Network {
-        statement: NetworkStatement,
-        on: bool,
-    },
-    Area {
-        area: Area,
-        on: bool,
-    },
-    Passive {
-        interface: String,
-        on: bool,
-    },
+    Network { statement: NetworkStatement, on: bool },
+    Area { area: Area, on: bool },
+    Passive { interface: String, on: bool },
     LogChanges(bool),
 }
 
@@ -290,19 +266,13 @@ impl Config {
 
     fn edit_ospf(&mut self, process: u16, edit: OspfEdit) -> Result<(), String> {
         let frr = self.dialect == Dialect::Frr;
-        let enabled_on_interface = self
-            .interfaces
-            .values()
-            .any(|interface| interface.enable.is_some());
+        let enabled_on_interface = self.interfaces.values().any(|interface| interface.enable.is_some());
         let Some(ospf) = self.ospf.get_mut(&process) else {
             return Err("process is gone".to_owned());
         };
         match edit {
             OspfEdit::RouterId(id) => ospf.router_id = id,
-            OspfEdit::Network {
-                statement,
-                on: true,
-            } => {
+            OspfEdit::Network { statement, on: true } => {
                 if frr && enabled_on_interface {
                     return Err("Please remove all ip ospf area x.x.x.x commands first.".to_owned());
                 }
@@ -311,10 +281,7 @@ impl Config {
                 }
                 ospf.areas.insert(statement.area);
             }
-            OspfEdit::Network {
-                statement,
-                on: false,
-            } => {
+            OspfEdit::Network { statement, on: false } => {
                 if !ospf.networks.remove(&statement) && frr {
                     return Err("Can't find specified network area configuration.".to_owned());
                 }
@@ -324,14 +291,8 @@ impl Config {
                 ospf.areas.remove(&area);
                 ospf.networks.retain(|network| network.area != area);
             }
-            OspfEdit::Passive {
-                interface,
-                on: true,
-            } => drop(ospf.passive.insert(interface)),
-            OspfEdit::Passive {
-                interface,
-                on: false,
-            } => drop(ospf.passive.remove(&interface)),
+            OspfEdit::Passive { interface, on: true } => drop(ospf.passive.insert(interface)),
+            OspfEdit::Passive { interface, on: false } => drop(ospf.passive.remove(&interface)),
             OspfEdit::LogChanges(on) => ospf.log_changes = on,
         }
         Ok(())
@@ -346,9 +307,7 @@ impl Config {
         }
         self.ospf
             .iter()
-            .flat_map(|(process, ospf)| {
-                ospf.networks.iter().map(move |network| (*process, network))
-            })
+            .flat_map(|(process, ospf)| ospf.networks.iter().map(move |network| (*process, network)))
             .filter(|(_, network)| network.covers(address))
             .min_by_key(|(_, network)| network.wildcard.to_bits().count_ones())
             .map(|(process, network)| (process, network.area))
@@ -365,9 +324,7 @@ impl Config {
                 .filter(|address| !address.is_loopback())
                 .max()
         };
-        configured
-            .or_else(|| highest(true))
-            .or_else(|| highest(false))
+        configured.or_else(|| highest(true)).or_else(|| highest(false))
     }
 
     /// Interface names in the order in which the dialect lists them.
@@ -461,10 +418,7 @@ mod tests {
                 router_id: None,
             })
             .unwrap();
-        for (area, wildcard) in [
-            (0, Ipv4Addr::new(0, 255, 255, 255)),
-            (7, Ipv4Addr::new(0, 0, 0, 3)),
-        ] {
+        for (area, wildcard) in [(0, Ipv4Addr::new(0, 255, 255, 255)), (7, Ipv4Addr::new(0, 0, 0, 3))] {
             let statement = NetworkStatement {
                 area: Area::number(area),
                 address: Ipv4Addr::new(10, 1, 0, 0),
@@ -473,10 +427,7 @@ mod tests {
             config
                 .apply(Edit::Ospf {
                     process: 100,
-                    edit: OspfEdit::Network {
-                        statement,
-                        on: true,
-                    },
+                    edit: OspfEdit::Network { statement, on: true },
                 })
                 .unwrap();
         }

@@ -101,16 +101,13 @@ impl Network {
 
     /// When the link became Full (meaningful only while it is).
     pub(crate) fn full_since(&self, link: usize) -> u64 {
-        self.adjacencies
-            .get(link)
-            .map_or(0, |adjacency| adjacency.full_since)
+        self.adjacencies.get(link).map_or(0, |adjacency| adjacency.full_since)
     }
 
     /// Brings every adjacency that can be Full to Full at once: the picture at start.
     pub(crate) fn settle(&mut self, configs: &Configs, now_ms: u64) {
         for (link, adjacency) in self.links.iter().zip(&mut self.adjacencies) {
-            if let Some(agreement) = agreement(link, configs).filter(|agreement| agreement.mtu_fits)
-            {
+            if let Some(agreement) = agreement(link, configs).filter(|agreement| agreement.mtu_fits) {
                 *adjacency = Adjacency {
                     state: State::Full,
                     agreed: Some((agreement, 0)),
@@ -152,11 +149,7 @@ impl Network {
             };
             adjacency.agreed = Some((agreement, since));
             if adjacency.state != State::Full {
-                let state = state_after(
-                    now_ms.saturating_sub(since),
-                    agreement.mtu_fits,
-                    full_after_ms(link),
-                );
+                let state = state_after(now_ms.saturating_sub(since), agreement.mtu_fits, full_after_ms(link));
                 changes.extend(adjacency.become_state(index, state, now_ms));
             }
         }
@@ -215,16 +208,12 @@ pub(crate) fn carries(link: &Link, configs: &Configs) -> bool {
 
 /// True if the interface is up: enabled here and, where there is a cable, at the other end.
 pub(crate) fn is_up(links: &[Link], configs: &Configs, device: &str, name: &str) -> bool {
-    let Some(interface) = configs
-        .get(device)
-        .and_then(|config| config.interfaces.get(name))
-    else {
+    let Some(interface) = configs.get(device).and_then(|config| config.interfaces.get(name)) else {
         return false;
     };
-    let cable = links.iter().find(|link| {
-        link.ends_at(device)
-            .is_some_and(|(near, _)| near.interface == name)
-    });
+    let cable = links
+        .iter()
+        .find(|link| link.ends_at(device).is_some_and(|(near, _)| near.interface == name));
     !interface.shutdown && !interface.phantom && cable.is_none_or(|link| carries(link, configs))
 }
 

@@ -72,12 +72,7 @@ impl Server {
         }
     }
 
-    fn connect(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        shutdown: CancellationToken,
-    ) -> std::io::Result<()> {
+    fn connect(&self, stream: TcpStream, peer: SocketAddr, shutdown: CancellationToken) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
         // A second handle on the socket: faults pull the plug under russh's feet.
         let stream = stream.into_std()?;
@@ -208,11 +203,7 @@ impl Handler for Client {
         session.channel_success(channel)
     }
 
-    async fn shell_request(
-        &mut self,
-        channel: ChannelId,
-        session: &mut SshSession,
-    ) -> Result<(), Self::Error> {
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut SshSession) -> Result<(), Self::Error> {
         let Some((opened, pty)) = self.channels.remove(&channel) else {
             return session.channel_failure(channel);
         };

@@ -136,14 +136,14 @@ impl Terminal {
         }
     }
 
-    /// Ctrl-Z executes what is typed and leaves configuration mode; Ctrl-C forgets it.
+    /// Ctrl-Z executes what is typed and leaves configuration mode; Ctrl-C forgets it and, but for VRP, leaves too.
     async fn leave(&mut self, execute: bool) -> Step {
         if execute && !self.line.is_empty() {
             self.enter().await?;
         }
         self.line.clear();
         self.shell.question = None;
-        {
+        if execute || self.shell.dialect != Dialect::Vrp {
             let world = self.world.clone();
             self.shell.end(&world.lock());
         }
@@ -203,9 +203,7 @@ impl Terminal {
     /// Writes a text page by page, stopping for a key after each.
     async fn page(&mut self, text: &str) -> Step {
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
-        let mut budget = usize::try_from(self.shell.page)
-            .unwrap_or(0)
-            .saturating_sub(1);
+        let mut budget = usize::try_from(self.shell.page).unwrap_or(0).saturating_sub(1);
         if budget == 0 || lines.len() <= budget {
             return self.output(text).await;
         }
@@ -224,10 +222,7 @@ impl Terminal {
             budget = match key {
                 b'q' | b'Q' | CTRL_C => return Ok(()),
                 b'\r' | b'\n' => 1,
-                _ => usize::try_from(self.shell.page)
-                    .unwrap_or(1)
-                    .saturating_sub(1)
-                    .max(1),
+                _ => usize::try_from(self.shell.page).unwrap_or(1).saturating_sub(1).max(1),
             };
         }
     }
@@ -276,11 +271,7 @@ impl Terminal {
     }
 
     async fn echo(&mut self, text: &str) -> Step {
-        if self.pty {
-            self.write(text).await
-        } else {
-            Ok(())
-        }
+        if self.pty { self.write(text).await } else { Ok(()) }
     }
 
     /// Devices end lines with CR LF on every terminal, vtysh only on a pseudo-terminal.
@@ -306,14 +297,7 @@ impl Terminal {
 pub(crate) async fn execute(shell: &mut Shell, world: &Shared, line: &str) -> Outcome {
     let trimmed = line.trim();
     let delay = (!trimmed.is_empty())
-        .then(|| {
-            world
-                .lock()
-                .devices
-                .get_mut(&shell.device)?
-                .faults
-                .delay(trimmed)
-        })
+        .then(|| world.lock().devices.get_mut(&shell.device)?.faults.delay(trimmed))
         .flatten();
     if let Some(ms) = delay {
         tokio::time::sleep(Duration::from_millis(ms)).await;

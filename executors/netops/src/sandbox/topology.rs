@@ -88,11 +88,7 @@ pub(crate) fn plans(only: Option<&[String]>) -> Vec<Plan> {
                 Plan {
                     name,
                     site,
-                    role: if name.contains("core") {
-                        "core"
-                    } else {
-                        "edge"
-                    },
+                    role: if name.contains("core") { "core" } else { "edge" },
                     dialect,
                     os_version,
                     host,
@@ -108,12 +104,7 @@ pub(crate) fn plans(only: Option<&[String]>) -> Vec<Plan> {
 
 /// The cables between the given routers, with their addresses (first end, second end; /30).
 pub(crate) fn links(plans: &[Plan]) -> Vec<(Link, [Ipv4Addr; 2])> {
-    let dialect = |name: &str| {
-        plans
-            .iter()
-            .find(|plan| plan.name == name)
-            .map(|plan| plan.dialect)
-    };
+    let dialect = |name: &str| plans.iter().find(|plan| plan.name == name).map(|plan| plan.dialect);
     let mut used: std::collections::BTreeMap<&str, u8> = std::collections::BTreeMap::new();
     let mut links = Vec::new();
     for (index, (a, b)) in CABLES.into_iter().enumerate() {
@@ -177,17 +168,9 @@ pub(crate) fn initial(plan: &Plan, links: &[(Link, [Ipv4Addr; 2])]) -> Config {
     );
     add(loopback, plan.loopback, 32, None);
     for (link, addresses) in links {
-        for (near, far, address) in [
-            (&link.a, &link.b, addresses[0]),
-            (&link.b, &link.a, addresses[1]),
-        ] {
+        for (near, far, address) in [(&link.a, &link.b, addresses[0]), (&link.b, &link.a, addresses[1])] {
             if near.device == plan.name {
-                add(
-                    &near.interface,
-                    address,
-                    30,
-                    Some(format!("to {}", far.device)),
-                );
+                add(&near.interface, address, 30, Some(format!("to {}", far.device)));
             }
         }
     }
@@ -201,9 +184,7 @@ pub(crate) fn initial(plan: &Plan, links: &[(Link, [Ipv4Addr; 2])]) -> Config {
 /// Area 0 on every link and the loopback.
 fn ospf(config: &Config, router_id: Ipv4Addr, loopback: &str) -> Ospf {
     let networks = config.interfaces.iter().filter_map(|(name, interface)| {
-        let (address, length) = interface
-            .address
-            .filter(|(address, _)| !address.is_loopback())?;
+        let (address, length) = interface.address.filter(|(address, _)| !address.is_loopback())?;
         let mask = super::model::mask_of(if name == loopback { 32 } else { length }).to_bits();
         Some(NetworkStatement {
             area: Area::number(0),

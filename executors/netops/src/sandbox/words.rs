@@ -60,9 +60,7 @@ pub(crate) fn refusal(dialect: Dialect, prompt: &str, line: &str, fault: &Fault)
 pub(crate) fn saved(dialect: Dialect, worked: bool) -> &'static str {
     match (dialect, worked) {
         (Dialect::Ios, true) => "Building configuration...\n[OK]\n",
-        (Dialect::Ios, false) => {
-            "Building configuration...\nstartup-config file open failed (Not enough space)\n"
-        }
+        (Dialect::Ios, false) => "Building configuration...\nstartup-config file open failed (Not enough space)\n",
         (Dialect::Vrp, true) => {
             "Now saving the current configuration to the slot 0.\nInfo: Save the configuration successfully.\n"
         }
@@ -111,9 +109,7 @@ pub(crate) fn adjacency(config: &Config, neighbour: &Neighbour<'_>, up: bool, ms
                 "FULL to DOWN, Neighbor Down: Dead timer expired"
             };
             let time = clock(ms, "%b %d %H:%M:%S%.3f");
-            format!(
-                "*{time}: %OSPF-5-ADJCHG: Process {process}, Nbr {router_id} on {interface} from {change}"
-            )
+            format!("*{time}: %OSPF-5-ADJCHG: Process {process}, Nbr {router_id} on {interface} from {change}")
         }
         Dialect::Vrp => {
             let time = clock(ms, "%b %d %Y %H:%M:%S+00:00");
@@ -134,9 +130,7 @@ pub(crate) fn adjacency(config: &Config, neighbour: &Neighbour<'_>, up: bool, ms
             } else {
                 "from Full to Deleted"
             };
-            format!(
-                "{time} OSPF: [HKQ86-RZ6F8] AdjChg: Nbr {router_id}(default) on {interface}:{address}: {change}"
-            )
+            format!("{time} OSPF: [HKQ86-RZ6F8] AdjChg: Nbr {router_id}(default) on {interface}:{address}: {change}")
         }
     }
 }
@@ -147,13 +141,8 @@ pub(crate) fn configured(user: &str, peer: &str, ms: u64) -> String {
     format!("*{time}: %SYS-5-CONFIG_I: Configured from console by {user} on vty0 ({peer})")
 }
 
-/// A ping's output: all answers or none.
-pub(crate) fn ping(
-    dialect: Dialect,
-    destination: Ipv4Addr,
-    count: u32,
-    result: &Result<Vec<String>, Loss>,
-) -> String {
+/// A ping's output: all answers or none. The real vtysh pings until Ctrl-C; this one stops by itself.
+pub(crate) fn ping(dialect: Dialect, destination: Ipv4Addr, count: u32, result: &Result<Vec<String>, Loss>) -> String {
     match dialect {
         Dialect::Ios => ping_ios(destination, count, result),
         Dialect::Vrp => ping_vrp(destination, count, result.is_ok()),
@@ -166,11 +155,7 @@ fn ping_ios(destination: Ipv4Addr, count: u32, result: &Result<Vec<String>, Loss
         return "% Invalid source address- IP address not on any of our up interfaces\n".to_owned();
     }
     let count_text = usize::try_from(count).unwrap_or(5);
-    let (mark, percent, got) = if result.is_ok() {
-        ("!", 100, count)
-    } else {
-        (".", 0, 0)
-    };
+    let (mark, percent, got) = if result.is_ok() { ("!", 100, count) } else { (".", 0, 0) };
     let mut out = format!(
         "Type escape sequence to abort.\nSending {count}, 100-byte ICMP Echos to {destination}, timeout is 2 seconds:\n{}\nSuccess rate is {percent} percent ({got}/{count})",
         mark.repeat(count_text)
@@ -194,11 +179,7 @@ fn ping_vrp(destination: Ipv4Addr, count: u32, arrived: bool) -> String {
             writeln!(out, "    Request time out")
         };
     }
-    let (got, lost) = if arrived {
-        (count, "0.00")
-    } else {
-        (0, "100.00")
-    };
+    let (got, lost) = if arrived { (count, "0.00") } else { (0, "100.00") };
     let _ = write!(
         out,
         "\n  --- {destination} ping statistics ---\n    {count} packet(s) transmitted\n    {got} packet(s) received\n    {lost}% packet loss\n"

@@ -67,11 +67,7 @@ impl Shared {
 }
 
 impl World {
-    pub(crate) fn new(
-        configs: Configs,
-        devices: BTreeMap<String, Device>,
-        network: Network,
-    ) -> Self {
+    pub(crate) fn new(configs: Configs, devices: BTreeMap<String, Device>, network: Network) -> Self {
         let mut world = Self {
             configs,
             devices,
@@ -97,30 +93,19 @@ impl World {
 
     /// Saved configuration in force, adjacencies gone, sessions cut.
     pub(crate) fn reload(&mut self, device: &str) {
-        if let Some(startup) = self
-            .devices
-            .get(device)
-            .map(|device| device.startup.clone())
-        {
+        if let Some(startup) = self.devices.get(device).map(|device| device.startup.clone()) {
             self.configs.insert(device.to_owned(), startup);
         }
         let changes = self.network.restart(device);
         self.announce(&changes);
-        for session in self
-            .sessions
-            .values()
-            .filter(|session| session.device == device)
-        {
+        for session in self.sessions.values().filter(|session| session.device == device) {
             pull(&session.socket);
         }
     }
 
     /// Appends to a device's log and gives the entry's position.
     pub(crate) fn record(&mut self, device: &str, entry: Entry) -> usize {
-        let position = self
-            .devices
-            .get_mut(device)
-            .map_or(0, |device| device.log.add(entry));
+        let position = self.devices.get_mut(device).map_or(0, |device| device.log.add(entry));
         self.logged.send_modify(|count| *count += 1);
         position
     }
@@ -159,8 +144,7 @@ impl World {
 
     /// Tells both ends about adjacencies that came to Full or left it.
     fn announce(&self, changes: &[Change]) {
-        let worth_a_line =
-            |change: &&Change| change.to == State::Full || change.from == State::Full;
+        let worth_a_line = |change: &&Change| change.to == State::Full || change.from == State::Full;
         for change in changes.iter().filter(worth_a_line) {
             let Some(link) = self.network.links().get(change.link) else {
                 continue;
@@ -169,9 +153,7 @@ impl World {
                 let Some(config) = self.configs.get(&near.device) else {
                     continue;
                 };
-                let process = config
-                    .ospf_on(&near.interface)
-                    .map_or(0, |(process, _)| process);
+                let process = config.ospf_on(&near.interface).map_or(0, |(process, _)| process);
                 let neighbour = words::Neighbour {
                     process,
                     router_id: self.router_id_at(&far.device, &far.interface),
@@ -215,8 +197,6 @@ pub(crate) fn pull(socket: &std::net::TcpStream) {
 
 /// Milliseconds since 1970.
 pub(crate) fn wall_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -64,10 +64,7 @@ pub(super) enum FaultKind {
 
 impl FaultKind {
     /// Checks patterns and names.
-    pub(super) fn into_kind(
-        self,
-        known: impl Fn(&str) -> Result<(), String>,
-    ) -> Result<Kind, String> {
+    pub(super) fn into_kind(self, known: impl Fn(&str) -> Result<(), String>) -> Result<Kind, String> {
         Ok(match self {
             Self::Slow { ms, r#match } => Kind::Slow {
                 ms,

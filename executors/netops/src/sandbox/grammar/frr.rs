@@ -31,14 +31,10 @@ const EXEC: &[Rule] = &[
     ("show running-config", |_| C::Show(Show::Running)),
     ("show startup-config", |_| C::Show(Show::Startup)),
     ("show ip ospf neighbor", |_| C::Show(Show::Neighbors)),
-    ("show ip ospf neighbor json", |_| {
-        C::Show(Show::NeighborsJson)
-    }),
+    ("show ip ospf neighbor json", |_| C::Show(Show::NeighborsJson)),
     ("show ip ospf interface", |_| C::Show(Show::OspfInterfaces)),
     ("show ip route", |_| C::Show(Show::Routes)),
-    ("show interface brief", |_| {
-        C::Show(Show::InterfaceAddresses)
-    }),
+    ("show interface brief", |_| C::Show(Show::InterfaceAddresses)),
     ("show interface", |_| C::Show(Show::Interfaces)),
     ("show thread cpu", |_| C::Show(Show::Cpu)),
     ("show memory", |_| C::Show(Show::Memory)),
@@ -48,9 +44,7 @@ const EXEC: &[Rule] = &[
     ("write file", |_| C::Save { ask: false }),
     ("write integrated", |_| C::Save { ask: false }),
     ("write terminal", |_| C::Show(Show::Running)),
-    ("copy running-config startup-config", |_| C::Save {
-        ask: false,
-    }),
+    ("copy running-config startup-config", |_| C::Save { ask: false }),
     ("ping A", |a| C::Ping {
         destination: a.address(0),
         source: None,
@@ -65,9 +59,7 @@ const CONFIG: &[Rule] = &[
     ("do TEXT", |a| C::Do(a.text(0))),
     ("hostname WORD", |a| C::Edit(Edit::Hostname(a.text(0)))),
     ("interface IF", |a| C::EnterInterface(a.text(0))),
-    ("no interface IF", |a| {
-        C::Edit(Edit::RemoveInterface(a.text(0)))
-    }),
+    ("no interface IF", |a| C::Edit(Edit::RemoveInterface(a.text(0)))),
     ("router ospf", |_| C::EnterOspf {
         process: 0,
         router_id: None,
@@ -84,9 +76,7 @@ const CONFIG: &[Rule] = &[
 ];
 
 const INTERFACE: &[Rule] = &[
-    ("description TEXT", |a| {
-        C::Here(I::Description(Some(a.text(0))))
-    }),
+    ("description TEXT", |a| C::Here(I::Description(Some(a.text(0))))),
     ("no description *", |_| C::Here(I::Description(None))),
     ("ip address P", |a| {
         C::Here(I::Address(Some((a.address(0), a.length(1)))))
@@ -94,9 +84,7 @@ const INTERFACE: &[Rule] = &[
     ("no ip address P", |_| C::Here(I::Address(None))),
     ("shutdown", |_| C::Here(I::Shutdown(true))),
     ("no shutdown", |_| C::Here(I::Shutdown(false))),
-    ("ip ospf cost N:1-65535", |a| {
-        C::Here(I::Cost(Some(a.number(0))))
-    }),
+    ("ip ospf cost N:1-65535", |a| C::Here(I::Cost(Some(a.number(0))))),
     ("no ip ospf cost *", |_| C::Here(I::Cost(None))),
     ("ip ospf hello-interval N:1-65535", |a| {
         C::Here(I::Hello(Some(a.number(0))))
@@ -106,20 +94,14 @@ const INTERFACE: &[Rule] = &[
         C::Here(I::Dead(Some(a.number(0))))
     }),
     ("no ip ospf dead-interval *", |_| C::Here(I::Dead(None))),
-    ("ip ospf network point-to-point", |_| {
-        C::Here(I::PointToPoint(true))
-    }),
+    ("ip ospf network point-to-point", |_| C::Here(I::PointToPoint(true))),
     ("no ip ospf network *", |_| C::Here(I::PointToPoint(false))),
-    ("ip ospf area AREA", |a| {
-        C::Here(I::Enable(Some((0, a.area(0)))))
-    }),
+    ("ip ospf area AREA", |a| C::Here(I::Enable(Some((0, a.area(0)))))),
     ("no ip ospf area *", |_| C::Here(I::Enable(None))),
 ];
 
 const OSPF: &[Rule] = &[
-    ("ospf router-id A", |a| {
-        C::HereOspf(O::RouterId(Some(a.address(0))))
-    }),
+    ("ospf router-id A", |a| C::HereOspf(O::RouterId(Some(a.address(0))))),
     ("no ospf router-id *", |_| C::HereOspf(O::RouterId(None))),
     ("network P area AREA", |a| network(a, true)),
     ("no network P area AREA", |a| network(a, false)),
@@ -135,12 +117,8 @@ const OSPF: &[Rule] = &[
             on: false,
         })
     }),
-    ("log-adjacency-changes", |_| {
-        C::HereOspf(O::LogChanges(true))
-    }),
-    ("no log-adjacency-changes", |_| {
-        C::HereOspf(O::LogChanges(false))
-    }),
+    ("log-adjacency-changes", |_| C::HereOspf(O::LogChanges(true))),
+    ("no log-adjacency-changes", |_| C::HereOspf(O::LogChanges(false))),
 ];
 
 /// FRR stores the prefix, so the host bits are gone.

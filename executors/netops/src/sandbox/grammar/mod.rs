@@ -103,10 +103,7 @@ pub(crate) fn parse(dialect: Dialect, mode: &Mode, line: &str) -> Result<Command
     for table in tables {
         match match_rules(dialect, table, &words, line) {
             Ok(command) => return Ok(command),
-            Err(fault)
-                if fault.offset() > worst.offset()
-                    || matches!(worst, Fault::Unknown { offset: 0 }) =>
-            {
+            Err(fault) if fault.offset() > worst.offset() || matches!(worst, Fault::Unknown { offset: 0 }) => {
                 worst = fault
             }
             Err(_) => {}
@@ -128,9 +125,7 @@ fn words(dialect: Dialect, line: &str) -> Vec<Word<'_>> {
         let offset = part.as_ptr() as usize - base;
         let joins = part.starts_with(|c: char| c.is_ascii_digit())
             && words.len() >= 2
-            && words
-                .last()
-                .is_some_and(|last| is_interface_type(dialect, &last.text))
+            && words.last().is_some_and(|last| is_interface_type(dialect, &last.text))
             && words
                 .get(words.len() - 2)
                 .is_some_and(|word| is_interface_keyword(&word.text));
@@ -180,23 +175,12 @@ fn interface_name(dialect: Dialect, word: &str) -> Option<String> {
     let full = interface_types(dialect)
         .iter()
         .find(|full| full.to_ascii_lowercase().starts_with(&kind))?;
-    (!kind.is_empty()
-        && numbers
-            .chars()
-            .all(|c| c.is_ascii_digit() || "/.".contains(c)))
-    .then(|| format!("{full}{numbers}"))
+    (!kind.is_empty() && numbers.chars().all(|c| c.is_ascii_digit() || "/.".contains(c)))
+        .then(|| format!("{full}{numbers}"))
 }
 
-fn match_rules(
-    dialect: Dialect,
-    rules: &[Rule],
-    words: &[Word<'_>],
-    line: &str,
-) -> Result<Command, Fault> {
-    let split: Vec<(Vec<&str>, &Rule)> = rules
-        .iter()
-        .map(|rule| (rule.0.split(' ').collect(), rule))
-        .collect();
+fn match_rules(dialect: Dialect, rules: &[Rule], words: &[Word<'_>], line: &str) -> Result<Command, Fault> {
+    let split: Vec<(Vec<&str>, &Rule)> = rules.iter().map(|rule| (rule.0.split(' ').collect(), rule)).collect();
     let mut alive: Vec<&(Vec<&str>, &Rule)> = split.iter().collect();
     for (index, word) in words.iter().enumerate() {
         alive = narrow(dialect, &alive, index, word)?;
@@ -255,22 +239,15 @@ fn narrow<'r, 's>(
         1 => return Ok(by_prefix),
         0 => {}
         _ => {
-            return Err(Fault::Ambiguous {
-                offset: word.offset,
-            });
+            return Err(Fault::Ambiguous { offset: word.offset });
         }
     }
     let parameters = keeps(&|element| !is_keyword(element));
-    let fitting =
-        keeps(&|element| !is_keyword(element) && parameter(dialect, element, &word.text).is_some());
+    let fitting = keeps(&|element| !is_keyword(element) && parameter(dialect, element, &word.text).is_some());
     match (fitting.is_empty(), parameters.is_empty()) {
         (false, _) => Ok(fitting),
-        (true, false) => Err(Fault::WrongParameter {
-            offset: word.offset,
-        }),
-        (true, true) => Err(Fault::Unknown {
-            offset: word.offset,
-        }),
+        (true, false) => Err(Fault::WrongParameter { offset: word.offset }),
+        (true, true) => Err(Fault::Unknown { offset: word.offset }),
     }
 }
 
@@ -286,10 +263,7 @@ fn parameter(dialect: Dialect, element: &str, word: &str) -> Option<Vec<Arg>> {
         "P" => {
             let (address, length) = word.split_once('/')?;
             let length: u8 = length.parse().ok().filter(|length| *length <= 32)?;
-            Some(vec![
-                Arg::Address(address.parse().ok()?),
-                Arg::Length(length),
-            ])
+            Some(vec![Arg::Address(address.parse().ok()?), Arg::Length(length)])
         }
         "AREA" => Area::parse(word).map(Arg::Area).and_then(one),
         "IF" => interface_name(dialect, word).map(Arg::Text).and_then(one),
@@ -298,8 +272,7 @@ fn parameter(dialect: Dialect, element: &str, word: &str) -> Option<Vec<Arg>> {
         range => {
             let (low, high) = range.strip_prefix("N:")?.split_once('-')?;
             let number: u32 = word.parse().ok()?;
-            (number >= low.parse().ok()? && number <= high.parse().ok()?)
-                .then(|| vec![Arg::Number(number)])
+            (number >= low.parse().ok()? && number <= high.parse().ok()?).then(|| vec![Arg::Number(number)])
         }
     }
 }
@@ -318,10 +291,7 @@ fn collect(dialect: Dialect, pattern: &[&str], words: &[Word<'_>], line: &str) -
     for (element, word) in pattern.iter().zip(words) {
         match *element {
             "TEXT" => args.push(Arg::Text(
-                line.get(word.offset..)
-                    .unwrap_or_default()
-                    .trim_end()
-                    .to_owned(),
+                line.get(word.offset..).unwrap_or_default().trim_end().to_owned(),
             )),
             element if is_keyword(element) => {}
             element => args.extend(parameter(dialect, element, &word.text).unwrap_or_default()),
@@ -337,14 +307,8 @@ mod tests {
 
     #[test]
     fn abbreviations_are_accepted_as_long_as_they_are_unique() {
-        assert_eq!(
-            parse(Dialect::Ios, &Mode::Exec, "conf t"),
-            Ok(Command::Configure)
-        );
-        assert_eq!(
-            parse(Dialect::Ios, &Mode::Exec, "wr"),
-            Ok(Command::Save { ask: false })
-        );
+        assert_eq!(parse(Dialect::Ios, &Mode::Exec, "conf t"), Ok(Command::Configure));
+        assert_eq!(parse(Dialect::Ios, &Mode::Exec, "wr"), Ok(Command::Save { ask: false }));
         assert_eq!(
             parse(Dialect::Ios, &Mode::Config, "int gi 0/1"),
             Ok(Command::EnterInterface("GigabitEthernet0/1".to_owned()))
@@ -353,10 +317,7 @@ mod tests {
             parse(Dialect::Ios, &Mode::Interface("x".to_owned()), "no shut"),
             Ok(Command::Here(InterfaceEdit::Shutdown(false)))
         );
-        assert_eq!(
-            parse(Dialect::Vrp, &Mode::Exec, "sys"),
-            Ok(Command::Configure)
-        );
+        assert_eq!(parse(Dialect::Vrp, &Mode::Exec, "sys"), Ok(Command::Configure));
         assert!(matches!(
             parse(Dialect::Ios, &Mode::Exec, "c"),
             Err(Fault::Ambiguous { offset: 0 })
@@ -394,14 +355,7 @@ mod tests {
             parse(Dialect::Frr, &Mode::Config, "router ospf 100"),
             Ok(Command::Refuse(_))
         ));
-        assert!(
-            parse(
-                Dialect::Frr,
-                &Mode::Ospf(0),
-                "network 10.0.0.0 0.0.0.3 area 0"
-            )
-            .is_err()
-        );
+        assert!(parse(Dialect::Frr, &Mode::Ospf(0), "network 10.0.0.0 0.0.0.3 area 0").is_err());
         assert!(parse(Dialect::Frr, &Mode::Ospf(0), "network 10.0.0.0/30 area 0").is_ok());
     }
 }

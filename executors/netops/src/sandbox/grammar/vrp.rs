@@ -20,9 +20,7 @@ const USER: &[Rule] = &[
     ("system-view", |_| C::Configure),
     ("quit", |_| C::Exit),
     ("return", |_| C::Nothing),
-    ("screen-length N:0-512 temporary", |a| {
-        C::PageLength(a.number(0))
-    }),
+    ("screen-length N:0-512 temporary", |a| C::PageLength(a.number(0))),
     ("terminal monitor", |_| C::Monitor(true)),
     ("undo terminal monitor", |_| C::Monitor(false)),
     ("save", |_| C::Save { ask: true }),
@@ -35,9 +33,7 @@ const DISPLAY: &[Rule] = &[
     ("display saved-configuration", |_| C::Show(Show::Startup)),
     ("display ospf peer brief", |_| C::Show(Show::Neighbors)),
     ("display ospf interface", |_| C::Show(Show::OspfInterfaces)),
-    ("display ip interface brief", |_| {
-        C::Show(Show::InterfaceAddresses)
-    }),
+    ("display ip interface brief", |_| C::Show(Show::InterfaceAddresses)),
     ("display ip routing-table", |_| C::Show(Show::Routes)),
     ("display interface brief", |_| C::Show(Show::Interfaces)),
     ("display cpu-usage", |_| C::Show(Show::Cpu)),
@@ -71,9 +67,7 @@ const SYSTEM: &[Rule] = &[
     ("return", |_| C::End),
     ("sysname WORD", |a| C::Edit(Edit::Hostname(a.text(0)))),
     ("interface IF", |a| C::EnterInterface(a.text(0))),
-    ("undo interface IF", |a| {
-        C::Edit(Edit::RemoveInterface(a.text(0)))
-    }),
+    ("undo interface IF", |a| C::Edit(Edit::RemoveInterface(a.text(0)))),
     ("ospf N:1-65535", |a| C::EnterOspf {
         process: a.process(0),
         router_id: None,
@@ -82,33 +76,21 @@ const SYSTEM: &[Rule] = &[
         process: a.process(0),
         router_id: Some(a.address(1)),
     }),
-    ("undo ospf N:1-65535", |a| {
-        C::Edit(Edit::RemoveOspf(a.process(0)))
-    }),
-    ("ntp-service TEXT", |a| {
-        global("ntp-service", &a.text(0), true)
-    }),
-    ("undo ntp-service TEXT", |a| {
-        global("ntp-service", &a.text(0), false)
-    }),
+    ("undo ospf N:1-65535", |a| C::Edit(Edit::RemoveOspf(a.process(0)))),
+    ("ntp-service TEXT", |a| global("ntp-service", &a.text(0), true)),
+    ("undo ntp-service TEXT", |a| global("ntp-service", &a.text(0), false)),
     ("info-center loghost TEXT", |a| {
         global("info-center loghost", &a.text(0), true)
     }),
     ("undo info-center loghost TEXT", |a| {
         global("info-center loghost", &a.text(0), false)
     }),
-    ("snmp-agent TEXT", |a| {
-        global("snmp-agent", &a.text(0), true)
-    }),
-    ("undo snmp-agent TEXT", |a| {
-        global("snmp-agent", &a.text(0), false)
-    }),
+    ("snmp-agent TEXT", |a| global("snmp-agent", &a.text(0), true)),
+    ("undo snmp-agent TEXT", |a| global("snmp-agent", &a.text(0), false)),
 ];
 
 const INTERFACE: &[Rule] = &[
-    ("description TEXT", |a| {
-        C::Here(I::Description(Some(a.text(0))))
-    }),
+    ("description TEXT", |a| C::Here(I::Description(Some(a.text(0))))),
     ("undo description *", |_| C::Here(I::Description(None))),
     ("ip address A M", |a| {
         C::Here(I::Address(Some((a.address(0), a.length(1)))))
@@ -118,22 +100,14 @@ const INTERFACE: &[Rule] = &[
     ("undo mtu *", |_| C::Here(I::Mtu(None))),
     ("shutdown", |_| C::Here(I::Shutdown(true))),
     ("undo shutdown", |_| C::Here(I::Shutdown(false))),
-    ("ospf cost N:1-65535", |a| {
-        C::Here(I::Cost(Some(a.number(0))))
-    }),
+    ("ospf cost N:1-65535", |a| C::Here(I::Cost(Some(a.number(0))))),
     ("undo ospf cost *", |_| C::Here(I::Cost(None))),
-    ("ospf timer hello N:1-65535", |a| {
-        C::Here(I::Hello(Some(a.number(0))))
-    }),
+    ("ospf timer hello N:1-65535", |a| C::Here(I::Hello(Some(a.number(0))))),
     ("undo ospf timer hello *", |_| C::Here(I::Hello(None))),
-    ("ospf timer dead N:1-65535", |a| {
-        C::Here(I::Dead(Some(a.number(0))))
-    }),
+    ("ospf timer dead N:1-65535", |a| C::Here(I::Dead(Some(a.number(0))))),
     ("undo ospf timer dead *", |_| C::Here(I::Dead(None))),
     ("ospf network-type p2p", |_| C::Here(I::PointToPoint(true))),
-    ("undo ospf network-type *", |_| {
-        C::Here(I::PointToPoint(false))
-    }),
+    ("undo ospf network-type *", |_| C::Here(I::PointToPoint(false))),
     ("ospf enable N:1-65535 area AREA", |a| {
         C::Here(I::Enable(Some((a.process(0), a.area(1)))))
     }),

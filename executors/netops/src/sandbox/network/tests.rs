@@ -55,12 +55,7 @@ fn an_adjacency_walks_to_full_in_about_two_seconds() {
     let (mut network, configs) = pair();
     let mut seen = Vec::new();
     for now in (0..=2_600).step_by(100) {
-        seen.extend(
-            network
-                .step(&configs, now)
-                .into_iter()
-                .map(|change| (change.to, now)),
-        );
+        seen.extend(network.step(&configs, now).into_iter().map(|change| (change.to, now)));
     }
     let states: Vec<State> = seen.iter().map(|(state, _)| *state).collect();
     assert_eq!(states, [State::Init, State::ExStart, State::Full]);
@@ -77,9 +72,7 @@ fn what_does_not_match_never_becomes_an_adjacency() {
         ("subnet", |interface| {
             interface.address = Some((Ipv4Addr::new(10, 0, 0, 1), 29))
         }),
-        ("area", |interface| {
-            interface.enable = Some((100, Area::number(1)))
-        }),
+        ("area", |interface| interface.enable = Some((100, Area::number(1)))),
         ("shutdown", |interface| interface.shutdown = true),
     ];
     for (name, spoil) in spoils {

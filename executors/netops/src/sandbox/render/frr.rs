@@ -24,6 +24,15 @@ pub(super) fn text(config: &Config) -> String {
 }
 
 fn stanza(out: &mut String, name: &str, interface: &Interface) {
+    // vtysh leaves out interfaces without a line of configuration.
+    if *interface
+        == (Interface {
+            phantom: interface.phantom,
+            ..Interface::default()
+        })
+    {
+        return;
+    }
     let _ = writeln!(out, "interface {name}");
     if let Some(text) = &interface.description {
         let _ = writeln!(out, " description {text}");
@@ -65,11 +74,7 @@ fn router(out: &mut String, ospf: &Ospf) {
     }
     for network in &ospf.networks {
         let length = network.wildcard.to_bits().leading_zeros();
-        let _ = writeln!(
-            out,
-            " network {}/{length} area {}",
-            network.address, network.area
-        );
+        let _ = writeln!(out, " network {}/{length} area {}", network.address, network.area);
     }
     out.push_str("exit\n!\n");
 }

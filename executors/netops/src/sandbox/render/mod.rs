@@ -2,6 +2,8 @@
 
 mod frr;
 mod ios;
+#[cfg(test)]
+mod tests;
 mod vrp;
 
 use super::model::{Config, Dialect};

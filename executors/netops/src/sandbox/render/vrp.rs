@@ -18,9 +18,7 @@ pub(super) fn text(config: &Config) -> String {
     for (process, ospf) in &config.ospf {
         router(&mut out, *process, ospf);
     }
-    out.push_str(
-        "user-interface vty 0 4\n authentication-mode aaa\n protocol inbound ssh\n#\nreturn\n",
-    );
+    out.push_str("user-interface vty 0 4\n authentication-mode aaa\n protocol inbound ssh\n#\nreturn\n");
     out
 }
 

@@ -9,9 +9,7 @@ use crate::sandbox::command::Show;
 
 pub(super) fn show(view: &View<'_>, what: Show) -> String {
     match what {
-        Show::Neighbors if view.config.ospf.is_empty() => {
-            "% OSPF is not enabled in vrf default\n".to_owned()
-        }
+        Show::Neighbors if view.config.ospf.is_empty() => "% OSPF is not enabled in vrf default\n".to_owned(),
         Show::NeighborsJson if view.config.ospf.is_empty() => "{\n}\n".to_owned(),
         Show::Neighbors => neighbours(view),
         Show::NeighborsJson => neighbours_json(view),
@@ -32,22 +30,10 @@ pub(super) fn show(view: &View<'_>, what: Show) -> String {
 fn neighbours(view: &View<'_>) -> String {
     let mut out = format!(
         "\n{:<15} {:<3} {:<15} {:<15} {:<9} {:<15} {:<32} {:>5} {:>5} {:>5}\n",
-        "Neighbor ID",
-        "Pri",
-        "State",
-        "Up Time",
-        "Dead Time",
-        "Address",
-        "Interface",
-        "RXmtL",
-        "RqstL",
-        "DBsmL"
+        "Neighbor ID", "Pri", "State", "Up Time", "Dead Time", "Address", "Interface", "RXmtL", "RqstL", "DBsmL"
     );
     for neighbour in view.neighbours() {
-        let (id, address) = (
-            neighbour.router_id.to_string(),
-            neighbour.address.to_string(),
-        );
+        let (id, address) = (neighbour.router_id.to_string(), neighbour.address.to_string());
         let _ = writeln!(
             out,
             "{id:<15} {:>3} {:<15} {:<15} {:>9} {address:<15} {:<32} {:>5} {:>5} {:>5}",
@@ -79,12 +65,7 @@ fn up_time(ms: u64) -> String {
     match seconds {
         0..60 => dead_time(ms),
         60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        _ => format!(
-            "{}h{:02}m{:02}s",
-            seconds / 3_600,
-            seconds / 60 % 60,
-            seconds % 60
-        ),
+        _ => format!("{}h{:02}m{:02}s", seconds / 3_600, seconds / 60 % 60, seconds % 60),
     }
 }
 
@@ -131,9 +112,7 @@ fn neighbours_json(view: &View<'_>) -> String {
 fn ospf_interfaces(view: &View<'_>) -> String {
     let mut out = String::new();
     for (name, interface) in view.interfaces() {
-        let (Some((process, area)), Some((address, length))) =
-            (view.config.ospf_on(name), interface.address)
-        else {
+        let (Some((process, area)), Some((address, length))) = (view.config.ospf_on(name), interface.address) else {
             continue;
         };
         let up = if view.is_up(name) { "up" } else { "down" };
@@ -179,18 +158,11 @@ fn interfaces(view: &View<'_>) -> String {
     let mut out = String::new();
     for (name, interface) in view.interfaces() {
         let up = if view.is_up(name) { "up" } else { "down" };
-        let _ = writeln!(
-            out,
-            "Interface {name} is {up}, line protocol is {up}\n  vrf: default"
-        );
+        let _ = writeln!(out, "Interface {name} is {up}, line protocol is {up}\n  vrf: default");
         if let Some(text) = &interface.description {
             let _ = writeln!(out, "  Description: {text}");
         }
-        let _ = writeln!(
-            out,
-            "  index 2 metric 0 mtu {} speed 10000 ",
-            interface.mtu()
-        );
+        let _ = writeln!(out, "  index 2 metric 0 mtu {} speed 10000 ", interface.mtu());
         if let Some((address, length)) = interface.address {
             let _ = writeln!(out, "  inet {address}/{length}");
         }

@@ -29,9 +29,7 @@ fn neighbours(view: &View<'_>) -> String {
     if found.is_empty() {
         return String::new();
     }
-    let mut out = String::from(
-        "\nNeighbor ID     Pri   State           Dead Time   Address         Interface\n",
-    );
+    let mut out = String::from("\nNeighbor ID     Pri   State           Dead Time   Address         Interface\n");
     for neighbour in found {
         let Neighbour {
             router_id,
@@ -70,9 +68,7 @@ fn state(neighbour: &Neighbour) -> String {
 fn ospf_interfaces(view: &View<'_>) -> String {
     let mut out = String::new();
     for (name, interface) in view.interfaces() {
-        let (Some((process, area)), Some((address, length))) =
-            (view.config.ospf_on(name), interface.address)
-        else {
+        let (Some((process, area)), Some((address, length))) = (view.config.ospf_on(name), interface.address) else {
             continue;
         };
         let up = if view.is_up(name) { "up" } else { "down" };
@@ -97,9 +93,8 @@ fn ospf_interfaces(view: &View<'_>) -> String {
 }
 
 fn addresses(view: &View<'_>) -> String {
-    let mut out = String::from(
-        "Interface                  IP-Address      OK? Method Status                Protocol\n",
-    );
+    let mut out =
+        String::from("Interface                  IP-Address      OK? Method Status                Protocol\n");
     for (name, interface) in view.interfaces() {
         let address = interface
             .address
@@ -109,10 +104,7 @@ fn addresses(view: &View<'_>) -> String {
             (_, true) => ("up", "up"),
             _ => ("down", "down"),
         };
-        let _ = writeln!(
-            out,
-            "{name:<27}{address:<16}YES NVRAM  {status:<22}{protocol:<8}"
-        );
+        let _ = writeln!(out, "{name:<27}{address:<16}YES NVRAM  {status:<22}{protocol:<8}");
     }
     out
 }
@@ -150,10 +142,7 @@ fn routes(view: &View<'_>) -> String {
                 out,
                 "O        {prefix}/{length} [110/{cost}] via {via}, 00:00:10, {interface}"
             ),
-            _ => writeln!(
-                out,
-                "C        {prefix}/{length} is directly connected, {interface}"
-            ),
+            _ => writeln!(out, "C        {prefix}/{length} is directly connected, {interface}"),
         };
     }
     out

@@ -100,11 +100,7 @@ impl View<'_> {
             interface: near.interface.clone(),
             state,
             role,
-            dead_ms: u64::from(dead) * 1_000
-                - now
-                    % (u64::from(hello) * 1_000)
-                        .max(1)
-                        .min(u64::from(dead) * 1_000),
+            dead_ms: u64::from(dead) * 1_000 - now % (u64::from(hello) * 1_000).max(1).min(u64::from(dead) * 1_000),
             up_ms: now.saturating_sub(self.world.network.full_since(link)),
         })
     }
@@ -117,12 +113,7 @@ impl View<'_> {
     }
 
     fn is_up(&self, interface: &str) -> bool {
-        is_up(
-            self.world.network.links(),
-            &self.world.configs,
-            self.name,
-            interface,
-        )
+        is_up(self.world.network.links(), &self.world.configs, self.name, interface)
     }
 
     fn routes(&self) -> Vec<Route> {

@@ -41,10 +41,7 @@ fn peers(view: &View<'_>) -> String {
             "\n         OSPF Process {process} with Router ID {id}\n                  Peer Statistic Information\n{rule} {:<17}{:<33}{:<17}{:<9}\n",
             "Area Id", "Interface", "Neighbor id", "State"
         );
-        let of_process: Vec<_> = found
-            .iter()
-            .filter(|neighbour| neighbour.process == *process)
-            .collect();
+        let of_process: Vec<_> = found.iter().filter(|neighbour| neighbour.process == *process).collect();
         for neighbour in &of_process {
             let state = match neighbour.state {
                 State::Down => "Down",
@@ -53,13 +50,9 @@ fn peers(view: &View<'_>) -> String {
                 State::Full => "Full",
             };
             let (area, id) = (neighbour.area.to_string(), neighbour.router_id.to_string());
-            let _ = writeln!(
-                out,
-                " {area:<17}{:<33}{id:<17}{state:<12}",
-                neighbour.interface
-            );
+            let _ = writeln!(out, " {area:<17}{:<33}{id:<17}{state:<12}", neighbour.interface);
         }
-        let _ = write!(out, "{rule} Total Peer(s):     {}\n", of_process.len());
+        let _ = writeln!(out, "{rule} Total Peer(s):     {}", of_process.len());
     }
     out
 }
@@ -67,9 +60,7 @@ fn peers(view: &View<'_>) -> String {
 fn ospf_interfaces(view: &View<'_>) -> String {
     let mut out = String::new();
     for (name, interface) in view.interfaces() {
-        let (Some((process, area)), Some((address, _))) =
-            (view.config.ospf_on(name), interface.address)
-        else {
+        let (Some((process, area)), Some((address, _))) = (view.config.ospf_on(name), interface.address) else {
             continue;
         };
         let (hello, dead) = interface.timers();
@@ -90,11 +81,9 @@ fn addresses(view: &View<'_>) -> String {
         "*down: administratively down\n^down: standby\n(l): loopback\n(s): spoofing\nInterface                         IP Address/Mask      Physical   Protocol  \n",
     );
     for (name, interface) in view.interfaces() {
-        let address = interface
-            .address
-            .map_or("unassigned".to_owned(), |(address, length)| {
-                format!("{address}/{length}")
-            });
+        let address = interface.address.map_or("unassigned".to_owned(), |(address, length)| {
+            format!("{address}/{length}")
+        });
         let (physical, protocol) = physical(view, name, interface.shutdown);
         let _ = writeln!(out, "{name:<34}{address:<21}{physical:<11}{protocol:<10}");
     }

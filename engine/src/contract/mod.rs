@@ -1,0 +1,187 @@
+//! The operator's statement of what a tool does to the world. Servers' own hints are never believed.
+//!
+//! [`apply`] answers what a contract says of one call.
+
+pub mod apply;
+
+use crate::canonical::Digest;
+use crate::span::Span;
+use crate::tool::ToolName;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a call does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectClass {
+    /// Changes nothing.
+    Read,
+    /// May be repeated while in doubt. Probe and undo as for reversible.
+    Idempotent,
+    /// Has a way back.
+    Reversible,
+    /// Applied under a device-side timer until confirmed.
+    Confirmable,
+    /// No way back.
+    Irreversible,
+}
+
+impl EffectClass {
+    /// Whether a call of this class may change the world.
+    pub fn mutates(self) -> bool {
+        self != Self::Read
+    }
+}
+
+/// What `isError` says about the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorMeans {
+    /// Something may have happened: in doubt.
+    #[default]
+    Unknown,
+    /// Nothing happened: failed.
+    NoEffect,
+    /// The call is over and part of it may be in: failed, and to be taken back.
+    Partial,
+}
+
+/// When a call that is settled as `not_applied` may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resend {
+    /// Only when the first sending can no longer land.
+    #[default]
+    Fenced,
+    /// `settle_after` is trusted as that bound.
+    Bound,
+    Never,
+}
+
+/// Another tool's call, its arguments made from this call's scope. `args` is one `${expression}` that yields the
+/// object, or an object with `${…}` inside its strings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallTemplate {
+    pub tool: ToolName,
+    pub args: Value,
+}
+
+/// A read-only call that shows the state which a tool changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    pub tool: ToolName,
+    pub args: Value,
+    /// CEL over `output`: only a reading for which this holds is evidence. Absent: every answer is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<String>,
+    /// CEL over `output`: the part that is compared. Absent: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<String>,
+}
+
+/// One way back. The first whose `when` holds is taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    pub tool: ToolName,
+    pub args: Value,
+}
+
+/// What one tool does to the world. Expressions are CEL; their scopes are those of the design's section 5.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    pub effect: EffectClass,
+    /// CEL that yields the list of targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<CallTemplate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// CEL over `state`: the change is in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds_within: Option<Span>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Undo>,
+    /// Stop waiting: in doubt. Default [`Contract::DEFAULT_TIMEOUT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// After we stopped waiting, the call cannot land later than this. Default [`Contract::DEFAULT_SETTLE_AFTER`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle_after: Option<Span>,
+    #[serde(default)]
+    pub resend: Resend,
+    /// The argument that takes our key, where the tool's schema has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_arg: Option<String>,
+    /// A fleet tool: one call per element of this argument.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails_when: Option<String>,
+    #[serde(default)]
+    pub error_means: ErrorMeans,
+    /// CEL over `output`: an error answer that proves that nothing was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_effect_when: Option<String>,
+    /// CEL over `args`: the call is refused before anything is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuse_when: Option<String>,
+    /// CEL over `args` and `state`: what later steps read when there is no reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_from_state: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<CallTemplate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<CallTemplate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extend: Option<CallTemplate>,
+    /// The tool's output is device state that may hold secrets: kept in encrypted blobs only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
+}
+
+impl Contract {
+    pub const DEFAULT_TIMEOUT: Span = Span::secs(30);
+    pub const DEFAULT_SETTLE_AFTER: Span = Span::secs(30);
+
+    /// What a tool without a contract is taken for: irreversible, nothing known, the whole server as target.
+    pub fn missing() -> Self {
+        serde_json::from_value(serde_json::json!({"effect": "irreversible", "resend": "never"}))
+            .expect("the smallest contract is one")
+    }
+
+    pub fn timeout(&self) -> Span {
+        self.timeout.unwrap_or(Self::DEFAULT_TIMEOUT)
+    }
+
+    pub fn settle_after(&self) -> Span {
+        self.settle_after.unwrap_or(Self::DEFAULT_SETTLE_AFTER)
+    }
+}
+
+/// The contracts of all tools that have one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contracts {
+    pub contracts: BTreeMap<ToolName, Contract>,
+}
+
+impl Contracts {
+    /// The tool's contract, or what a tool without one is taken for.
+    pub fn of(&self, tool: &ToolName) -> Contract {
+        self.contracts.get(tool).cloned().unwrap_or_else(Contract::missing)
+    }
+
+    /// The digest of one tool's contract, which an approval binds to.
+    pub fn digest(&self, tool: &ToolName) -> Digest {
+        Digest::of_value(&serde_json::to_value(self.of(tool)).expect("a contract serialises"))
+    }
+}

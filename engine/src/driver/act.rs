@@ -1,0 +1,457 @@
+//! Acting: the probe under the lock, the call itself, the read-back, settlement and undo. Each function returns facts.
+
+use super::facts::Facts;
+use super::job::{ItemJob, Taken, brief};
+use crate::contract::apply::{self, Args, Known};
+use crate::contract::{EffectClass, ErrorMeans, Resend};
+use crate::ids::{CallId, Phase};
+use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
+use crate::intent::item::CallState;
+use crate::ports::{Answer, RetryQuestion};
+use crate::tool::{Incarnation, Outcome, ToolName, ToolRequest};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// How long after the call was given up before a probe may tell what came of it, when the undo's contract says nothing.
+const UNDO_SHOWS_WITHIN: Duration = Duration::from_secs(5);
+
+/// A call that is ready to be recorded and sent.
+#[derive(Clone)]
+pub(super) struct Dispatch {
+    pub(super) job: ItemJob,
+    pub(super) call: CallId,
+    pub(super) attempt: u32,
+    pub(super) tool: ToolName,
+    pub(super) args: Args,
+    pub(super) incarnation: Incarnation,
+    pub(super) expect_base: Option<String>,
+    pub(super) send_by_ms: i64,
+    pub(super) deadline_ms: i64,
+    pub(super) timeout_ms: u64,
+    pub(super) epoch: u64,
+}
+
+impl Dispatch {
+    /// The entry that must be durable before the call leaves.
+    pub(super) fn started(&self, facts: &mut Facts, sealed: bool) {
+        let event = Event::CallStarted {
+            call: self.call.clone(),
+            attempt: self.attempt,
+            key: crate::journal::call_key(self.job.intent, &self.call),
+            tool: self.tool.clone(),
+            args: facts.payload(Value::Object(self.args.clone()), sealed),
+            incarnation: Some(self.incarnation.clone()),
+            expect_base: self.expect_base.clone(),
+            send_by_ms: self.send_by_ms,
+            deadline_ms: self.deadline_ms,
+        };
+        facts.push(event);
+    }
+
+    fn request(&self) -> ToolRequest {
+        let key = crate::journal::call_key(self.job.intent, &self.call);
+        let mut meta = Map::new();
+        meta.insert("io.flyball/intent".into(), json!(self.job.intent));
+        meta.insert("io.flyball/call".into(), json!(self.call));
+        meta.insert("io.flyball/key".into(), json!(key));
+        meta.insert("io.flyball/epoch".into(), json!(self.epoch));
+        meta.insert("io.flyball/send_by".into(), json!(self.send_by_ms));
+        meta.insert("io.flyball/purpose".into(), json!(self.call.phase));
+        if let Some(base) = &self.expect_base {
+            meta.insert("io.flyball/expect_base".into(), json!(base));
+        }
+        let mut args = self.args.clone();
+        let contract = self.job.contracts.of(&self.tool);
+        if let Some(name) = contract.idempotency_arg {
+            args.insert(name, json!(key));
+        }
+        let incarnation = Some(self.incarnation.clone());
+        ToolRequest {
+            tool: self.tool.clone(),
+            args,
+            meta,
+            timeout_ms: self.timeout_ms,
+            mutating: true,
+            incarnation,
+        }
+    }
+
+    /// Sends the call and says what is known afterwards.
+    pub(super) async fn send(&self) -> (Facts, Option<tokio::sync::oneshot::Receiver<Outcome>>) {
+        let deps = &self.job.deps;
+        let Answer { outcome, late } = if deps.clock.now_ms() > self.send_by_ms {
+            Outcome::NotSent {
+                reason: "it could not be sent in time".into(),
+                retry_after_ms: None,
+            }
+            .into()
+        } else {
+            deps.executor.call(self.request()).await
+        };
+        (self.told(&outcome).await, late)
+    }
+
+    async fn told(&self, outcome: &Outcome) -> Facts {
+        let (call, attempt) = (self.call.clone(), self.attempt);
+        let contract = self.job.contracts.of(&self.tool);
+        let known = Known {
+            args: self.args.clone(),
+            ..self.job.known.clone()
+        };
+        match outcome {
+            Outcome::Done { output } => match apply::fails(&contract, &known, output) {
+                Ok(false) => {
+                    let mut facts = Facts::default();
+                    let output = facts.payload(output.clone(), contract.sealed);
+                    facts.push(Event::CallAnswered { call, attempt, output });
+                    facts
+                }
+                Ok(true) => self.refused(output, contract.error_means).await,
+                Err(why) => self.doubt(format!("whether it failed cannot be told: {why}")),
+            },
+            Outcome::ToolError { output } if apply::had_no_effect(&contract, &known, output) => {
+                self.refused(output, ErrorMeans::NoEffect).await
+            }
+            Outcome::ToolError { output } => self.refused(output, contract.error_means).await,
+            Outcome::Rejected { code, message } => self.failed(
+                format!("{} rejected it ({code}): {message}", self.tool),
+                FaultEffect::None,
+                None,
+            ),
+            Outcome::NotSent { reason, .. } => self.not_sent(reason, outcome),
+            Outcome::Unknown { reason, .. } => match self
+                .retry(outcome)
+                .filter(|_| contract.effect == EffectClass::Idempotent)
+            {
+                Some(event) => Facts::of(event),
+                None => self.doubt(reason.clone()),
+            },
+            Outcome::NeedsInput { .. } => self.doubt("the server asks for input that nobody can give here".to_owned()),
+        }
+    }
+
+    async fn refused(&self, output: &Value, means: ErrorMeans) -> Facts {
+        let fault = format!("{}: {}", self.tool, brief(output));
+        match means {
+            ErrorMeans::NoEffect => self.failed(fault, FaultEffect::None, Some(output)),
+            ErrorMeans::Unknown => self.doubt(fault),
+            ErrorMeans::Partial => {
+                let mut facts = self.failed(fault, FaultEffect::Unknown, Some(output));
+                // What the call left is what an undo will expect to find.
+                if self.call.phase == Phase::Do && self.job.contract.probe.is_some() {
+                    let taken = self.job.probe().await;
+                    self.job.taken(&mut facts, ProbePurpose::After, &taken, None);
+                }
+                facts
+            }
+        }
+    }
+
+    fn doubt(&self, reason: String) -> Facts {
+        Facts::of(Event::CallInDoubt {
+            call: self.call.clone(),
+            attempt: self.attempt,
+            reason,
+        })
+    }
+
+    fn failed(&self, fault: String, effect: FaultEffect, output: Option<&Value>) -> Facts {
+        let mut facts = Facts::default();
+        let output = output.map(|o| facts.payload(o.clone(), false));
+        facts.push(Event::CallFailed {
+            call: self.call.clone(),
+            attempt: self.attempt,
+            fault,
+            effect,
+            output,
+        });
+        facts
+    }
+
+    fn not_sent(&self, reason: &str, outcome: &Outcome) -> Facts {
+        let (call, attempt) = (self.call.clone(), self.attempt);
+        let mut facts = Facts::of(Event::CallNotSent {
+            call,
+            attempt,
+            reason: reason.to_owned(),
+        });
+        match self.retry(outcome) {
+            Some(event) => facts.push(event),
+            None => facts.extend(self.failed(format!("it could not be sent: {reason}"), FaultEffect::None, None)),
+        }
+        facts
+    }
+
+    fn retry(&self, outcome: &Outcome) -> Option<Event> {
+        let effect = self.job.contracts.of(&self.tool).effect;
+        let question = RetryQuestion {
+            tool: &self.tool,
+            effect,
+            outcome,
+            attempts: self.attempt,
+        };
+        let granted = self.job.deps.policy.retry(&question)?;
+        let until_ms = self.job.deps.clock.now_ms() + granted.after.as_millis() as i64;
+        Some(Event::CallRetryScheduled {
+            call: self.call.clone(),
+            until_ms,
+            rule: granted.rule,
+        })
+    }
+}
+
+/// Takes the probe under the lock and compares it with what was approved. False: the plan is stale.
+pub(super) async fn confirm(job: ItemJob, approved: Option<Value>) -> (Facts, bool) {
+    let taken = job.probe_until(Duration::from_secs(2), |_| true).await;
+    let equal = taken.valid && taken.state == approved;
+    let mut facts = Facts::default();
+    job.taken(&mut facts, ProbePurpose::Stale, &taken, Some(equal));
+    (facts, equal)
+}
+
+/// Reads back after an answer: the change must show within the contract's time.
+pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
+    let taken = job.probe_until(job.holds_within(), |t| t.holds != Some(false)).await;
+    let mut facts = Facts::default();
+    job.taken(&mut facts, ProbePurpose::After, &taken, None);
+    let (id, attempt) = (call.id, call.attempt);
+    if !taken.valid {
+        let why = taken.problem.unwrap_or_else(|| "the reading is not valid".to_owned());
+        let reason = format!("the tool said yes, but the state cannot be read back: {why}");
+        facts.push(Event::CallInDoubt {
+            call: id,
+            attempt,
+            reason,
+        });
+    } else if taken.holds == Some(false) || (taken.holds.is_none() && taken.problem.is_some()) {
+        let fault = "the tool said yes, but the change does not show".to_owned();
+        facts.push(Event::CallFailed {
+            call: id,
+            attempt,
+            fault,
+            effect: FaultEffect::Unknown,
+            output: None,
+        });
+    }
+    facts
+}
+
+/// Settles a doubt by probe, once no call that was given up can land any more.
+pub(super) async fn settle(job: ItemJob, call: CallState, server_dead: bool) -> Facts {
+    let taken = job.probe_until(Duration::from_secs(2), |_| true).await;
+    let before = job.known.before.as_deref();
+    let after = job.known.after.as_deref();
+    let equal = taken.valid.then(|| taken.state.as_ref() == before);
+    let mut facts = Facts::default();
+    job.taken(&mut facts, ProbePurpose::Settle, &taken, equal);
+    match verdict(&taken, before, after, call.id.phase) {
+        Ok(verdict) => {
+            let fence = match (verdict, job.contract.resend) {
+                (Settlement::NotApplied, Resend::Fenced | Resend::Bound) if server_dead => {
+                    Some("the server process that got it is dead")
+                }
+                (Settlement::NotApplied, Resend::Bound) => Some("the contract trusts settle_after"),
+                _ => None,
+            };
+            let evidence = match verdict {
+                Settlement::Applied => "the probe shows the change",
+                _ => "the probe shows the state as it was before",
+            };
+            facts.push(Event::CallSettled {
+                call: call.id,
+                verdict,
+                by: SettledBy::Probe,
+                evidence: evidence.to_owned(),
+                fence: fence.map(str::to_owned),
+            });
+        }
+        Err(why) => facts.push(Event::Stuck {
+            why,
+            item: Some(job.item.clone()),
+            phase: Some(call.id.phase),
+        }),
+    }
+    facts
+}
+
+fn verdict(taken: &Taken, before: Option<&Value>, after: Option<&Value>, phase: Phase) -> Result<Settlement, String> {
+    let state = match (&taken.state, taken.valid) {
+        (Some(state), true) => state,
+        _ => {
+            let why = taken.problem.as_deref().unwrap_or("the reading is not valid");
+            return Err(format!(
+                "whether the call took effect cannot be told: {why}: a person must look and settle it"
+            ));
+        }
+    };
+    let as_before = before == Some(state);
+    match phase {
+        Phase::Undo if as_before => Ok(Settlement::Applied),
+        Phase::Undo if after == Some(state) => Ok(Settlement::NotApplied),
+        Phase::Undo => Err(
+            "the state is neither what it was before the change nor after it: a person must look and settle it".into(),
+        ),
+        _ if taken.holds == Some(true) => Ok(Settlement::Applied),
+        _ if as_before => Ok(Settlement::NotApplied),
+        _ => Err(
+            "the change is not in place, and the state is not as before either: a person must look and settle it"
+                .into(),
+        ),
+    }
+}
+
+/// What an undo finds before it is sent.
+pub(super) enum UndoStart {
+    /// Already as before, in conflict, or unreadable: said in the facts.
+    Told(Facts),
+    /// To be sent, expecting this base.
+    Go { facts: Facts, base: Option<String> },
+}
+
+/// Reads the state before an undo: it must be what our last call left.
+pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
+    let mut facts = Facts::default();
+    if job.contract.probe.is_none() {
+        let why = "there is no probe, so nothing shows whether somebody else changed it since: check it, then resolve with overwrite (send the undo) or accept";
+        return if overwrite {
+            UndoStart::Go { facts, base: None }
+        } else {
+            facts.push(Event::UndoConflict {
+                item: job.item.clone(),
+                found: None,
+                why: why.to_owned(),
+            });
+            UndoStart::Told(facts)
+        };
+    }
+    let taken = job.probe_until(Duration::from_secs(2), |_| true).await;
+    let as_left = taken.valid && job.known.after.is_some() && taken.state.as_ref() == job.known.after.as_deref();
+    let as_before = taken.valid && taken.state.as_ref() == job.known.before.as_deref();
+    if as_before {
+        job.taken(&mut facts, ProbePurpose::AfterUndo, &taken, Some(true));
+        return UndoStart::Told(facts);
+    }
+    job.taken(&mut facts, ProbePurpose::BeforeUndo, &taken, Some(as_left));
+    if taken.valid && (as_left || overwrite) {
+        return UndoStart::Go {
+            facts,
+            base: taken.base,
+        };
+    }
+    let why = match (&taken.problem, taken.valid) {
+        (problem, false) => format!(
+            "the state cannot be read, so the undo is not sent: {}: resolve with retry once it can, or accept",
+            problem.as_deref().unwrap_or("the reading is not valid")
+        ),
+        _ => "somebody else changed it since: resolve with overwrite (send the undo all the same), accept (leave it as it is) or retry".to_owned(),
+    };
+    let sealed = job
+        .contract
+        .probe
+        .as_ref()
+        .is_some_and(|p| job.contracts.of(&p.tool).sealed);
+    let found = taken.state.map(|s| facts.payload(s, sealed));
+    facts.push(Event::UndoConflict {
+        item: job.item.clone(),
+        found,
+        why,
+    });
+    UndoStart::Told(facts)
+}
+
+/// Reads back after an undo: the state must be what it was before the change.
+pub(super) async fn verify_undo(job: ItemJob, call: CallState, overwrite: bool) -> Facts {
+    let before = job.known.before.clone();
+    let within = job.holds_within().max(UNDO_SHOWS_WITHIN);
+    let taken = job.probe_until(within, |t| t.state.as_ref() == before.as_deref()).await;
+    let equal = taken.valid && taken.state.as_ref() == before.as_deref();
+    let mut facts = Facts::default();
+    // Where a person let the undo overwrite somebody else's change, "as before" cannot be asked for exactly.
+    job.taken(
+        &mut facts,
+        ProbePurpose::AfterUndo,
+        &taken,
+        Some(equal || (overwrite && taken.valid)),
+    );
+    let (id, attempt) = (call.id, call.attempt);
+    if !taken.valid {
+        let reason = "the undo was answered, but the state cannot be read back".to_owned();
+        facts.push(Event::CallInDoubt {
+            call: id,
+            attempt,
+            reason,
+        });
+    } else if !equal && !overwrite {
+        let fault = "the undo was answered, but the state is not what it was before".to_owned();
+        facts.push(Event::CallFailed {
+            call: id,
+            attempt,
+            fault,
+            effect: FaultEffect::Unknown,
+            output: None,
+        });
+    }
+    facts
+}
+
+/// What a late reply says of a call in doubt.
+pub(super) fn late(job: &ItemJob, call: &CallState, outcome: &Outcome, in_doubt: bool) -> Facts {
+    let mut facts = Facts::default();
+    let contract = job.contracts.of(&call.tool);
+    let (applied, output, reason) = match outcome {
+        Outcome::Done { output } => match apply::fails(&contract, &job.known, output) {
+            Ok(false) => (Some(true), Some(output), "the answer came late"),
+            _ => (None, Some(output), "the answer came late and reports a failure"),
+        },
+        Outcome::ToolError { output } if contract.error_means == ErrorMeans::NoEffect => (
+            Some(false),
+            Some(output),
+            "the answer came late and is an error that means no effect",
+        ),
+        Outcome::ToolError { output } => (None, Some(output), "the answer came late and is an error"),
+        Outcome::Rejected { .. } => (Some(false), None, "the refusal came late"),
+        _ => return facts,
+    };
+    let output = output.map(|o| facts.payload(o.clone(), contract.sealed));
+    let (id, attempt) = (call.id.clone(), call.attempt);
+    facts.push(Event::LateAnswer {
+        call: id.clone(),
+        attempt,
+        applied,
+        output,
+        reason: reason.to_owned(),
+    });
+    let verdict = match applied {
+        Some(true) => Settlement::Applied,
+        Some(false) => Settlement::NotApplied,
+        None => return facts,
+    };
+    if in_doubt {
+        // An answer ends the call: nothing of it can land any more.
+        let fence = (verdict == Settlement::NotApplied && contract.resend != Resend::Never)
+            .then(|| "the call was answered".to_owned());
+        let by = SettledBy::LateAnswer;
+        facts.push(Event::CallSettled {
+            call: id,
+            verdict,
+            by,
+            evidence: reason.to_owned(),
+            fence,
+        });
+    } else if let Some((settled, _)) = &call.settled
+        && *settled != verdict
+        && matches!(settled, Settlement::Applied | Settlement::NotApplied)
+    {
+        let evidence = format!("{reason}: it says {verdict:?}, but the call was settled as {settled:?}");
+        facts.push(Event::SettlementContradicted {
+            call: id,
+            evidence: evidence.clone(),
+        });
+        facts.push(Event::Stuck {
+            why: evidence,
+            item: Some(job.item.clone()),
+            phase: Some(call.id.phase),
+        });
+    }
+    facts
+}

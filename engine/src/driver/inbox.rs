@@ -1,0 +1,208 @@
+//! Commands of people become entries here, by the intent's owner, in the order in which they were acknowledged.
+
+use super::facts::Facts;
+use super::{DriveError, Driver};
+use crate::ids::Phase;
+use crate::intent::command::{Command, What};
+use crate::intent::event::{Event, SettledBy, Settlement};
+use crate::intent::item::ItemStatus;
+use crate::intent::state::IntentState;
+use crate::target::Target;
+use serde_json::Value;
+
+impl Driver {
+    /// Turns what waits in the inbox into entries; each command is consumed whatever came of it.
+    pub(super) async fn take_commands(&mut self) -> Result<(), DriveError> {
+        for command in self.deps.journal.inbox(self.ledger.id).await? {
+            let mut facts = Facts::default();
+            match events(&self.ledger.state, &command, &mut facts) {
+                Ok(()) => {
+                    self.ledger.consume(command.id.clone());
+                    self.record_command(command, facts).await?;
+                }
+                Err(why) => {
+                    tracing::info!(intent = %self.ledger.id, command = %command.id, "a command came too late: {why}");
+                    self.ledger.consume(command.id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn record_command(&mut self, command: Command, facts: Facts) -> Result<(), DriveError> {
+        let released: Vec<Target> = match &command.what {
+            What::ReleaseLock { target, .. } => Target::parse(target).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        if released.is_empty() {
+            return self.record_by(facts, &command.by).await;
+        }
+        self.ledger.record(facts, &command.by)?;
+        self.ledger
+            .flush(vec![crate::journal::LockChange::Release(released)], None)
+            .await?;
+        self.signals.lock_released.send_modify(|n| *n += 1);
+        Ok(())
+    }
+}
+
+/// Whether a command fits an intent's state, as the API asks before it is synced: an error says why not.
+pub fn fits(state: &IntentState, command: &Command) -> Result<(), String> {
+    events(state, command, &mut Facts::default())
+}
+
+fn events(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(), String> {
+    if let Some((end, reason, _)) = &state.ended {
+        return Err(format!(
+            "the intent has ended: {} ({reason})",
+            super::super::intent::effects::end_name(*end)
+        ));
+    }
+    let by = command.by.clone();
+    match &command.what {
+        What::Apply if state.applied => return Err("it is being applied already".into()),
+        What::Apply => facts.push(Event::ApplyRequested { by }),
+        What::Cancel { .. } if state.back_out.is_some() => return Err("it is being stopped already".into()),
+        What::Cancel { reason } => facts.push(Event::CancelRequested {
+            by,
+            reason: reason.clone(),
+        }),
+        What::Pause { .. } if state.paused.is_some() => return Err("it is paused already".into()),
+        What::Pause { reason } => facts.push(Event::PauseRequested {
+            by,
+            reason: reason.clone(),
+        }),
+        What::Resume if state.paused.is_none() && !state.stuck.contains_key("intent") => {
+            return Err("it is not paused".into());
+        }
+        What::Resume => facts.push(Event::Resumed { by }),
+        What::Approve { .. } | What::Deny { .. } => return decide(state, command, facts),
+        What::Settle { .. } => return settle(state, command, facts),
+        What::Resolve {
+            item,
+            resolution,
+            comment,
+        } => {
+            let known = state.items.get(item).ok_or_else(|| format!("no item {item}"))?;
+            let event = Event::Resolved {
+                item: item.clone(),
+                resolution: *resolution,
+                by,
+                comment: comment.clone(),
+            };
+            if !known.status.needs_a_person() || known.status.after(&event, known.probed).is_none() {
+                return Err(format!(
+                    "{item} is {}: there is nothing to resolve that way",
+                    known.status.api_name()
+                ));
+            }
+            facts.push(event);
+        }
+        What::Input { request, answer } => {
+            let answer = facts.payload(Value::clone(answer), false);
+            facts.push(Event::InputGiven {
+                request: request.clone(),
+                answer,
+                by,
+            });
+        }
+        What::ReleaseLock { target, reason } => {
+            let held = state.locked.iter().find(|t| t.as_str() == target);
+            let held = held.ok_or_else(|| format!("it holds no lock on {target}"))?;
+            if state.stuck.is_empty() {
+                return Err("locks are released by a person only while the intent is stuck".into());
+            }
+            facts.push(Event::TargetsReleased {
+                targets: vec![held.clone()],
+                reason: reason.clone(),
+                by: Some(by),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn decide(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(), String> {
+    let (id, by) = match &command.what {
+        What::Approve { approval, .. } | What::Deny { approval, .. } => (approval, command.by.clone()),
+        _ => return Err("no decision".into()),
+    };
+    let open = state.approval.as_ref().filter(|a| a.id == *id && a.given_by.is_none());
+    let open = open.ok_or_else(|| format!("approval {id} is not open"))?;
+    match &command.what {
+        What::Approve {
+            digest, comment, own, ..
+        } => {
+            if *digest != open.digest {
+                return Err("the digest is not that of what is to be approved".into());
+            }
+            let (approval, digest, comment) = (id.clone(), digest.clone(), comment.clone());
+            facts.push(Event::ApprovalGiven {
+                approval,
+                digest,
+                by,
+                comment,
+                own: *own,
+            });
+        }
+        What::Deny { comment, .. } => {
+            facts.push(Event::ApprovalDenied {
+                approval: id.clone(),
+                by,
+                comment: comment.clone(),
+            });
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn settle(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(), String> {
+    let What::Settle {
+        item,
+        verdict,
+        force,
+        comment,
+    } = &command.what
+    else {
+        return Err("no settlement".into());
+    };
+    let known = state.items.get(item).ok_or_else(|| format!("no item {item}"))?;
+    let phase = match known.status {
+        ItemStatus::InDoubt => Phase::Do,
+        ItemStatus::UndoInDoubt => Phase::Undo,
+        other => return Err(format!("{item} is {}, not in doubt", other.api_name())),
+    };
+    let call = known.call_of(phase).ok_or("nothing was sent")?;
+    let contract = state
+        .contract_of_item(item)
+        .unwrap_or_else(crate::contract::Contract::missing);
+    let since = call
+        .doubt
+        .as_ref()
+        .map_or(call.started_ms, |d| d.since_ms)
+        .max(state.claimed_ms);
+    let certain = since + contract.settle_after().0 as i64;
+    if command.at_ms < certain && !force {
+        let left = (certain - command.at_ms) / 1000 + 1;
+        return Err(format!(
+            "the call could still land for {left} s: wait, or settle with force"
+        ));
+    }
+    let by = SettledBy::Person {
+        by: command.by.clone(),
+        comment: comment.clone(),
+        forced: *force,
+    };
+    let fence = (*verdict == Settlement::NotApplied && contract.resend == crate::contract::Resend::Bound)
+        .then(|| "the contract trusts settle_after".to_owned());
+    let evidence = comment.clone().unwrap_or_else(|| "a person looked".to_owned());
+    facts.push(Event::CallSettled {
+        call: call.id.clone(),
+        verdict: *verdict,
+        by,
+        evidence,
+        fence,
+    });
+    Ok(())
+}

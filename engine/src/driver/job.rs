@@ -1,0 +1,245 @@
+//! One item's calls: what is sent, how an answer is read, how a probe is taken and judged. No state changes here; each
+//! function returns facts for the driver to record.
+
+use super::Deps;
+use super::facts::Facts;
+use crate::contract::apply::{self, Args, Known};
+use crate::contract::{Contract, Contracts, EffectClass};
+use crate::expr::{Bindings, Root};
+use crate::ids::ItemId;
+use crate::intent::event::{Event, ProbePurpose, Reading};
+use crate::ports::RetryQuestion;
+use crate::tool::{Outcome, ToolName, ToolRequest};
+use serde_json::{Map, Value, json};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a read-only call may take when no contract says otherwise.
+const READ_TIMEOUT_MS: u64 = 30_000;
+/// Between two polls of the same thing.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Everything that an item's calls need, taken out of the state when the work starts.
+#[derive(Clone)]
+pub(super) struct ItemJob {
+    pub(super) deps: Arc<Deps>,
+    pub(super) intent: crate::ids::IntentId,
+    pub(super) item: ItemId,
+    pub(super) tool: ToolName,
+    pub(super) contract: Contract,
+    pub(super) contracts: Arc<Contracts>,
+    /// The arguments and what is known around the call so far.
+    pub(super) known: Known,
+}
+
+/// A read-only call's answer, or why there is none.
+pub(super) type ReadAnswer = Result<Value, String>;
+
+/// Calls a read-only tool, repeated as policy says.
+pub(super) async fn read(deps: &Deps, contracts: &Contracts, tool: &ToolName, args: Args, purpose: &str) -> ReadAnswer {
+    let contract = contracts.of(tool);
+    let timeout_ms = contract.timeout.map_or(READ_TIMEOUT_MS, |t| t.0);
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let meta = Map::from_iter([("io.flyball/purpose".to_owned(), json!(purpose))]);
+        let request = ToolRequest {
+            tool: tool.clone(),
+            args: args.clone(),
+            meta,
+            timeout_ms,
+            mutating: false,
+            incarnation: None,
+        };
+        let outcome = deps.executor.call(request).await.outcome;
+        let problem = match &outcome {
+            Outcome::Done { output } => match apply::fails(&contract, &Known::of(args.clone()), output) {
+                Ok(false) => return Ok(output.clone()),
+                Ok(true) => return Err(format!("{tool} reports a failure: {}", brief(output))),
+                Err(why) => return Err(why),
+            },
+            Outcome::ToolError { output } => return Err(format!("{tool} answered with an error: {}", brief(output))),
+            Outcome::Rejected { code, message } => return Err(format!("{tool} was rejected ({code}): {message}")),
+            Outcome::NotSent { reason, .. } => format!("{tool} could not be reached: {reason}"),
+            Outcome::Unknown { reason, .. } => format!("{tool} gave no answer: {reason}"),
+            Outcome::NeedsInput { .. } => return Err(format!("{tool} asks for input, which a read may not")),
+        };
+        let question = RetryQuestion {
+            tool,
+            effect: EffectClass::Read,
+            outcome: &outcome,
+            attempts,
+        };
+        match deps.policy.retry(&question) {
+            Some(granted) => deps.clock.sleep(granted.after).await,
+            None => return Err(problem),
+        }
+    }
+}
+
+/// An output in one line, for messages.
+pub(super) fn brief(output: &Value) -> String {
+    let text = match output.get("text").and_then(Value::as_str) {
+        Some(text) => text.to_owned(),
+        None => output.to_string(),
+    };
+    let line = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    match line.char_indices().nth(300) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
+/// A probe's reading with the values behind it.
+pub(super) type Taken = apply::Judged;
+
+impl ItemJob {
+    /// Takes the probe once and judges it.
+    pub(super) async fn probe(&self) -> Taken {
+        let Some(probe) = &self.contract.probe else {
+            return Taken {
+                problem: Some("the contract has no probe".into()),
+                ..Taken::default()
+            };
+        };
+        let args = match apply::probe_args(&self.contract, &self.known.args) {
+            Some(Ok(args)) => args,
+            Some(Err(why)) => {
+                return Taken {
+                    problem: Some(why),
+                    ..Taken::default()
+                };
+            }
+            None => return Taken::default(),
+        };
+        match read(&self.deps, &self.contracts, &probe.tool, args, "probe").await {
+            Ok(output) => apply::judge_reading(&self.contract, &self.known, &output),
+            Err(problem) => Taken {
+                problem: Some(problem),
+                ..Taken::default()
+            },
+        }
+    }
+
+    /// Takes the probe until `good` says so or `within` has passed; the last reading either way.
+    pub(super) async fn probe_until(&self, within: Duration, good: impl Fn(&Taken) -> bool) -> Taken {
+        let until = self.deps.clock.now_ms() + within.as_millis() as i64;
+        loop {
+            let taken = self.probe().await;
+            if (taken.valid && good(&taken)) || self.deps.clock.now_ms() >= until {
+                return taken;
+            }
+            self.deps.clock.sleep(POLL).await;
+        }
+    }
+
+    /// How long the contract allows for a change to show.
+    pub(super) fn holds_within(&self) -> Duration {
+        self.contract
+            .holds_within
+            .map_or(Duration::ZERO, crate::span::Span::duration)
+    }
+
+    /// The fact that a probe was taken. `equal`: compared with the state that the purpose asks for.
+    pub(super) fn taken(&self, facts: &mut Facts, purpose: ProbePurpose, taken: &Taken, equal: Option<bool>) {
+        let sealed = self
+            .contract
+            .probe
+            .as_ref()
+            .is_some_and(|p| self.contracts.of(&p.tool).sealed);
+        let state = taken.state.clone().map(|s| facts.payload(s, sealed));
+        let reading = Reading {
+            valid: taken.valid,
+            state,
+            base: taken.base.clone(),
+            holds: taken.holds,
+            equal,
+            problem: taken.problem.clone(),
+        };
+        facts.push(Event::ProbeTaken {
+            item: self.item.clone(),
+            purpose,
+            reading,
+        });
+    }
+}
+
+/// An expectation of a read-only step, a gate or a check.
+#[derive(Clone)]
+pub(super) struct Expectation {
+    pub(super) expr: Option<crate::expr::Expr>,
+    pub(super) within: Duration,
+    pub(super) hold_for: Duration,
+    pub(super) scope: Bindings,
+}
+
+/// How polling ended.
+pub(super) struct Polled {
+    /// `Ok(true)`: it held, for as long as asked. `Err`: no answer could be had.
+    pub(super) held: Result<bool, String>,
+    pub(super) output: Option<Value>,
+    pub(super) polls: u32,
+    pub(super) problem: Option<String>,
+}
+
+/// Reads until the expectation holds (and stays so), or time is up. Unreadable is not missed.
+pub(super) async fn poll(
+    deps: &Deps,
+    contracts: &Contracts,
+    tool: &ToolName,
+    args: Args,
+    expect: &Expectation,
+) -> Polled {
+    let until = deps.clock.now_ms() + expect.within.as_millis() as i64;
+    let mut since: Option<i64> = None;
+    let mut polled = Polled {
+        held: Ok(false),
+        output: None,
+        polls: 0,
+        problem: None,
+    };
+    loop {
+        polled.polls += 1;
+        let now = match read(deps, contracts, tool, args.clone(), "check").await {
+            Err(problem) => {
+                polled.held = Err(problem.clone());
+                polled.problem = Some(problem);
+                since = None;
+                deps.clock.now_ms()
+            }
+            Ok(output) => {
+                let held = expect.judge(&output);
+                polled.problem = held.as_ref().err().cloned();
+                let held = held.unwrap_or(false);
+                polled.output = Some(output);
+                polled.held = Ok(held);
+                let now = deps.clock.now_ms();
+                since = held.then(|| since.unwrap_or(now));
+                now
+            }
+        };
+        let stayed = since.is_some_and(|s| now - s >= expect.hold_for.as_millis() as i64);
+        if stayed {
+            return polled;
+        }
+        // Time that the state must stay good counts on top of the time it may take to become so.
+        if since.is_none() && now >= until {
+            return polled;
+        }
+        deps.clock.sleep(POLL).await;
+    }
+}
+
+impl Expectation {
+    fn judge(&self, output: &Value) -> Result<bool, String> {
+        let Some(expr) = &self.expr else { return Ok(true) };
+        expr.eval_bool(&self.scope.clone().with(Root::Output, output.clone()))
+            .map_err(|e| e.to_string())
+    }
+}

@@ -1,0 +1,277 @@
+//! One intent's driver: asks the state what is due, makes each decision durable, then does it. The only writer of the
+//! intent's journal. It reads like the sentence "load, then: due? record, do, record".
+
+mod act;
+mod checks;
+mod facts;
+mod inbox;
+pub use inbox::fits as inbox_fits;
+mod job;
+mod judge;
+pub(crate) mod ledger;
+mod look;
+mod planning;
+mod work;
+
+use crate::actor::Actor;
+use crate::contract::Contracts;
+use crate::ids::IntentId;
+use crate::intent::effects::Work;
+use crate::intent::event::Event;
+use crate::intent::state::{IllegalEvent, IntentState};
+use crate::journal::{Head, Journal, LockChange, verify_chain};
+use crate::plan::check::Limits;
+use crate::ports::{Clock, Planner, Policy, ToolExecutor};
+use facts::{Facts, Seen};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use ledger::Ledger;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use work::{Report, Told};
+
+/// How long a fact that nothing depends on may wait for a commit to ride with.
+const RIDE_MS: i64 = 20;
+/// How many entries are read at once when an intent is loaded.
+const PAGE: usize = 1000;
+
+/// What the engine needs of the world.
+pub struct Deps {
+    pub journal: Arc<dyn Journal>,
+    pub executor: Arc<dyn ToolExecutor>,
+    pub planner: Arc<dyn Planner>,
+    pub policy: Arc<dyn Policy>,
+    pub clock: Arc<dyn Clock>,
+    pub contracts: Arc<Contracts>,
+    pub limits: Limits,
+    /// What the `Claimed` entry names: version and commit.
+    pub build: String,
+}
+
+/// Why a driver gave up its intent. The intent itself is as its journal says.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    #[error(transparent)]
+    Journal(#[from] crate::journal::Error),
+    #[error(transparent)]
+    Illegal(#[from] IllegalEvent),
+}
+
+/// What a supervisor says to all its drivers.
+#[derive(Clone)]
+pub(crate) struct Signals {
+    /// Some lock was released.
+    pub(crate) locks: watch::Receiver<u64>,
+    pub(crate) lock_released: Arc<watch::Sender<u64>>,
+    /// Why nothing that changes the world may be sent, if so.
+    pub(crate) halted: watch::Receiver<Option<String>>,
+    /// Whether to stop: nothing new is sent, what is out is waited for.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Drives one intent to its end, or until told to stop.
+pub(crate) struct Driver {
+    deps: Arc<Deps>,
+    ledger: Ledger,
+    signals: Signals,
+    epoch: u64,
+    in_flight: FuturesUnordered<BoxFuture<'static, Report>>,
+    started: BTreeSet<Work>,
+    /// Another intent holds a target: try again when some lock is released.
+    lock_blocked: bool,
+}
+
+/// Loads an intent's state: all its entries through the one fold.
+pub(crate) async fn load(journal: &dyn Journal, id: IntentId) -> Result<(IntentState, Head, Seen), DriveError> {
+    let mut seen = Seen::default();
+    let mut state: Option<IntentState> = None;
+    let mut head = Head::empty();
+    loop {
+        let page = journal.read(id, head.seq, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        head = verify_chain(id, &head, &page)?;
+        for stored in page {
+            if let Event::PlanAccepted { plan, contracts, .. } = &stored.entry.event {
+                for digest in [plan, contracts].into_iter().filter_map(|p| p.blob()) {
+                    if let Some(bytes) = journal.blob(id, digest).await? {
+                        seen.insert(digest.clone(), bytes);
+                    }
+                }
+            }
+            match &mut state {
+                None => state = Some(IntentState::begin(id, &stored.entry)?),
+                Some(state) => state.apply(&stored.entry, &seen)?,
+            }
+        }
+    }
+    let state = state.ok_or(crate::journal::Error::NoSuchIntent(id))?;
+    Ok((state, head, seen))
+}
+
+impl Driver {
+    /// Takes an intent over: from here on every former owner is fenced.
+    pub(crate) async fn claim(deps: Arc<Deps>, signals: Signals, id: IntentId) -> Result<Self, DriveError> {
+        let epoch = deps.journal.claim(id).await?;
+        let (state, head, seen) = load(deps.journal.as_ref(), id).await?;
+        let mut ledger = Ledger::new(deps.clone(), state, head, epoch, seen);
+        let build = deps.build.clone();
+        ledger.record(Facts::of(Event::Claimed { epoch, build }), &Actor::engine())?;
+        let (in_flight, started) = (FuturesUnordered::new(), BTreeSet::new());
+        Ok(Self {
+            deps,
+            ledger,
+            signals,
+            epoch,
+            in_flight,
+            started,
+            lock_blocked: false,
+        })
+    }
+
+    /// Drives until the intent has ended or the supervisor stops.
+    pub(crate) async fn run(mut self) -> Result<IntentState, DriveError> {
+        let mut inbox = self.deps.journal.watch(self.ledger.id);
+        loop {
+            inbox.mark_unchanged();
+            self.take_commands().await?;
+            while self.step().await? {}
+            if self.ledger.state.ended.is_some() || self.may_stop() {
+                self.ledger.flush(Vec::new(), None).await?;
+                return Ok(self.ledger.state);
+            }
+            self.wait(&mut inbox).await?;
+        }
+    }
+
+    fn may_stop(&self) -> bool {
+        *self.signals.stopping.borrow() && !self.started.iter().any(Work::mutates)
+    }
+
+    /// One round: record what follows from the state, start what is due. True: the state changed.
+    async fn step(&mut self) -> Result<bool, DriveError> {
+        let due = self.ledger.state.due(self.deps.clock.now_ms());
+        if !due.record.is_empty() {
+            for event in due.record {
+                self.record(Facts::of(event)).await?;
+                if self.ledger.state.ended.is_some() {
+                    break;
+                }
+            }
+            return Ok(true);
+        }
+        let mut changed = false;
+        for work in due.work {
+            if !self.started.contains(&work) {
+                changed |= self.begin(work).await?;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Records facts; durable on return if one of them must be.
+    async fn record(&mut self, facts: Facts) -> Result<(), DriveError> {
+        self.record_by(facts, &Actor::engine()).await
+    }
+
+    async fn record_by(&mut self, mut facts: Facts, actor: &Actor) -> Result<(), DriveError> {
+        let ends = facts.events.iter().any(|e| matches!(e, Event::IntentEnded { .. }));
+        let mut locks = Vec::new();
+        let held = self.ledger.state.locked.clone();
+        let released = facts.events.iter().any(|e| matches!(e, Event::PlanStale { .. }));
+        if (ends || released) && !held.is_empty() {
+            let reason = if ends { "the intent ends" } else { "the plan is stale" };
+            let release = Event::TargetsReleased {
+                targets: held.clone(),
+                reason: reason.into(),
+                by: None,
+            };
+            facts.events.insert(facts.events.len() - usize::from(ends), release);
+            locks.push(LockChange::Release(held));
+        }
+        let sync = facts.events.iter().any(|e| self.ledger.must_sync(e));
+        self.ledger.record(facts, actor)?;
+        if sync {
+            let wake = self.ledger.state.due(self.deps.clock.now_ms()).wake_ms;
+            let frees = !locks.is_empty();
+            self.ledger.flush(locks, wake).await?;
+            if frees {
+                self.signals.lock_released.send_modify(|n| *n += 1);
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self, inbox: &mut watch::Receiver<u64>) -> Result<(), DriveError> {
+        let now = self.deps.clock.now_ms();
+        let due = self.ledger.state.due(now);
+        if self.in_flight.is_empty() {
+            // Nothing will come soon that these facts could ride with.
+            self.ledger.flush(Vec::new(), due.wake_ms).await?;
+        }
+        let ride = self.ledger.pending_since.map(|since| (since + RIDE_MS - now).max(0));
+        let wake = due.wake_ms.map(|at| (at - now).max(0));
+        let sleep = match (ride, wake) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let clock = self.deps.clock.clone();
+        let timer = async move {
+            match sleep {
+                Some(ms) => clock.sleep(Duration::from_millis(ms as u64)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(report) = self.in_flight.next(), if !self.in_flight.is_empty() => self.hear(report).await?,
+            () = timer => {
+                if self.ledger.has_pending() {
+                    self.ledger.flush(Vec::new(), due.wake_ms).await?;
+                }
+            }
+            _ = inbox.changed() => {}
+            _ = self.signals.locks.changed() => self.lock_blocked = false,
+            _ = self.signals.halted.changed() => {}
+            _ = self.signals.stopping.changed() => {}
+        }
+        Ok(())
+    }
+
+    /// Takes in what a piece of work has to tell.
+    async fn hear(&mut self, report: Report) -> Result<(), DriveError> {
+        let Report { work, look, told } = report;
+        match told {
+            Told::Late { call, outcome } => return self.hear_late(call, outcome).await,
+            Told::Sent { facts, late } => {
+                self.started.remove(&work);
+                self.watch_late(&work, late);
+                return self.record(facts).await;
+            }
+            told => {
+                // What was read for a plan that has gone stale, or for an intent that went another way, is dropped.
+                let wanted = look == self.ledger.state.looks && self.is_due(&work);
+                if !wanted {
+                    self.started.remove(&work);
+                    return Ok(());
+                }
+                match told {
+                    Told::Ready { facts, dispatch } => self.dispatch(work, facts, *dispatch).await?,
+                    Told::Facts(facts) => {
+                        self.started.remove(&work);
+                        self.record(facts).await?;
+                    }
+                    Told::Late { .. } | Told::Sent { .. } => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_due(&self, work: &Work) -> bool {
+        self.ledger.state.due(self.deps.clock.now_ms()).work.contains(work)
+    }
+}

@@ -1,0 +1,545 @@
+//! Starting what is due: takes what a piece of work needs out of the state, so that it can run beside the driver.
+
+use super::act::{self, Dispatch, UndoStart};
+use super::facts::Facts;
+use super::job::ItemJob;
+use super::{Deps, DriveError, Driver, checks, judge, look, planning};
+use crate::contract::apply::Known;
+use crate::contract::{Contract, Contracts};
+use crate::expr::Bindings;
+use crate::ids::{CallId, ItemId, Phase, StepId};
+use crate::intent::effects::Work;
+use crate::intent::event::{Event, FaultEffect, WayBack};
+use crate::intent::item::{CallState, ItemState};
+use crate::payload::Payload;
+use crate::plan::{Step, StepFacts};
+use crate::tool::Outcome;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// How long a call may wait between being recorded and being sent.
+const SEND_WITHIN_MS: i64 = 5_000;
+
+/// What a piece of work has to tell.
+pub(super) enum Told {
+    Facts(Facts),
+    /// A call is ready: to be recorded, then sent.
+    Ready {
+        facts: Facts,
+        dispatch: Box<Dispatch>,
+    },
+    Sent {
+        facts: Facts,
+        late: Option<oneshot::Receiver<Outcome>>,
+    },
+    Late {
+        call: CallId,
+        outcome: Option<Outcome>,
+    },
+}
+
+pub(super) struct Report {
+    pub(super) work: Work,
+    /// The look that it was started in.
+    pub(super) look: u32,
+    pub(super) told: Told,
+}
+
+impl Driver {
+    /// Starts a piece of work. True: it was done on the spot and the state changed.
+    pub(super) async fn begin(&mut self, work: Work) -> Result<bool, DriveError> {
+        let stopping = *self.signals.stopping.borrow();
+        let halted = self.signals.halted.borrow().is_some();
+        if work.mutates() && (stopping || halted) {
+            return Ok(false);
+        }
+        match &work {
+            Work::Lock => return self.lock().await,
+            Work::RequestApproval => {
+                let facts = judge::request_approval(&self.deps, &self.ledger.state);
+                self.record(facts).await?;
+                return Ok(true);
+            }
+            Work::Expand { step } => {
+                let facts = self.expand(step).await?;
+                self.record(facts).await?;
+                return Ok(true);
+            }
+            _ => {}
+        }
+        let future = self.prepare(&work).await?;
+        self.spawn(work, future);
+        Ok(false)
+    }
+
+    fn spawn(&mut self, work: Work, told: impl Future<Output = Told> + Send + 'static) {
+        let look = self.ledger.state.looks;
+        self.started.insert(work.clone());
+        self.in_flight.push(Box::pin(async move {
+            Report {
+                work,
+                look,
+                told: told.await,
+            }
+        }));
+    }
+
+    async fn prepare(&mut self, work: &Work) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
+        let state = &self.ledger.state;
+        Ok(match work {
+            Work::Plan { revision } => {
+                let (deps, request, revision) = (self.deps.clone(), state.request.clone(), *revision);
+                Box::pin(async move { Told::Facts(planning::plan(&deps, &request, revision).await) })
+            }
+            Work::Judge => {
+                let proposal = self.proposal().await?;
+                let deps = self.deps.clone();
+                Box::pin(async move { Told::Facts(judge::judge(&deps, proposal)) })
+            }
+            Work::Check { check, purpose } => {
+                let job = self.check_job(check, *purpose).await?;
+                Box::pin(async move { Told::Facts(checks::take(job).await) })
+            }
+            Work::Read { item } => {
+                let job = self.read_job(item).await?;
+                Box::pin(async move { Told::Facts(checks::read_step(job).await) })
+            }
+            Work::Look { item } => {
+                let job = self.item_job(item).await?;
+                let call = self.ledger.state.next_call(item, Phase::Do);
+                let first = item.index.unwrap_or(0) == 0;
+                Box::pin(async move { Told::Facts(look::look(job, call, first).await) })
+            }
+            Work::Confirm { item } => {
+                let job = self.item_job(item).await?;
+                let item = item.clone();
+                let approved = job.known.before.as_deref().cloned();
+                Box::pin(async move {
+                    let (mut facts, equal) = act::confirm(job, approved).await;
+                    if !equal {
+                        let why = "the network is not as it was when the plan was looked at".to_owned();
+                        facts.push(Event::PlanStale { items: vec![item], why });
+                    }
+                    Told::Facts(facts)
+                })
+            }
+            Work::Send { item } => self.prepare_send(item).await?,
+            Work::Undo { item } => self.prepare_undo(item).await?,
+            Work::Verify { item } | Work::VerifyUndo { item } | Work::Settle { item } => {
+                self.prepare_reading(work, item).await?
+            }
+            Work::Expand { .. } | Work::Lock | Work::RequestApproval => unreachable!("done on the spot"),
+        })
+    }
+
+    async fn prepare_reading(
+        &mut self,
+        work: &Work,
+        item: &ItemId,
+    ) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
+        let job = self.item_job(item).await?;
+        let state = self.item(item);
+        let overwrite = state.overwrite;
+        let call = state.open_call().cloned();
+        let Some(call) = call else {
+            return Ok(Box::pin(async { Told::Facts(Facts::default()) }));
+        };
+        Ok(match work {
+            Work::Verify { .. } => Box::pin(async move { Told::Facts(act::verify(job, call).await) }),
+            Work::VerifyUndo { .. } => {
+                Box::pin(async move { Told::Facts(act::verify_undo(job, call, overwrite).await) })
+            }
+            _ => Box::pin(async move {
+                let dead = match &call.incarnation {
+                    Some(life) => job.deps.executor.is_dead(call.tool.server(), life).await,
+                    None => false,
+                };
+                Told::Facts(act::settle(job, call, dead).await)
+            }),
+        })
+    }
+
+    async fn prepare_send(&mut self, item: &ItemId) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
+        let call = self.ledger.state.next_call(item, Phase::Do);
+        let attempt = self.next_attempt(item, &call);
+        let job = match self.sendable_job(item).await? {
+            Ok(job) => job,
+            Err(fault) => return Ok(Box::pin(async move { Told::Facts(unsendable(call, attempt, fault)) })),
+        };
+        let expect_base = self.expected_base(item);
+        let (tool, args) = (job.tool.clone(), job.known.args.clone());
+        let timeout = self.step_of(item).and_then(|(s, _)| s.timeout);
+        let timeout_ms = timeout.map_or(job.contract.timeout().0, |t| t.0.min(job.contract.timeout().0));
+        Ok(Box::pin(ready(
+            job,
+            call,
+            attempt,
+            tool,
+            args,
+            expect_base,
+            timeout_ms,
+            self.epoch,
+        )))
+    }
+
+    async fn prepare_undo(&mut self, item: &ItemId) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
+        let job = self.item_job(item).await?;
+        let call = self.ledger.state.next_call(item, Phase::Undo);
+        let attempt = self.next_attempt(item, &call);
+        let state = self.item(item);
+        let overwrite = state.overwrite;
+        let undo = match state.way_back.clone() {
+            Some(WayBack::Call(undo)) => undo,
+            Some(WayBack::Irreversible { why }) => return Ok(irreversible(item, &why)),
+            None => return Ok(irreversible(item, "no way back was found at the look")),
+        };
+        let args = match self.value(&undo.args).await? {
+            Some(Value::Object(args)) => args,
+            _ => return Ok(irreversible(item, "the arguments of the undo are gone (shredded)")),
+        };
+        let epoch = self.epoch;
+        Ok(Box::pin(async move {
+            match act::before_undo(&job, overwrite).await {
+                UndoStart::Told(facts) => Told::Facts(facts),
+                UndoStart::Go { facts, base } => {
+                    let timeout_ms = job.contracts.of(&undo.tool).timeout().0;
+                    match ready(job, call, attempt, undo.tool, args, base, timeout_ms, epoch).await {
+                        Told::Ready { dispatch, .. } => Told::Ready { facts, dispatch },
+                        told => told,
+                    }
+                }
+            }
+        }))
+    }
+
+    /// Records the start of a call, durably, and then sends it.
+    pub(super) async fn dispatch(
+        &mut self,
+        work: Work,
+        mut facts: Facts,
+        dispatch: Dispatch,
+    ) -> Result<(), DriveError> {
+        let blocked = *self.signals.stopping.borrow() || self.signals.halted.borrow().is_some();
+        if blocked {
+            self.started.remove(&work);
+            return Ok(());
+        }
+        let sealed = dispatch.call.phase == Phase::Undo
+            && matches!(self.item(&dispatch.call.item).way_back, Some(WayBack::Call(ref u)) if matches!(u.args, Payload::Sealed { .. }));
+        dispatch.started(&mut facts, sealed);
+        self.record(facts).await?;
+        self.spawn(work, async move {
+            let (facts, late) = dispatch.send().await;
+            Told::Sent { facts, late }
+        });
+        Ok(())
+    }
+
+    /// Waits in the background for the reply of a call that was given up.
+    pub(super) fn watch_late(&mut self, work: &Work, late: Option<oneshot::Receiver<Outcome>>) {
+        let (Work::Send { item } | Work::Undo { item }) = work else {
+            return;
+        };
+        let phase = if matches!(work, Work::Undo { .. }) {
+            Phase::Undo
+        } else {
+            Phase::Do
+        };
+        let Some(call) = self.item(item).call_of(phase).map(|c| c.id.clone()) else {
+            return;
+        };
+        let Some(late) = late else { return };
+        let (look, work) = (self.ledger.state.looks, work.clone());
+        self.in_flight.push(Box::pin(async move {
+            let outcome = late.await.ok();
+            Report {
+                work,
+                look,
+                told: Told::Late { call, outcome },
+            }
+        }));
+    }
+
+    pub(super) async fn hear_late(&mut self, call: CallId, outcome: Option<Outcome>) -> Result<(), DriveError> {
+        let Some(outcome) = outcome else { return Ok(()) };
+        let job = self.item_job(&call.item).await?;
+        let item = self.item(&call.item);
+        let Some(state) = item.call_of(call.phase).filter(|c| c.id == call).cloned() else {
+            return Ok(());
+        };
+        let in_doubt = item.open_call().is_some_and(|c| c.id == call && c.doubt.is_some());
+        let facts = act::late(&job, &state, &outcome, in_doubt);
+        self.record(facts).await
+    }
+
+    async fn lock(&mut self) -> Result<bool, DriveError> {
+        if self.lock_blocked {
+            return Ok(false);
+        }
+        let targets = super::ledger::targets(&self.ledger.state);
+        let Some(lock) = self.ledger.lock(targets.clone()).await? else {
+            return Ok(true);
+        };
+        self.lock_blocked = true;
+        let holders = vec![format!("{} is held by intent {}", lock.target, lock.intent)];
+        let waiting = Some((targets.clone(), holders.clone()));
+        if self.ledger.state.waiting_for != waiting {
+            self.record(Facts::of(Event::TargetsWaiting { targets, holders }))
+                .await?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    async fn expand(&mut self, step: &StepId) -> Result<Facts, DriveError> {
+        let (definition, facts, contracts) = {
+            let accepted = self
+                .ledger
+                .state
+                .accepted
+                .as_ref()
+                .expect("only an accepted plan has steps");
+            let (step, facts) = accepted.plan.step(step).expect("due names steps of the plan");
+            (step.clone(), facts.clone(), accepted.contracts.clone())
+        };
+        let scope = self.scope(&facts.binds).await?;
+        Ok(match look::expand(&definition, &facts, &contracts, &scope) {
+            Ok(facts) => facts,
+            Err(why) => Facts::of(Event::PlanRefused {
+                revision: self.ledger.state.revision,
+                faults: vec![crate::fault::Fault::new(
+                    format!("/plan/steps/{step}"),
+                    "plan.expand",
+                    why.clone(),
+                )],
+                reason: format!("step {step} cannot be expanded: {why}"),
+                final_: true,
+            }),
+        })
+    }
+
+    /// What the steps named have given, and the plan's parameters and alarm.
+    pub(super) async fn scope(&mut self, steps: &[StepId]) -> Result<Bindings, DriveError> {
+        let accepted = self.ledger.state.accepted.clone().expect("only an accepted plan binds");
+        let mut scope = Bindings::new();
+        scope.set(crate::expr::Root::Params, accepted.plan.params.clone());
+        scope.set(crate::expr::Root::Alarm, accepted.plan.alarm.clone());
+        for id in steps {
+            let Some((step, _)) = accepted.plan.step(id) else {
+                continue;
+            };
+            let payloads: Vec<Option<Payload>> =
+                self.ledger.state.items_of(id).map(|(_, i)| i.output.clone()).collect();
+            let mut outputs = Vec::with_capacity(payloads.len());
+            for payload in payloads.into_iter().flatten() {
+                outputs.extend(self.value(&payload).await?.map(Arc::new));
+            }
+            match (step.for_each.is_some(), outputs.pop()) {
+                (true, last) => scope.for_each_step(id, outputs.into_iter().chain(last).collect()),
+                (false, Some(output)) => scope.step(id, output),
+                (false, None) => {}
+            }
+        }
+        Ok(scope)
+    }
+
+    /// A payload's value. None: its blob is gone.
+    pub(super) async fn value(&mut self, payload: &Payload) -> Result<Option<Value>, DriveError> {
+        let Some(digest) = payload.blob() else {
+            return Ok(payload.value(None));
+        };
+        if self.ledger.seen.get(digest).is_none()
+            && let Some(bytes) = self.deps.journal.blob(self.ledger.id, digest).await?
+        {
+            self.ledger.seen.insert(digest.clone(), bytes);
+        }
+        let bytes = self.ledger.seen.get(digest);
+        Ok(payload.value(bytes.as_deref().map(Vec::as_slice)))
+    }
+
+    async fn optional(&mut self, payload: Option<Payload>) -> Result<Option<Arc<Value>>, DriveError> {
+        Ok(match payload {
+            Some(payload) => self.value(&payload).await?.map(Arc::new),
+            None => None,
+        })
+    }
+
+    pub(super) fn item(&self, id: &ItemId) -> &ItemState {
+        self.ledger.state.items.get(id).expect("due names items of the state")
+    }
+
+    pub(super) fn step_of(&self, id: &ItemId) -> Option<(&Step, &StepFacts)> {
+        self.ledger.state.accepted.as_ref()?.plan.step(&id.step)
+    }
+
+    /// What an item's calls need.
+    pub(super) async fn item_job(&mut self, id: &ItemId) -> Result<ItemJob, DriveError> {
+        let accepted = self
+            .ledger
+            .state
+            .accepted
+            .clone()
+            .expect("only an accepted plan has items");
+        let (step, _) = accepted.plan.step(&id.step).expect("an item's step is in the plan");
+        let (contracts, tool): (Arc<Contracts>, _) = (accepted.contracts.clone(), step.tool.clone());
+        let contract: Contract = contracts.of(&tool);
+        let state = self.item(id).clone();
+        let args = match &state.expanded.args {
+            Some(payload) => self.value(payload).await?,
+            None => None,
+        };
+        let args = match args {
+            Some(Value::Object(args)) => args,
+            _ => Map::new(),
+        };
+        let before = self.optional(state.before.and_then(|r| r.state)).await?;
+        let after = self.optional(state.after.and_then(|r| r.state)).await?;
+        let preview = self.optional(state.preview).await?;
+        let known = Known {
+            args,
+            output: None,
+            before,
+            after,
+            preview,
+        };
+        let (deps, intent): (Arc<Deps>, _) = (self.deps.clone(), self.ledger.id);
+        Ok(ItemJob {
+            deps,
+            intent,
+            item: id.clone(),
+            tool,
+            contract,
+            contracts,
+            known,
+        })
+    }
+
+    /// The job with all arguments resolved and valid, or why it cannot be sent.
+    async fn sendable_job(&mut self, id: &ItemId) -> Result<Result<ItemJob, String>, DriveError> {
+        let mut job = self.item_job(id).await?;
+        if self.item(id).expanded.args.is_none() {
+            let (step, facts) = self
+                .step_of(id)
+                .map(|(s, f)| (s.clone(), f.clone()))
+                .expect("an item's step is in the plan");
+            let scope = self.scope(&facts.binds).await?;
+            let element = self.optional(self.item(id).expanded.element.clone()).await?;
+            let (scope, names) = look::item_scope(&scope, id.index, element.map(|e| (*e).clone()));
+            match crate::binding::resolve(&step.args, names, &scope) {
+                Ok(Value::Object(args)) => job.known.args = args,
+                Ok(_) => return Ok(Err("its arguments are no object".to_owned())),
+                Err(e) => return Ok(Err(format!("its arguments cannot be resolved: {e}"))),
+            }
+            let targets = crate::contract::apply::targets(&job.tool, &job.contract, &job.known.args);
+            if targets.as_deref() != Ok(self.item(id).expanded.targets.as_slice()) {
+                return Ok(Err("its targets are not those that were looked at".to_owned()));
+            }
+        }
+        if let Some(why) = crate::contract::apply::refused(&job.contract, &job.known.args) {
+            return Ok(Err(why));
+        }
+        let catalogue = self.deps.executor.catalogue();
+        let Some(tool) = catalogue.get(&job.tool) else {
+            return Ok(Err(format!("{} is not there any more", job.tool)));
+        };
+        let faults = crate::plan::schema::validate(&tool.spec.input_schema, &Value::Object(job.known.args.clone()));
+        match faults.first() {
+            Some(fault) => Ok(Err(format!("its arguments do not fit the tool: {fault}"))),
+            None => Ok(Ok(job)),
+        }
+    }
+
+    /// The base that a writing tool must find: that of the approved preview, or the one read after an earlier call of this
+    /// intent on the same device.
+    fn expected_base(&self, id: &ItemId) -> Option<String> {
+        let item = self.item(id);
+        let devices: Vec<&str> = item.expanded.targets.iter().filter_map(|t| t.device()).collect();
+        let earlier = self.ledger.state.items.iter().filter(|(other, o)| {
+            *other != id
+                && o.sent_at.is_some()
+                && o.expanded
+                    .targets
+                    .iter()
+                    .any(|t| t.device().is_some_and(|d| devices.contains(&d)))
+        });
+        let latest = earlier.max_by_key(|(_, o)| o.sent_at);
+        match latest {
+            Some((_, other)) => other.after.as_ref().and_then(|r| r.base.clone()),
+            None => item.preview_base.clone(),
+        }
+    }
+
+    fn next_attempt(&self, item: &ItemId, call: &CallId) -> u32 {
+        self.item(item)
+            .call_of(call.phase)
+            .filter(|c: &&CallState| c.id == *call)
+            .map_or(1, |c| c.attempt + 1)
+    }
+}
+
+fn irreversible(item: &ItemId, why: &str) -> futures::future::BoxFuture<'static, Told> {
+    let why = format!("it cannot be taken back: {why}: put it right by hand, then resolve with accept");
+    let facts = Facts::of(Event::UndoConflict {
+        item: item.clone(),
+        found: None,
+        why,
+    });
+    Box::pin(async move { Told::Facts(facts) })
+}
+
+fn unsendable(call: CallId, attempt: u32, fault: String) -> Facts {
+    Facts::of(Event::CallFailed {
+        call,
+        attempt,
+        fault,
+        effect: FaultEffect::None,
+        output: None,
+    })
+}
+
+/// Makes sure that the server is there, and names the life of it that the call goes to.
+#[allow(clippy::too_many_arguments)] // each is a different thing that the entry must name
+async fn ready(
+    job: ItemJob,
+    call: CallId,
+    attempt: u32,
+    tool: crate::tool::ToolName,
+    args: Map<String, Value>,
+    expect_base: Option<String>,
+    timeout_ms: u64,
+    epoch: u64,
+) -> Told {
+    match job.deps.executor.ready(tool.server()).await {
+        Ok(incarnation) => {
+            let now = job.deps.clock.now_ms();
+            let (send_by_ms, deadline_ms) = (now + SEND_WITHIN_MS, now + timeout_ms as i64);
+            let dispatch = Dispatch {
+                job,
+                call,
+                attempt,
+                tool,
+                args,
+                incarnation,
+                expect_base,
+                send_by_ms,
+                deadline_ms,
+                timeout_ms,
+                epoch,
+            };
+            Told::Ready {
+                facts: Facts::default(),
+                dispatch: Box::new(dispatch),
+            }
+        }
+        Err(outcome) => {
+            let why = match outcome {
+                Outcome::NotSent { reason, .. } | Outcome::Unknown { reason, .. } => reason,
+                Outcome::Rejected { message, .. } => message,
+                _ => "it does not answer".to_owned(),
+            };
+            let fault = format!("server {:?} cannot be had: {why}", tool.server());
+            Told::Facts(unsendable(call, attempt, fault))
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a person may do to an intent. A command is synced into the intent's inbox before it is acknowledged, and turned
+//! into entries by the intent's owner.
+
+use crate::actor::Actor;
+use crate::canonical::Digest;
+use crate::ids::ItemId;
+use crate::intent::event::{Resolution, Settlement};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A command with the id that makes sending it twice harmless.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    pub id: String,
+    pub by: Actor,
+    pub at_ms: i64,
+    pub what: What,
+}
+
+/// What is asked of the intent's owner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    Apply,
+    Cancel {
+        reason: Option<String>,
+    },
+    Pause {
+        reason: Option<String>,
+    },
+    Resume,
+    Approve {
+        approval: String,
+        digest: Digest,
+        comment: Option<String>,
+        own: bool,
+    },
+    Deny {
+        approval: String,
+        comment: Option<String>,
+    },
+    Settle {
+        item: ItemId,
+        verdict: Settlement,
+        force: bool,
+        comment: Option<String>,
+    },
+    Resolve {
+        item: ItemId,
+        resolution: Resolution,
+        comment: Option<String>,
+    },
+    Input {
+        request: String,
+        answer: Value,
+    },
+    ReleaseLock {
+        target: String,
+        reason: String,
+    },
+}

@@ -1,0 +1,403 @@
+//! What should be in flight now, from the state alone: a restart yields the same list, so there is no recovery path
+//! beside the normal one. Pure.
+
+mod act;
+mod look;
+mod rollback;
+
+use super::item::{ItemState, ItemStatus};
+use super::state::IntentState;
+use crate::contract::EffectClass;
+use crate::ids::{CallId, ItemId, Phase, StepId};
+use crate::intent::event::{CheckId, CheckPurpose, Deadline, Decision, End, Event};
+use crate::plan::{Plan, Step, StepFacts};
+
+/// How many mutating calls of one intent may be out at once.
+pub const WRITES_AT_ONCE: usize = 8;
+
+/// Something to be done. Also its own key: the driver starts none that is in flight already.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Work {
+    Plan {
+        revision: u32,
+    },
+    Expand {
+        step: StepId,
+    },
+    /// Call a read-only step's tool.
+    Read {
+        item: ItemId,
+    },
+    /// Refusals, probe, preview and way back of a mutating item.
+    Look {
+        item: ItemId,
+    },
+    Check {
+        check: CheckId,
+        purpose: CheckPurpose,
+    },
+    Judge,
+    RequestApproval,
+    Lock,
+    /// Probe again under the lock: is it still what was approved?
+    Confirm {
+        item: ItemId,
+    },
+    Send {
+        item: ItemId,
+    },
+    /// Read back after an answer.
+    Verify {
+        item: ItemId,
+    },
+    /// Probe to settle a doubt.
+    Settle {
+        item: ItemId,
+    },
+    Undo {
+        item: ItemId,
+    },
+    VerifyUndo {
+        item: ItemId,
+    },
+}
+
+impl Work {
+    /// Whether it changes the world, so that its result counts whatever was decided meanwhile.
+    pub fn mutates(&self) -> bool {
+        matches!(self, Self::Send { .. } | Self::Undo { .. })
+    }
+}
+
+/// What is due.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Due {
+    /// Facts that follow from the state and the time.
+    pub record: Vec<Event>,
+    pub work: Vec<Work>,
+    /// Look again at this time although nothing happened, Unix milliseconds.
+    pub wake_ms: Option<i64>,
+}
+
+impl Due {
+    fn wake(&mut self, at: i64) {
+        self.wake_ms = Some(self.wake_ms.map_or(at, |was| was.min(at)));
+    }
+}
+
+/// Which part of the loop an intent is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    Planning,
+    Looking,
+    Planned,
+    AwaitingApproval,
+    Waiting,
+    Executing,
+    Verifying,
+    RollingBack,
+    Ended,
+}
+
+impl IntentState {
+    /// What should be in flight at `now` (Unix milliseconds).
+    pub fn due(&self, now: i64) -> Due {
+        let mut due = Due::default();
+        if self.ended.is_some() {
+            return due;
+        }
+        self.due_clocks(now, &mut due);
+        self.due_open_calls(now, &mut due);
+        if !due.record.is_empty() || self.paused.is_some() {
+            return due;
+        }
+        match self.stage() {
+            Stage::RollingBack => self.due_rollback(now, &mut due),
+            _ if self.back_out.is_some() => self.due_back_out(&mut due),
+            Stage::Planning => due.work.push(Work::Plan {
+                revision: self.revision + 1,
+            }),
+            Stage::Looking => self.due_look(&mut due),
+            Stage::AwaitingApproval if self.approval.is_none() => due.work.push(Work::RequestApproval),
+            Stage::Waiting => self.due_lock(now, &mut due),
+            Stage::Executing => self.due_act(now, &mut due),
+            Stage::Verifying => self.due_verify(now, &mut due),
+            Stage::AwaitingApproval | Stage::Planned | Stage::Ended => {}
+        }
+        self.due_refusal(&mut due);
+        due
+    }
+
+    /// Which part of the loop the intent is in.
+    pub fn stage(&self) -> Stage {
+        if self.ended.is_some() {
+            return Stage::Ended;
+        }
+        if self.rollback.is_some() {
+            return Stage::RollingBack;
+        }
+        let Some(accepted) = &self.accepted else {
+            return Stage::Planning;
+        };
+        let Some(judged) = &self.judged else {
+            return Stage::Looking;
+        };
+        if self.nothing_to_change() || !self.locked.is_empty() {
+            return if self.all_steps_ended(&accepted.plan) {
+                Stage::Verifying
+            } else {
+                Stage::Executing
+            };
+        }
+        if !self.applied {
+            return Stage::Planned;
+        }
+        let approved = self.approval.as_ref().is_some_and(|a| a.given_by.is_some());
+        match judged.decision {
+            Decision::NeedsApproval if !approved => Stage::AwaitingApproval,
+            _ => Stage::Waiting,
+        }
+    }
+
+    /// The intent's state as the API names it.
+    pub fn api_state(&self) -> &'static str {
+        if let Some((end, _, _)) = &self.ended {
+            return end_name(*end);
+        }
+        let backing_out = self.back_out.as_ref().is_some_and(|b| b.taken_back == End::Cancelled);
+        match self.stage() {
+            _ if !self.stuck.is_empty() => "stuck",
+            _ if self.paused.is_some() => "paused",
+            Stage::RollingBack => "rolling_back",
+            _ if backing_out => "cancelling",
+            Stage::Planning => "planning",
+            Stage::Looking => "looking",
+            Stage::Planned => "planned",
+            Stage::AwaitingApproval => "awaiting_approval",
+            Stage::Waiting if self.request.window.is_some_and(|w| w.from_ms > self.updated_ms) => "scheduled",
+            Stage::Waiting => "waiting",
+            Stage::Executing => "executing",
+            Stage::Verifying => "verifying",
+            Stage::Ended => "ended",
+        }
+    }
+
+    /// Whether every mutating item is in place already (or not to run): nothing will be sent.
+    pub fn nothing_to_change(&self) -> bool {
+        self.items
+            .values()
+            .filter(|i| i.mutating)
+            .all(|i| matches!(i.status, ItemStatus::Satisfied | ItemStatus::Skipped) && i.sent_at.is_none())
+    }
+
+    /// Whether any mutating call was ever sent.
+    pub fn anything_sent(&self) -> bool {
+        self.items.values().any(|i| i.mutating && i.sent_at.is_some())
+    }
+
+    /// A step's items.
+    pub fn items_of<'a>(&'a self, step: &StepId) -> impl Iterator<Item = (&'a ItemId, &'a ItemState)> {
+        let ids = self.expanded.get(step).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|id| self.items.get_key_value(id))
+    }
+
+    /// Whether nothing more is to come from a step on the way forward.
+    pub fn step_ended(&self, step: &Step, facts: &StepFacts) -> bool {
+        let Some(ids) = self.expanded.get(&step.id) else {
+            return false;
+        };
+        let settled = ids
+            .iter()
+            .filter_map(|id| self.items.get(id))
+            .all(|i| i.status.is_settled_forward());
+        if !settled || !facts.mutating {
+            return settled;
+        }
+        let untouched = self
+            .items_of(&step.id)
+            .all(|(_, i)| matches!(i.status, ItemStatus::Satisfied | ItemStatus::Skipped) && i.sent_at.is_none());
+        let last = self.items_of(&step.id).map(|(_, i)| i.expanded.wave).max().unwrap_or(0);
+        let waved = self
+            .waves
+            .get(&step.id)
+            .is_some_and(|w| w.current >= last && w.judged.is_some());
+        waved || (untouched && step.gate.is_none()) || ids.is_empty()
+    }
+
+    fn all_steps_ended(&self, plan: &Plan) -> bool {
+        plan.each().all(|(s, f)| self.step_ended(s, f))
+    }
+
+    /// The id of an item's next call of a phase.
+    pub fn next_call(&self, item: &ItemId, phase: Phase) -> CallId {
+        let generation = self.items.get(item).map_or(0, |i| match phase {
+            Phase::Undo => i.undo_generation,
+            _ => i.generation,
+        });
+        CallId {
+            revision: self.revision,
+            item: item.clone(),
+            phase,
+            generation,
+        }
+    }
+
+    fn due_clocks(&self, now: i64, due: &mut Due) {
+        let going_forward = self.back_out.is_none() && self.rollback.is_none();
+        let mut clock = |at: Option<i64>, which: Deadline| {
+            let Some(at) = at.filter(|_| going_forward) else { return };
+            if now >= at {
+                due.record.push(Event::DeadlinePassed { which });
+            } else {
+                due.wake(at);
+            }
+        };
+        clock(self.request.deadline_ms, Deadline::Intent);
+        let started = !self.locked.is_empty();
+        clock(
+            self.request.window.map(|w| w.until_ms).filter(|_| !started),
+            Deadline::Window,
+        );
+        clock(self.request.backout_by_ms.filter(|_| started), Deadline::BackoutBy);
+        let open = self.approval.as_ref().filter(|a| a.given_by.is_none() && going_forward);
+        if let Some(approval) = open {
+            if now >= approval.expires_ms {
+                due.record.push(Event::ApprovalExpired {
+                    approval: approval.id.clone(),
+                });
+            } else {
+                due.wake(approval.expires_ms);
+            }
+        }
+    }
+
+    /// Calls that are out are followed to their end whatever was decided meanwhile.
+    fn due_open_calls(&self, now: i64, due: &mut Due) {
+        for (id, item) in &self.items {
+            match item.status {
+                ItemStatus::Running | ItemStatus::Undoing => self.due_orphan(id, item, now, due),
+                ItemStatus::Answered => due.work.push(Work::Verify { item: id.clone() }),
+                ItemStatus::UndoAnswered => due.work.push(Work::VerifyUndo { item: id.clone() }),
+                ItemStatus::InDoubt | ItemStatus::UndoInDoubt => self.due_settlement(id, item, now, due),
+                _ => {}
+            }
+        }
+    }
+
+    fn due_orphan(&self, id: &ItemId, item: &ItemState, now: i64, due: &mut Due) {
+        let Some(call) = item.open_call().filter(|c| c.orphaned) else {
+            return;
+        };
+        let contract = self.contract_of_item(id);
+        let repeatable = contract.is_some_and(|c| matches!(c.effect, EffectClass::Idempotent | EffectClass::Read));
+        let (call_id, attempt) = (call.id.clone(), call.attempt);
+        due.record.push(if repeatable && item.status == ItemStatus::Running {
+            Event::CallRetryScheduled {
+                call: call_id,
+                until_ms: now,
+                rule: "idempotent.orphaned".into(),
+            }
+        } else {
+            Event::CallInDoubt {
+                call: call_id,
+                attempt,
+                reason: "the engine that sent it stopped before the answer".into(),
+            }
+        });
+    }
+
+    fn due_settlement(&self, id: &ItemId, item: &ItemState, now: i64, due: &mut Due) {
+        if item.reported {
+            return;
+        }
+        let Some(call) = item.open_call() else { return };
+        let contract = self
+            .contract_of_item(id)
+            .unwrap_or_else(crate::contract::Contract::missing);
+        let since = call
+            .doubt
+            .as_ref()
+            .map_or(call.started_ms, |d| d.since_ms)
+            .max(self.claimed_ms);
+        let at = since + contract.settle_after().0 as i64;
+        if now < at {
+            due.wake(at);
+        } else if contract.probe.is_some() {
+            due.work.push(Work::Settle { item: id.clone() });
+        } else {
+            let why = format!(
+                "the outcome of {} is not known and no probe can tell: a person must look and settle it",
+                call.tool
+            );
+            due.record.push(Event::Stuck {
+                why,
+                item: Some(id.clone()),
+                phase: Some(call.id.phase),
+            });
+        }
+    }
+
+    /// Whether a call that was given up could still land where this item acts.
+    fn is_hot(&self, id: &ItemId, item: &ItemState, now: i64) -> bool {
+        self.items.iter().filter(|(other, _)| *other != id).any(|(_, other)| {
+            let open = other.mutating && (other.status.is_open() || other.hot_until_ms > now);
+            open && overlap(item, other)
+        })
+    }
+
+    fn due_back_out(&self, due: &mut Due) {
+        let Some(why) = &self.back_out else { return };
+        if self.anything_sent() {
+            due.record.push(Event::RollbackStarted {
+                why: why.reason.clone(),
+            });
+        } else {
+            due.record.push(Event::IntentEnded {
+                end: why.nothing_sent,
+                reason: why.reason.clone(),
+                partial: false,
+            });
+        }
+    }
+
+    fn due_refusal(&self, due: &mut Due) {
+        let Some(judged) = &self.judged else { return };
+        if judged.decision == Decision::Refuse
+            && self.back_out.is_none()
+            && self.rollback.is_none()
+            && self.locked.is_empty()
+        {
+            let reasons: Vec<&str> = judged.rules.iter().map(|r| r.reason.as_str()).collect();
+            let reason = if reasons.is_empty() {
+                "refused by policy".to_owned()
+            } else {
+                reasons.join("; ")
+            };
+            *due = Due {
+                record: vec![Event::IntentEnded {
+                    end: End::Refused,
+                    reason,
+                    partial: false,
+                }],
+                ..Due::default()
+            };
+        }
+    }
+}
+
+/// Whether two items touch overlapping targets. Unknown targets overlap with everything.
+fn overlap(a: &ItemState, b: &ItemState) -> bool {
+    let (a, b) = (&a.expanded.targets, &b.expanded.targets);
+    a.is_empty() || b.is_empty() || a.iter().any(|x| b.iter().any(|y| x.conflicts_with(y)))
+}
+
+/// The name of an end in the API.
+pub fn end_name(end: End) -> &'static str {
+    match end {
+        End::Fulfilled => "fulfilled",
+        End::RolledBack => "rolled_back",
+        End::Failed => "failed",
+        End::Refused => "refused",
+        End::Cancelled => "cancelled",
+    }
+}

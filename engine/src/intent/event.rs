@@ -1,0 +1,571 @@
+//! Every fact that an intent's journal can hold. Past tense, final, and enough to arrive at the same state again
+//! without evaluating an expression, asking a model or reading a clock: whatever was decided stands here as decided.
+
+use crate::actor::Actor;
+use crate::canonical::Digest;
+use crate::fault::Fault;
+use crate::ids::{CallId, ItemId, Phase, StepId};
+use crate::intent::Request;
+use crate::payload::Payload;
+use crate::target::Target;
+use crate::tool::{Incarnation, ToolName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Who made a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanSource {
+    Runbook { id: String },
+    Model { name: String },
+    Operator,
+}
+
+/// Why a probe was taken: the six uses of the one read-back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbePurpose {
+    Before,
+    After,
+    Settle,
+    Stale,
+    BeforeUndo,
+    AfterUndo,
+}
+
+/// A probe's answer, judged. Only a `valid` one is evidence.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Reading {
+    pub valid: bool,
+    /// The selected state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Payload>,
+    /// The digest that writing tools expect to find (`base` of the probe's output).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Whether the contract's `holds` is true of the state. None: no `holds`, or it could not be evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<bool>,
+    /// Whether the state equals the one it is compared with: for `stale` the approved one, for `settle` and
+    /// `after_undo` the one before the call, for `before_undo` the one that our last call left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equal: Option<bool>,
+    /// Why it is no evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// An undo as it would be sent, chosen when the state before was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UndoCall {
+    pub tool: ToolName,
+    pub args: Payload,
+}
+
+/// The way back of one item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayBack {
+    Call(UndoCall),
+    /// None fits. Shown as such before approval.
+    Irreversible {
+        why: String,
+    },
+}
+
+/// One expanded call of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExpandedItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// The element of the `for_each` list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<Payload>,
+    /// The arguments, if all bindings could be resolved; others are resolved just before sending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Payload>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Target>,
+    /// The wave it goes in, from 0.
+    #[serde(default)]
+    pub wave: u32,
+    /// Why it is not to run (`when` is false).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+}
+
+/// A check of the plan, or a gate's check of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckId {
+    Pre {
+        index: u32,
+    },
+    Post {
+        index: u32,
+    },
+    /// The gate of a mutating step, taken for one item.
+    Gate {
+        item: ItemId,
+    },
+}
+
+/// What a check's reading is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckPurpose {
+    /// Taken before the first change, to be compared with.
+    Before,
+    Verdict,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckVerdict {
+    Held,
+    Missed,
+    /// No answer could be had: a person decides, never an automatic rollback.
+    Unreadable,
+    /// A reading to compare with.
+    Recorded,
+}
+
+/// One check, taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckReading {
+    pub check: CheckId,
+    pub purpose: CheckPurpose,
+    pub verdict: CheckVerdict,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Payload>,
+    /// How often it was read (polls journal the first, changes and the last).
+    #[serde(default)]
+    pub polls: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// What policy says of an expanded plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    Run,
+    NeedsApproval,
+    Refuse,
+}
+
+/// One rule's part in a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleApplied {
+    pub rule: String,
+    pub reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemId>,
+}
+
+/// What a call's failure did to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultEffect {
+    None,
+    Some,
+    Unknown,
+}
+
+/// How a doubt was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settlement {
+    Applied,
+    NotApplied,
+    /// Some of it: to be undone.
+    Partial,
+    /// A person has taken the target over: touch it no more.
+    TakenOver,
+}
+
+/// What settled it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettledBy {
+    Task,
+    LateAnswer,
+    Probe,
+    Person {
+        by: Actor,
+        comment: Option<String>,
+        forced: bool,
+    },
+}
+
+/// What a person decided about a stuck item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    Retry,
+    Accept,
+    Overwrite,
+}
+
+/// How an intent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    Fulfilled,
+    RolledBack,
+    Failed,
+    Refused,
+    Cancelled,
+}
+
+/// Which clock ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deadline {
+    Intent,
+    Window,
+    Approval,
+    BackoutBy,
+}
+
+/// A fact of an intent's life.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Event {
+    IntentReceived {
+        request: Box<Request>,
+    },
+    /// An engine took the intent over. Calls of the former owner that have no answer are in doubt from here on.
+    Claimed {
+        epoch: u64,
+        build: String,
+    },
+    PlanningStarted {
+        revision: u32,
+    },
+    ModelAnswered {
+        purpose: String,
+        model: String,
+        prompt: Digest,
+        answer: Payload,
+        input_tokens: u64,
+        output_tokens: u64,
+        millis: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
+    PlanDrafted {
+        revision: u32,
+        source: PlanSource,
+        draft: Payload,
+    },
+    PlanRefused {
+        revision: u32,
+        faults: Vec<Fault>,
+        reason: String,
+        final_: bool,
+    },
+    PlanAccepted {
+        revision: u32,
+        digest: Digest,
+        source: PlanSource,
+        plan: Payload,
+        /// The contracts that the plan's calls are held to until the end, by tool.
+        contracts: Payload,
+        /// The pins it was accepted under, by tool.
+        pins: BTreeMap<ToolName, Digest>,
+    },
+    StepExpanded {
+        step: StepId,
+        items: Vec<ExpandedItem>,
+    },
+    StepSkipped {
+        item: ItemId,
+        reason: String,
+    },
+    StepSatisfied {
+        item: ItemId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Payload>,
+    },
+    ProbeTaken {
+        item: ItemId,
+        purpose: ProbePurpose,
+        reading: Reading,
+    },
+    PreviewTaken {
+        item: ItemId,
+        output: Payload,
+        way_back: WayBack,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<String>,
+    },
+    ChecksTaken {
+        readings: Vec<CheckReading>,
+    },
+    PlanStale {
+        items: Vec<ItemId>,
+        why: String,
+    },
+    PlanJudged {
+        decision: Decision,
+        rules: Vec<RuleApplied>,
+        /// What an approval binds to: plan, calls, targets, diffs, undos, bases, contracts, pins, policies.
+        digest: Digest,
+    },
+    ApprovalRequested {
+        approval: String,
+        digest: Digest,
+        expires_ms: i64,
+    },
+    ApprovalGiven {
+        approval: String,
+        digest: Digest,
+        by: Actor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        own: bool,
+    },
+    ApprovalDenied {
+        approval: String,
+        by: Actor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
+    ApprovalExpired {
+        approval: String,
+    },
+    TargetsLocked {
+        targets: Vec<Target>,
+    },
+    TargetsWaiting {
+        targets: Vec<Target>,
+        holders: Vec<String>,
+    },
+    TargetsReleased {
+        targets: Vec<Target>,
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Actor>,
+    },
+    WaveStarted {
+        step: StepId,
+        wave: u32,
+    },
+    WaveJudged {
+        step: StepId,
+        wave: u32,
+        passed: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    CallStarted {
+        call: CallId,
+        attempt: u32,
+        /// H(intent, revision, step, item, phase, generation).
+        key: Digest,
+        tool: ToolName,
+        args: Payload,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incarnation: Option<Incarnation>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect_base: Option<String>,
+        send_by_ms: i64,
+        deadline_ms: i64,
+    },
+    CallAnswered {
+        call: CallId,
+        attempt: u32,
+        output: Payload,
+    },
+    CallNotSent {
+        call: CallId,
+        attempt: u32,
+        reason: String,
+    },
+    CallRetryScheduled {
+        call: CallId,
+        until_ms: i64,
+        rule: String,
+    },
+    CallFailed {
+        call: CallId,
+        attempt: u32,
+        fault: String,
+        effect: FaultEffect,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Payload>,
+    },
+    CallInDoubt {
+        call: CallId,
+        attempt: u32,
+        reason: String,
+    },
+    TaskNoted {
+        call: CallId,
+        task: String,
+    },
+    LateAnswer {
+        call: CallId,
+        attempt: u32,
+        applied: Option<bool>,
+        output: Option<Payload>,
+        reason: String,
+    },
+    CallSettled {
+        call: CallId,
+        verdict: Settlement,
+        by: SettledBy,
+        evidence: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fence: Option<String>,
+    },
+    SettlementContradicted {
+        call: CallId,
+        evidence: String,
+    },
+    InputRequested {
+        request: String,
+        call: Option<CallId>,
+        question: Payload,
+    },
+    InputGiven {
+        request: String,
+        answer: Payload,
+        by: Actor,
+    },
+    LeaseExtended {
+        call: CallId,
+        until_ms: i64,
+    },
+    LeaseExpired {
+        call: CallId,
+        earliest_ms: i64,
+        latest_ms: i64,
+    },
+    ReplanDecided {
+        revision: u32,
+        why: String,
+    },
+    RollbackStarted {
+        why: String,
+    },
+    UndoConflict {
+        item: ItemId,
+        found: Option<Payload>,
+        why: String,
+    },
+    UndoBlocked {
+        item: ItemId,
+        by: ItemId,
+    },
+    Resolved {
+        item: ItemId,
+        resolution: Resolution,
+        by: Actor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
+    ApplyRequested {
+        by: Actor,
+    },
+    PauseRequested {
+        by: Actor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    Resumed {
+        by: Actor,
+    },
+    CancelRequested {
+        by: Actor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    DeadlinePassed {
+        which: Deadline,
+    },
+    DriftFound {
+        item: ItemId,
+        evidence: Payload,
+    },
+    Summarised {
+        report: Payload,
+    },
+    Stuck {
+        why: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<ItemId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase: Option<Phase>,
+    },
+    IntentEnded {
+        end: End,
+        reason: String,
+        #[serde(default)]
+        partial: bool,
+    },
+}
+
+impl Event {
+    /// The event's name as it stands in `type`.
+    pub fn name(&self) -> &'static str {
+        macro_rules! names { ($($n:ident),* $(,)?) => { match self { $(Self::$n { .. } => stringify!($n)),* } } }
+        names!(
+            IntentReceived,
+            Claimed,
+            PlanningStarted,
+            ModelAnswered,
+            PlanDrafted,
+            PlanRefused,
+            PlanAccepted,
+            StepExpanded,
+            StepSkipped,
+            StepSatisfied,
+            ProbeTaken,
+            PreviewTaken,
+            ChecksTaken,
+            PlanStale,
+            PlanJudged,
+            ApprovalRequested,
+            ApprovalGiven,
+            ApprovalDenied,
+            ApprovalExpired,
+            TargetsLocked,
+            TargetsWaiting,
+            TargetsReleased,
+            WaveStarted,
+            WaveJudged,
+            CallStarted,
+            CallAnswered,
+            CallNotSent,
+            CallRetryScheduled,
+            CallFailed,
+            CallInDoubt,
+            TaskNoted,
+            LateAnswer,
+            CallSettled,
+            SettlementContradicted,
+            InputRequested,
+            InputGiven,
+            LeaseExtended,
+            LeaseExpired,
+            ReplanDecided,
+            RollbackStarted,
+            UndoConflict,
+            UndoBlocked,
+            Resolved,
+            ApplyRequested,
+            PauseRequested,
+            Resumed,
+            CancelRequested,
+            DeadlinePassed,
+            DriftFound,
+            Summarised,
+            Stuck,
+            IntentEnded,
+        )
+    }
+}

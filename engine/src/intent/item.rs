@@ -1,0 +1,339 @@
+//! One item's life: the only place where an item changes its status, in the live run and in the auditor's replay alike.
+
+use crate::ids::{CallId, Phase};
+use crate::intent::event::{
+    Event, ExpandedItem, FaultEffect, ProbePurpose, Reading, Resolution, SettledBy, Settlement, WayBack,
+};
+use crate::journal::Seq;
+use crate::payload::Payload;
+use crate::tool::{Incarnation, ToolName};
+use serde::{Deserialize, Serialize};
+
+/// Where an item stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStatus {
+    Waiting,
+    Running,
+    BackingOff,
+    /// The tool said yes; the read-back has still to agree.
+    Answered,
+    InDoubt,
+    Satisfied,
+    Succeeded,
+    Skipped,
+    Failed,
+    Undoing,
+    UndoAnswered,
+    UndoInDoubt,
+    Undone,
+    UndoFailed,
+    UndoConflict,
+    Blocked,
+    /// A person took the item as it stands.
+    Accepted,
+}
+
+impl ItemStatus {
+    /// The status as the API names it.
+    pub fn api_name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running | Self::Answered => "running",
+            Self::BackingOff => "backing_off",
+            Self::InDoubt | Self::UndoInDoubt => "in_doubt",
+            Self::Satisfied => "satisfied",
+            Self::Succeeded | Self::Accepted => "succeeded",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::Undoing | Self::UndoAnswered => "undoing",
+            Self::Undone => "undone",
+            Self::UndoFailed => "undo_failed",
+            Self::UndoConflict => "undo_conflict",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    /// Whether the way forward has nothing more to do here.
+    pub fn is_settled_forward(self) -> bool {
+        !matches!(
+            self,
+            Self::Waiting | Self::Running | Self::BackingOff | Self::Answered | Self::InDoubt
+        )
+    }
+
+    /// Whether a call is out, or its outcome still open.
+    pub fn is_open(self) -> bool {
+        matches!(
+            self,
+            Self::Running | Self::Answered | Self::InDoubt | Self::Undoing | Self::UndoAnswered | Self::UndoInDoubt
+        )
+    }
+
+    /// The status after an event of this item. `probed`: the contract has a probe, so an answer alone proves nothing.
+    pub fn after(self, event: &Event, probed: bool) -> Option<ItemStatus> {
+        match event {
+            Event::StepSkipped { .. } => (self == Self::Waiting).then_some(Self::Skipped),
+            Event::StepSatisfied { .. } => (self == Self::Waiting).then_some(Self::Satisfied),
+            Event::CallStarted { call, .. } => self.after_start(call.phase),
+            Event::CallAnswered { call, .. } => self.after_answer(call.phase, probed),
+            Event::CallNotSent { call, .. } | Event::CallRetryScheduled { call, .. } => self.after_not_sent(call.phase),
+            Event::CallFailed { call, .. } => self.after_failure(call.phase),
+            Event::CallInDoubt { call, .. } => self.after_doubt(call.phase),
+            Event::CallSettled {
+                call,
+                verdict,
+                by,
+                fence,
+                ..
+            } => self.after_settlement(call.phase, *verdict, by, fence.is_some(), probed),
+            Event::ProbeTaken { purpose, reading, .. } => Some(self.after_probe(*purpose, reading)),
+            Event::UndoConflict { .. } => self.is_undoable().then_some(Self::UndoConflict),
+            Event::UndoBlocked { .. } => self.is_undoable().then_some(Self::Blocked),
+            Event::Resolved { resolution, .. } => self.after_resolution(*resolution),
+            _ => Some(self),
+        }
+    }
+
+    fn after_start(self, phase: Phase) -> Option<Self> {
+        match (self, phase) {
+            (Self::Waiting | Self::BackingOff, Phase::Do) => Some(Self::Running),
+            (s, Phase::Undo) if s.is_undoable() => Some(Self::Undoing),
+            _ => None,
+        }
+    }
+
+    fn after_answer(self, phase: Phase, probed: bool) -> Option<Self> {
+        match (self, phase) {
+            (Self::Running, Phase::Do) if probed => Some(Self::Answered),
+            (Self::Running, Phase::Do) => Some(Self::Succeeded),
+            (Self::Undoing, Phase::Undo) if probed => Some(Self::UndoAnswered),
+            (Self::Undoing, Phase::Undo) => Some(Self::Undone),
+            _ => None,
+        }
+    }
+
+    fn after_not_sent(self, phase: Phase) -> Option<Self> {
+        match (self, phase) {
+            (Self::Running | Self::BackingOff, Phase::Do) => Some(Self::BackingOff),
+            // An undo that never left is simply to be done still.
+            (Self::Undoing | Self::Succeeded, Phase::Undo) => Some(Self::Succeeded),
+            _ => None,
+        }
+    }
+
+    fn after_failure(self, phase: Phase) -> Option<Self> {
+        match (self, phase) {
+            // A call can fail before it is sent: its arguments cannot be resolved, its server cannot be had.
+            (Self::Waiting | Self::Running | Self::BackingOff | Self::Answered, Phase::Do) => Some(Self::Failed),
+            (Self::Undoing | Self::UndoAnswered | Self::Succeeded | Self::Failed, Phase::Undo) => {
+                Some(Self::UndoFailed)
+            }
+            _ => None,
+        }
+    }
+
+    fn after_doubt(self, phase: Phase) -> Option<Self> {
+        match (self, phase) {
+            (Self::Running | Self::Answered, Phase::Do) => Some(Self::InDoubt),
+            (Self::Undoing | Self::UndoAnswered, Phase::Undo) => Some(Self::UndoInDoubt),
+            _ => None,
+        }
+    }
+
+    fn after_settlement(
+        self,
+        phase: Phase,
+        verdict: Settlement,
+        by: &SettledBy,
+        fenced: bool,
+        probed: bool,
+    ) -> Option<Self> {
+        let proven = *by == SettledBy::Probe || !probed;
+        match (self, phase, verdict) {
+            (Self::InDoubt, Phase::Do, Settlement::Applied) if proven => Some(Self::Succeeded),
+            (Self::InDoubt, Phase::Do, Settlement::Applied) => Some(Self::Answered),
+            (Self::InDoubt, Phase::Do, Settlement::NotApplied) if fenced => Some(Self::Waiting),
+            (Self::InDoubt, Phase::Do, Settlement::NotApplied | Settlement::Partial) => Some(Self::Failed),
+            (Self::InDoubt, Phase::Do, Settlement::TakenOver) => Some(Self::Accepted),
+            (Self::UndoInDoubt, Phase::Undo, Settlement::Applied) if proven => Some(Self::Undone),
+            (Self::UndoInDoubt, Phase::Undo, Settlement::Applied) => Some(Self::UndoAnswered),
+            (Self::UndoInDoubt, Phase::Undo, Settlement::NotApplied) if fenced => Some(Self::Succeeded),
+            (Self::UndoInDoubt, Phase::Undo, Settlement::NotApplied | Settlement::Partial) => Some(Self::UndoFailed),
+            (Self::UndoInDoubt, Phase::Undo, Settlement::TakenOver) => Some(Self::Accepted),
+            _ => None,
+        }
+    }
+
+    fn after_probe(self, purpose: ProbePurpose, reading: &Reading) -> Self {
+        match (self, purpose) {
+            (Self::Answered, ProbePurpose::After) if reading.valid && reading.holds != Some(false) => Self::Succeeded,
+            (s, ProbePurpose::AfterUndo) if reading.valid && reading.equal == Some(true) && s.is_undo_time() => {
+                Self::Undone
+            }
+            (s, _) => s,
+        }
+    }
+
+    fn after_resolution(self, resolution: Resolution) -> Option<Self> {
+        match (self, resolution) {
+            (s, Resolution::Accept) if s.needs_a_person() => Some(Self::Accepted),
+            (Self::UndoFailed | Self::UndoConflict | Self::Blocked, Resolution::Retry | Resolution::Overwrite) => {
+                Some(Self::Succeeded)
+            }
+            (Self::Failed, Resolution::Retry) => Some(Self::Waiting),
+            _ => None,
+        }
+    }
+
+    fn is_undoable(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Blocked)
+    }
+
+    fn is_undo_time(self) -> bool {
+        self.is_undoable() || matches!(self, Self::Undoing | Self::UndoAnswered)
+    }
+
+    /// Whether only a person can move the item on.
+    pub fn needs_a_person(self) -> bool {
+        matches!(
+            self,
+            Self::Failed | Self::UndoFailed | Self::UndoConflict | Self::Blocked | Self::Succeeded
+        )
+    }
+}
+
+/// A sent call whose outcome is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    pub since_ms: i64,
+    pub reason: String,
+}
+
+/// The latest call of a phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallState {
+    pub id: CallId,
+    pub attempt: u32,
+    pub tool: ToolName,
+    pub started_ms: i64,
+    pub deadline_ms: i64,
+    pub incarnation: Option<Incarnation>,
+    /// The engine that sent it is gone and nobody waits for the answer any more.
+    pub orphaned: bool,
+    pub doubt: Option<Doubt>,
+    pub retry_at_ms: Option<i64>,
+    pub fault: Option<String>,
+    pub effect: Option<FaultEffect>,
+    pub settled: Option<(Settlement, SettledBy)>,
+}
+
+/// An item with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemState {
+    pub expanded: ExpandedItem,
+    pub status: ItemStatus,
+    /// The contract has a probe.
+    pub probed: bool,
+    pub mutating: bool,
+    /// The reading taken at the look: what was approved.
+    pub looked: Option<Reading>,
+    /// The last valid reading before the call was sent.
+    pub before: Option<Reading>,
+    /// What our last call left.
+    pub after: Option<Reading>,
+    /// The probe under the lock was taken in this round and agreed.
+    pub confirmed: bool,
+    pub preview: Option<Payload>,
+    pub preview_base: Option<String>,
+    pub way_back: Option<WayBack>,
+    pub output: Option<Payload>,
+    pub reason: Option<String>,
+    pub call: Option<CallState>,
+    pub undo: Option<CallState>,
+    /// Generation of the next `do` and `undo`.
+    pub generation: u32,
+    pub undo_generation: u32,
+    /// Number of the entry that started the latest `do`: the order of rollback.
+    pub sent_at: Option<Seq>,
+    /// A person said that the undo may overwrite what somebody else did.
+    pub overwrite: bool,
+    /// Before this time a call that was given up might still land.
+    pub hot_until_ms: i64,
+    /// The conflict that the undo met, or the doubt that only a person can settle, was reported.
+    pub reported: bool,
+}
+
+impl ItemState {
+    pub fn new(expanded: ExpandedItem, mutating: bool, probed: bool) -> Self {
+        let status = if expanded.skipped.is_some() {
+            ItemStatus::Skipped
+        } else {
+            ItemStatus::Waiting
+        };
+        Self {
+            reason: expanded.skipped.clone(),
+            expanded,
+            status,
+            probed,
+            mutating,
+            looked: None,
+            before: None,
+            after: None,
+            confirmed: false,
+            preview: None,
+            preview_base: None,
+            way_back: None,
+            output: None,
+            call: None,
+            undo: None,
+            generation: 0,
+            undo_generation: 0,
+            sent_at: None,
+            overwrite: false,
+            hot_until_ms: i64::MIN,
+            reported: false,
+        }
+    }
+
+    /// Whether a rollback must take this item back: sent, and not proven to have had no effect.
+    pub fn must_be_undone(&self) -> bool {
+        let sent = self.mutating && self.sent_at.is_some();
+        let harmless = self.call.as_ref().is_some_and(|c| c.effect == Some(FaultEffect::None));
+        sent && !harmless
+            && matches!(
+                self.status,
+                ItemStatus::Succeeded
+                    | ItemStatus::Failed
+                    | ItemStatus::UndoFailed
+                    | ItemStatus::UndoConflict
+                    | ItemStatus::Blocked
+            )
+    }
+
+    /// The call that is out or in doubt.
+    pub fn open_call(&self) -> Option<&CallState> {
+        match self.status {
+            ItemStatus::Running | ItemStatus::Answered | ItemStatus::InDoubt | ItemStatus::BackingOff => {
+                self.call.as_ref()
+            }
+            ItemStatus::Undoing | ItemStatus::UndoAnswered | ItemStatus::UndoInDoubt => self.undo.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The call of a phase.
+    pub fn call_of(&self, phase: Phase) -> Option<&CallState> {
+        match phase {
+            Phase::Undo => self.undo.as_ref(),
+            _ => self.call.as_ref(),
+        }
+    }
+
+    pub(super) fn call_of_mut(&mut self, phase: Phase) -> &mut Option<CallState> {
+        match phase {
+            Phase::Undo => &mut self.undo,
+            _ => &mut self.call,
+        }
+    }
+}

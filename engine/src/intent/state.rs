@@ -1,0 +1,654 @@
+//! The fold: an intent's state from its entries. Pure: no clock, no await, no store. Live run, restart and replay share it.
+
+use super::item::{CallState, Doubt, ItemState, ItemStatus};
+use crate::actor::Actor;
+use crate::canonical::Digest;
+use crate::contract::{Contract, Contracts};
+use crate::ids::{CallId, IntentId, ItemId, StepId};
+use crate::intent::event::{
+    CheckId, CheckPurpose, CheckReading, Deadline, Decision, End, Event, ExpandedItem, PlanSource, ProbePurpose,
+    RuleApplied,
+};
+use crate::intent::{Mode, Request};
+use crate::journal::{Entry, Epoch, Seq};
+use crate::payload::Payload;
+use crate::plan::Plan;
+use crate::target::Target;
+use crate::tool::ToolName;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
+pub const FOLD_VERSION: u32 = 1;
+
+/// Where payloads that do not stand in their entry are found.
+pub trait Blobs {
+    fn bytes(&self, digest: &Digest) -> Option<Vec<u8>>;
+}
+
+/// A source that has none: every payload stands in its entry.
+pub struct NoBlobs;
+
+impl Blobs for NoBlobs {
+    fn bytes(&self, _: &Digest) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// An event that cannot follow the entries before it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("entry {seq}: {event} cannot follow here: {why}")]
+pub struct IllegalEvent {
+    pub seq: Seq,
+    pub event: &'static str,
+    pub why: String,
+}
+
+/// The accepted plan with what it is held to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    pub plan: Arc<Plan>,
+    pub digest: Digest,
+    pub source: PlanSource,
+    pub contracts: Arc<Contracts>,
+    pub pins: BTreeMap<ToolName, Digest>,
+}
+
+/// What policy said of the expanded plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    pub decision: Decision,
+    pub rules: Vec<RuleApplied>,
+    pub digest: Digest,
+}
+
+/// An approval that was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Approval {
+    pub id: String,
+    pub digest: Digest,
+    pub requested_ms: i64,
+    pub expires_ms: i64,
+    pub given_by: Option<Actor>,
+    pub comment: Option<String>,
+}
+
+/// Why there is no way forward any more, and which end that makes when nothing was sent and when all was taken back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackOut {
+    pub reason: String,
+    pub nothing_sent: End,
+    pub taken_back: End,
+}
+
+/// A step's waves.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Waves {
+    /// The wave that is going on or was the last.
+    pub current: u32,
+    pub started: bool,
+    pub judged: Option<bool>,
+}
+
+/// An intent, as its entries say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IntentState {
+    pub id: IntentId,
+    pub seq: Seq,
+    pub request: Request,
+    pub received_ms: i64,
+    pub updated_ms: i64,
+    pub epoch: Epoch,
+    pub claimed_ms: i64,
+    pub revision: u32,
+    pub accepted: Option<Accepted>,
+    pub expanded: BTreeMap<StepId, Vec<ItemId>>,
+    pub items: BTreeMap<ItemId, ItemState>,
+    #[serde(with = "pairs")]
+    pub checks: BTreeMap<(CheckId, CheckPurpose), CheckReading>,
+    pub judged: Option<Judged>,
+    pub applied: bool,
+    pub approval: Option<Approval>,
+    pub locked: Vec<Target>,
+    pub waiting_for: Option<(Vec<Target>, Vec<String>)>,
+    pub waves: BTreeMap<StepId, Waves>,
+    pub paused: Option<String>,
+    pub back_out: Option<BackOut>,
+    pub rollback: Option<String>,
+    pub stuck: BTreeMap<String, String>,
+    pub ended: Option<(End, String, bool)>,
+    /// How often the look was begun for this plan.
+    pub looks: u32,
+    pub tokens: (u64, u64),
+    pub calls_sent: u64,
+    pub report: Option<Payload>,
+}
+
+/// Maps with keys that are no strings, as lists of pairs.
+mod pairs {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        s.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(d: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(d)?.into_iter().collect())
+    }
+}
+
+impl IntentState {
+    /// The state after an intent's first entry, which must say what was received.
+    pub fn begin(id: IntentId, entry: &Entry) -> Result<Self, IllegalEvent> {
+        let Event::IntentReceived { request } = &entry.event else {
+            return Err(IllegalEvent {
+                seq: entry.seq,
+                event: entry.event.name(),
+                why: "no intent was received".into(),
+            });
+        };
+        Ok(Self {
+            id,
+            seq: entry.seq,
+            applied: request.mode == Mode::Apply,
+            request: (**request).clone(),
+            received_ms: entry.at,
+            updated_ms: entry.at,
+            epoch: entry.epoch,
+            claimed_ms: entry.at,
+            revision: 0,
+            accepted: None,
+            expanded: BTreeMap::new(),
+            items: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            judged: None,
+            approval: None,
+            locked: Vec::new(),
+            waiting_for: None,
+            waves: BTreeMap::new(),
+            paused: None,
+            back_out: None,
+            rollback: None,
+            stuck: BTreeMap::new(),
+            ended: None,
+            looks: 0,
+            tokens: (0, 0),
+            calls_sent: 0,
+            report: None,
+        })
+    }
+
+    /// Folds one more entry in. An illegal one leaves the state as it was.
+    pub fn apply(&mut self, entry: &Entry, blobs: &dyn Blobs) -> Result<(), IllegalEvent> {
+        let illegal = |why: String| IllegalEvent {
+            seq: entry.seq,
+            event: entry.event.name(),
+            why,
+        };
+        if entry.seq != self.seq + 1 {
+            return Err(illegal(format!("the entry before is {}", self.seq)));
+        }
+        if self.ended.is_some() && !may_follow_the_end(&entry.event) {
+            return Err(illegal("the intent has ended".into()));
+        }
+        self.fold(entry, blobs).map_err(illegal)?;
+        self.seq = entry.seq;
+        self.updated_ms = entry.at;
+        Ok(())
+    }
+
+    fn fold(&mut self, entry: &Entry, blobs: &dyn Blobs) -> Result<(), String> {
+        let at = entry.at;
+        match &entry.event {
+            Event::IntentReceived { .. } => return Err("it was received before".into()),
+            Event::Claimed { epoch, .. } => self.claimed(*epoch, at),
+            Event::ModelAnswered {
+                input_tokens,
+                output_tokens,
+                ..
+            } => {
+                self.tokens.0 += input_tokens;
+                self.tokens.1 += output_tokens;
+            }
+            Event::PlanningStarted { revision } => self.revision = *revision,
+            Event::PlanRefused { reason, .. } => self.back_out(reason, End::Refused, End::RolledBack),
+            Event::PlanAccepted {
+                plan,
+                contracts,
+                digest,
+                source,
+                pins,
+                ..
+            } => {
+                let plan = typed(plan, blobs, "plan")?;
+                let contracts = typed(contracts, blobs, "contracts")?;
+                let (digest, source, pins) = (digest.clone(), source.clone(), pins.clone());
+                self.accepted = Some(Accepted {
+                    plan: Arc::new(plan),
+                    contracts: Arc::new(contracts),
+                    digest,
+                    source,
+                    pins,
+                });
+                self.look_again();
+            }
+            Event::StepExpanded { step, items } => self.step_expanded(step, items)?,
+            Event::PlanStale { .. } => self.look_again(),
+            Event::ChecksTaken { readings } => {
+                for r in readings {
+                    self.checks.insert((r.check.clone(), r.purpose), r.clone());
+                }
+            }
+            Event::WaveStarted { step, wave } => {
+                self.waves.insert(
+                    step.clone(),
+                    Waves {
+                        current: *wave,
+                        started: true,
+                        judged: None,
+                    },
+                );
+            }
+            Event::WaveJudged { step, passed, .. } => self.wave(step)?.judged = Some(*passed),
+            Event::Summarised { report } => self.report = Some(report.clone()),
+            Event::IntentEnded { end, reason, partial } => self.ended = Some((*end, reason.clone(), *partial)),
+            event if item_of(event).is_some() => self.fold_item(entry)?,
+            event => self.fold_decision(event, at),
+        }
+        Ok(())
+    }
+
+    fn fold_decision(&mut self, event: &Event, at: i64) {
+        match event {
+            Event::PlanJudged {
+                decision,
+                rules,
+                digest,
+            } => {
+                self.judged = Some(Judged {
+                    decision: *decision,
+                    rules: rules.clone(),
+                    digest: digest.clone(),
+                });
+            }
+            Event::ApprovalRequested {
+                approval,
+                digest,
+                expires_ms,
+            } => {
+                let (id, digest) = (approval.clone(), digest.clone());
+                let (expires_ms, requested_ms) = (*expires_ms, at);
+                self.approval = Some(Approval {
+                    id,
+                    digest,
+                    requested_ms,
+                    expires_ms,
+                    given_by: None,
+                    comment: None,
+                });
+            }
+            Event::ApprovalGiven { by, comment, .. } => {
+                if let Some(a) = &mut self.approval {
+                    a.given_by = Some(by.clone());
+                    a.comment.clone_from(comment);
+                }
+            }
+            Event::ApprovalDenied { by, comment, .. } => {
+                let why = comment.as_deref().map(|c| format!(": {c}")).unwrap_or_default();
+                self.back_out(&format!("denied by {by}{why}"), End::Refused, End::RolledBack);
+            }
+            Event::ApprovalExpired { .. } => self.back_out("nobody approved in time", End::Refused, End::RolledBack),
+            Event::TargetsLocked { targets } => {
+                self.locked.clone_from(targets);
+                self.waiting_for = None;
+            }
+            Event::TargetsWaiting { targets, holders } => {
+                self.waiting_for = Some((targets.clone(), holders.clone()));
+            }
+            Event::TargetsReleased { targets, .. } => self.locked.retain(|t| !targets.contains(t)),
+            Event::RollbackStarted { why } => self.rollback = Some(why.clone()),
+            Event::ApplyRequested { .. } => self.applied = true,
+            Event::PauseRequested { by, reason } => {
+                let why = reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+                self.paused = Some(format!("paused by {by}{why}"));
+            }
+            Event::Resumed { .. } => self.paused = None,
+            Event::CancelRequested { by, reason } => {
+                let why = reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+                self.back_out(&format!("cancelled by {by}{why}"), End::Cancelled, End::Cancelled);
+            }
+            Event::DeadlinePassed { which } => self.deadline_passed(*which),
+            Event::Stuck { why, item, .. } => {
+                let about = item.as_ref().map_or_else(|| "intent".to_owned(), ToString::to_string);
+                self.stuck.insert(about, why.clone());
+                if let Some(item) = item.as_ref().and_then(|i| self.items.get_mut(i)) {
+                    item.reported = true;
+                }
+            }
+            // Facts that stand for themselves: they change nothing that drives.
+            _ => {}
+        }
+    }
+
+    fn claimed(&mut self, epoch: Epoch, at: i64) {
+        self.epoch = epoch;
+        self.claimed_ms = at;
+        for item in self.items.values_mut() {
+            let open = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing);
+            let phase = if item.status == ItemStatus::Undoing {
+                crate::ids::Phase::Undo
+            } else {
+                crate::ids::Phase::Do
+            };
+            if let Some(call) = item.call_of_mut(phase).as_mut().filter(|_| open) {
+                call.orphaned = true;
+            }
+        }
+    }
+
+    /// The first reason to back out stands; later ones do not soften it.
+    fn back_out(&mut self, reason: &str, nothing_sent: End, taken_back: End) {
+        if self.back_out.is_none() {
+            self.back_out = Some(BackOut {
+                reason: reason.to_owned(),
+                nothing_sent,
+                taken_back,
+            });
+        }
+    }
+
+    fn deadline_passed(&mut self, which: Deadline) {
+        let (reason, nothing_sent) = match which {
+            Deadline::Intent => ("the deadline passed", End::Failed),
+            Deadline::Window => ("the window closed", End::Failed),
+            Deadline::BackoutBy => ("not verified by the back-out time", End::Failed),
+            Deadline::Approval => ("nobody approved in time", End::Refused),
+        };
+        // A plan that was only to be shown and is never applied ends as cancelled.
+        let end = if self.applied { nothing_sent } else { End::Cancelled };
+        self.back_out(reason, end, End::RolledBack);
+    }
+
+    /// Forgets everything that was seen and decided since the plan was accepted.
+    fn look_again(&mut self) {
+        self.looks += 1;
+        self.expanded.clear();
+        self.items.clear();
+        self.checks.clear();
+        self.waves.clear();
+        self.judged = None;
+        self.approval = None;
+        self.waiting_for = None;
+    }
+
+    fn step_expanded(&mut self, step: &StepId, items: &[ExpandedItem]) -> Result<(), String> {
+        let accepted = self.accepted.as_ref().ok_or("no plan is accepted")?;
+        let (definition, facts) = accepted.plan.step(step).ok_or_else(|| format!("no step {step}"))?;
+        let probed = accepted.contracts.of(&definition.tool).probe.is_some() && facts.mutating;
+        let mutating = facts.mutating;
+        let mut ids = Vec::with_capacity(items.len());
+        for item in items {
+            let id = ItemId {
+                step: step.clone(),
+                index: item.index,
+            };
+            self.items
+                .insert(id.clone(), ItemState::new(item.clone(), mutating, probed));
+            ids.push(id);
+        }
+        self.expanded.insert(step.clone(), ids);
+        Ok(())
+    }
+
+    fn wave(&mut self, step: &StepId) -> Result<&mut Waves, String> {
+        self.waves
+            .get_mut(step)
+            .ok_or_else(|| format!("no wave of {step} was started"))
+    }
+
+    fn fold_item(&mut self, entry: &Entry) -> Result<(), String> {
+        let id = item_of(&entry.event).expect("the caller asked");
+        let claimed_ms = self.claimed_ms;
+        if let Event::StepSkipped { item, reason } = &entry.event
+            && !self.items.contains_key(item)
+        {
+            self.skip_unexpanded(item, reason);
+            return Ok(());
+        }
+        let settle_after = self
+            .contract_of_item(id)
+            .map_or(Contract::DEFAULT_SETTLE_AFTER, |c| c.settle_after());
+        let item = self.items.get_mut(id).ok_or_else(|| format!("no item {id}"))?;
+        let was = item.status;
+        item.status = was
+            .after(&entry.event, item.probed)
+            .ok_or_else(|| format!("{id} is {was:?}"))?;
+        update_item(item, entry, claimed_ms, settle_after.0 as i64);
+        match &entry.event {
+            Event::CallStarted { .. } => self.calls_sent += 1,
+            Event::CallSettled { .. } | Event::Resolved { .. } => {
+                let key = id.to_string();
+                self.stuck.remove(&key);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn skip_unexpanded(&mut self, item: &ItemId, reason: &str) {
+        let expanded = ExpandedItem {
+            index: item.index,
+            element: None,
+            args: None,
+            targets: Vec::new(),
+            wave: 0,
+            skipped: Some(reason.to_owned()),
+        };
+        self.items.insert(item.clone(), ItemState::new(expanded, false, false));
+        self.expanded.entry(item.step.clone()).or_default().push(item.clone());
+    }
+
+    /// The contract that an item's call is held to.
+    pub fn contract_of_item(&self, item: &ItemId) -> Option<Contract> {
+        let accepted = self.accepted.as_ref()?;
+        let (step, _) = accepted.plan.step(&item.step)?;
+        Some(accepted.contracts.of(&step.tool))
+    }
+}
+
+/// What may still be written after the end: evidence, never a change.
+fn may_follow_the_end(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::LateAnswer { .. }
+            | Event::SettlementContradicted { .. }
+            | Event::DriftFound { .. }
+            | Event::Summarised { .. }
+            | Event::Claimed { .. }
+            | Event::TargetsReleased { .. }
+    )
+}
+
+fn typed<T: serde::de::DeserializeOwned>(payload: &Payload, blobs: &dyn Blobs, what: &str) -> Result<T, String> {
+    let bytes = payload.blob().and_then(|digest| blobs.bytes(digest));
+    let value: Value = payload
+        .value(bytes.as_deref())
+        .ok_or_else(|| format!("the {what} cannot be read"))?;
+    serde_json::from_value(value).map_err(|e| format!("the {what} has another form: {e}"))
+}
+
+/// The item that an event is about.
+pub fn item_of(event: &Event) -> Option<&ItemId> {
+    match event {
+        Event::StepSkipped { item, .. }
+        | Event::StepSatisfied { item, .. }
+        | Event::ProbeTaken { item, .. }
+        | Event::PreviewTaken { item, .. }
+        | Event::UndoConflict { item, .. }
+        | Event::UndoBlocked { item, .. }
+        | Event::Resolved { item, .. } => Some(item),
+        _ => call_of(event).map(|c| &c.item),
+    }
+}
+
+fn call_of(event: &Event) -> Option<&CallId> {
+    match event {
+        Event::CallStarted { call, .. }
+        | Event::CallAnswered { call, .. }
+        | Event::CallNotSent { call, .. }
+        | Event::CallRetryScheduled { call, .. }
+        | Event::CallFailed { call, .. }
+        | Event::CallInDoubt { call, .. }
+        | Event::CallSettled { call, .. } => Some(call),
+        _ => None,
+    }
+}
+
+fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, settle_after: i64) {
+    match &entry.event {
+        Event::StepSkipped { reason, .. } => item.reason = Some(reason.clone()),
+        Event::StepSatisfied { output, .. } => item.output.clone_from(output),
+        Event::ProbeTaken { purpose, reading, .. } => match purpose {
+            ProbePurpose::Before => {
+                item.looked = Some(reading.clone());
+                item.before = Some(reading.clone());
+            }
+            ProbePurpose::Stale => {
+                item.confirmed = reading.valid && reading.equal == Some(true);
+                if reading.valid {
+                    item.before = Some(reading.clone());
+                }
+            }
+            ProbePurpose::After | ProbePurpose::Settle if reading.valid => item.after = Some(reading.clone()),
+            _ => {}
+        },
+        Event::PreviewTaken {
+            output, way_back, base, ..
+        } => {
+            item.preview = Some(output.clone());
+            item.way_back = Some(way_back.clone());
+            item.preview_base.clone_from(base);
+        }
+        Event::UndoConflict { why, .. } => item.reason = Some(why.clone()),
+        Event::Resolved { resolution, .. } => {
+            item.overwrite = *resolution == crate::intent::event::Resolution::Overwrite;
+            item.reported = false;
+            if item.status == ItemStatus::Waiting {
+                item.generation += 1;
+            }
+        }
+        event => update_call(item, event, entry.seq, entry.at, claimed_ms, settle_after),
+    }
+}
+
+fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_ms: i64, settle_after: i64) {
+    if let Event::CallStarted {
+        call,
+        attempt,
+        tool,
+        incarnation,
+        deadline_ms,
+        ..
+    } = event
+    {
+        if call.phase == crate::ids::Phase::Do {
+            item.sent_at = Some(seq);
+        }
+        *item.call_of_mut(call.phase) = Some(CallState {
+            id: call.clone(),
+            attempt: *attempt,
+            tool: tool.clone(),
+            started_ms: at,
+            deadline_ms: *deadline_ms,
+            incarnation: incarnation.clone(),
+            orphaned: false,
+            doubt: None,
+            retry_at_ms: None,
+            fault: None,
+            effect: None,
+            settled: None,
+        });
+        return;
+    }
+    let Some(id) = call_of(event) else { return };
+    if let Event::CallAnswered { output, .. } = event
+        && id.phase == crate::ids::Phase::Do
+    {
+        item.output = Some(output.clone());
+    }
+    if let Event::CallInDoubt { .. } = event {
+        item.hot_until_ms = i64::MAX;
+    }
+    if let Event::CallSettled { verdict, by, fence, .. } = event {
+        settle(item, id, *verdict, by, fence.is_some(), claimed_ms, settle_after);
+    }
+    if let Event::CallFailed { fault, .. } = event {
+        item.reason = Some(fault.clone());
+    }
+    let Some(state) = item.call_of_mut(id.phase) else {
+        return;
+    };
+    match event {
+        Event::CallRetryScheduled { until_ms, .. } => state.retry_at_ms = Some(*until_ms),
+        Event::CallFailed { fault, effect, .. } => {
+            state.fault = Some(fault.clone());
+            state.effect = Some(*effect);
+        }
+        Event::CallInDoubt { reason, .. } => {
+            state.doubt = Some(Doubt {
+                since_ms: at,
+                reason: reason.clone(),
+            })
+        }
+        _ => {}
+    }
+}
+
+fn settle(
+    item: &mut ItemState,
+    id: &CallId,
+    verdict: crate::intent::event::Settlement,
+    by: &crate::intent::event::SettledBy,
+    fenced: bool,
+    claimed_ms: i64,
+    settle_after: i64,
+) {
+    use crate::intent::event::{FaultEffect, SettledBy, Settlement};
+    let since = item
+        .call_of(id.phase)
+        .and_then(|c| c.doubt.as_ref())
+        .map_or(claimed_ms, |d| d.since_ms.max(claimed_ms));
+    // A person may settle before the call is certain to be over: the target stays hot until it is.
+    item.hot_until_ms = match by {
+        SettledBy::Person { .. } => since + settle_after,
+        _ => i64::MIN,
+    };
+    if fenced && verdict == Settlement::NotApplied {
+        match id.phase {
+            crate::ids::Phase::Undo => item.undo_generation += 1,
+            _ => item.generation += 1,
+        }
+    }
+    if let Some(call) = item.call_of_mut(id.phase) {
+        call.settled = Some((verdict, by.clone()));
+        call.effect = match verdict {
+            Settlement::NotApplied => Some(FaultEffect::None),
+            Settlement::Partial => Some(FaultEffect::Some),
+            _ => None,
+        };
+        if verdict == Settlement::NotApplied {
+            call.fault = Some("settled as not applied".to_owned());
+        }
+    }
+}

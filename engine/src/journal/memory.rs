@@ -1,0 +1,364 @@
+//! A journal that lives as long as the process: for tests and for trying things out.
+//!
+//! It keeps every promise of [`Journal`] except the one about power: a restarted engine is played by giving the same
+//! `Arc` to a second engine. [`InMemoryJournal::refuse_writes`] plays a full or broken disk.
+
+use super::rules::{self, LockTable};
+use super::watchers::Watchers;
+use super::{
+    Checkpoint, Commit, Created, Epoch, Error, Filter, Head, IdempotencyRecord, IntentRow, Journal, Lock, NewIntent,
+    Seq, StoredEntry,
+};
+use crate::canonical::Digest;
+use crate::ids::IntentId;
+use crate::intent::command::Command;
+use crate::payload::Blob;
+use async_trait::async_trait;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// The journal in memory. Share it as an `Arc`.
+#[derive(Debug, Default)]
+pub struct InMemoryJournal {
+    state: Mutex<State>,
+    watchers: Watchers,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    streams: BTreeMap<IntentId, Stream>,
+    locks: LockTable,
+    idempotency: HashMap<String, IdempotencyRecord>,
+    joins: HashMap<Digest, IntentId>,
+    facts: BTreeMap<String, Value>,
+    refuses: Option<String>,
+    writes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    epoch: Epoch,
+    entries: Vec<StoredEntry>,
+    blobs: HashMap<Digest, Blob>,
+    row: Option<IntentRow>,
+    wake_ms: Option<i64>,
+    checkpoint: Option<Checkpoint>,
+    inbox: Vec<Command>,
+    /// Every command that ever arrived, consumed or not.
+    known: HashSet<String>,
+    join_key: Option<Digest>,
+}
+
+impl Stream {
+    fn head(&self) -> Head {
+        self.entries.last().map_or_else(Head::empty, |last| Head {
+            seq: last.entry.seq,
+            hash: last.hash.clone(),
+        })
+    }
+}
+
+impl State {
+    fn stream(&self, intent: IntentId) -> Result<&Stream, Error> {
+        self.streams.get(&intent).ok_or(Error::NoSuchIntent(intent))
+    }
+
+    fn writable(&self) -> Result<(), Error> {
+        self.refuses.clone().map_or(Ok(()), |why| Err(Error::Unwritable(why)))
+    }
+
+    fn create(&mut self, new: NewIntent) -> Result<Created, Error> {
+        self.writable()?;
+        if let Some(repeated) = self.repeated(new.idempotency.as_ref())? {
+            return Ok(Created::Repeated(repeated));
+        }
+        if let Some(joined) = new.join_key.as_ref().and_then(|key| self.joins.get(key)).copied() {
+            self.remember(new.idempotency, joined);
+            return Ok(Created::Joined(joined));
+        }
+        let found = self.streams.get(&new.intent).map_or(0, |s| s.head().seq);
+        if self.streams.contains_key(&new.intent) {
+            return Err(Error::Stale { expected: 0, found });
+        }
+        rules::admit(new.intent, 0, &Head::empty(), 0, 0, &new.commit)?;
+        self.locks.check(new.intent, &new.commit.locks)?;
+        self.remember(new.idempotency, new.intent);
+        if let Some(key) = &new.join_key {
+            self.joins.insert(key.clone(), new.intent);
+        }
+        let stream = Stream {
+            join_key: new.join_key,
+            ..Stream::default()
+        };
+        self.streams.insert(new.intent, stream);
+        self.write(new.intent, new.commit);
+        Ok(Created::New)
+    }
+
+    fn repeated(&self, wanted: Option<&IdempotencyRecord>) -> Result<Option<IntentId>, Error> {
+        match wanted.and_then(|w| Some((w, self.idempotency.get(&w.scope)?))) {
+            Some((wanted, known)) if wanted.body == known.body => Ok(Some(known.intent)),
+            Some(_) => Err(Error::KeyReused),
+            None => Ok(None),
+        }
+    }
+
+    /// A key that joined answers with the joined intent when it is repeated.
+    fn remember(&mut self, record: Option<IdempotencyRecord>, intent: IntentId) {
+        if let Some(record) = record {
+            self.writes += 1;
+            self.idempotency
+                .insert(record.scope.clone(), IdempotencyRecord { intent, ..record });
+        }
+    }
+
+    fn commit(&mut self, intent: IntentId, epoch: Epoch, expected: Seq, commit: Commit) -> Result<(), Error> {
+        self.writable()?;
+        let stream = self.stream(intent)?;
+        rules::admit(intent, stream.epoch, &stream.head(), epoch, expected, &commit)?;
+        self.locks.check(intent, &commit.locks)?;
+        self.write(intent, commit);
+        Ok(())
+    }
+
+    /// Writes what was judged already.
+    fn write(&mut self, intent: IntentId, commit: Commit) {
+        self.locks.apply(intent, &commit.locks, rules::commit_time(&commit));
+        let Some(stream) = self.streams.get_mut(&intent) else {
+            return;
+        };
+        stream.entries.extend(commit.entries);
+        let blobs = commit.blobs.into_iter().map(|b| (b.digest.clone(), b));
+        stream.blobs.extend(blobs);
+        stream.inbox.retain(|c| !commit.consumed.contains(&c.id));
+        stream.wake_ms = commit.wake_ms;
+        stream.row = commit.row.or(stream.row.take());
+        stream.checkpoint = commit.checkpoint.or(stream.checkpoint.take());
+        if !rules::is_open(stream.row.as_ref())
+            && let Some(key) = stream.join_key.take()
+        {
+            self.joins.remove(&key);
+        }
+        self.writes += 1;
+    }
+
+    fn post(&mut self, intent: IntentId, command: Command) -> Result<bool, Error> {
+        self.writable()?;
+        let stream = self.streams.get_mut(&intent).ok_or(Error::NoSuchIntent(intent))?;
+        if !stream.known.insert(command.id.clone()) {
+            return Ok(false);
+        }
+        stream.inbox.push(command);
+        self.writes += 1;
+        Ok(true)
+    }
+}
+
+impl InMemoryJournal {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on every write fails with [`Error::Unwritable`] and this reason; `None` mends it. Reads go on.
+    pub fn refuse_writes(&self, why: Option<&str>) {
+        self.state().refuses = why.map(str::to_owned);
+    }
+
+    /// When the intent must be looked at again although nothing happened, as its last commit said: Unix milliseconds.
+    pub fn wake_ms(&self, intent: IntentId) -> Option<i64> {
+        self.state().streams.get(&intent)?.wake_ms
+    }
+
+    /// All entries of a stream, for tests that look at it as an auditor does. Empty if there is no such intent.
+    pub fn entries(&self, intent: IntentId) -> Vec<StoredEntry> {
+        self.state()
+            .streams
+            .get(&intent)
+            .map(|s| s.entries.clone())
+            .unwrap_or_default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is checked before its first write, so a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Journal for InMemoryJournal {
+    async fn create(&self, new: NewIntent) -> Result<Created, Error> {
+        let intent = new.intent;
+        let created = self.state().create(new)?;
+        if created == Created::New {
+            self.watchers.arrived(intent);
+        }
+        Ok(created)
+    }
+
+    async fn claim(&self, intent: IntentId) -> Result<Epoch, Error> {
+        let mut state = self.state();
+        state.writable()?;
+        let stream = state.streams.get_mut(&intent).ok_or(Error::NoSuchIntent(intent))?;
+        stream.epoch += 1;
+        let epoch = stream.epoch;
+        state.writes += 1;
+        Ok(epoch)
+    }
+
+    async fn commit(&self, intent: IntentId, epoch: Epoch, expected: Seq, commit: Commit) -> Result<(), Error> {
+        let grows = !commit.entries.is_empty();
+        self.state().commit(intent, epoch, expected, commit)?;
+        if grows {
+            self.watchers.grown(intent);
+        }
+        Ok(())
+    }
+
+    async fn read(&self, intent: IntentId, after: Seq, limit: usize) -> Result<Vec<StoredEntry>, Error> {
+        let state = self.state();
+        let entries = &state.stream(intent)?.entries;
+        let from = usize::try_from(after).unwrap_or(usize::MAX).min(entries.len());
+        Ok(entries[from..].iter().take(limit).cloned().collect())
+    }
+
+    async fn head(&self, intent: IntentId) -> Result<Head, Error> {
+        Ok(self.state().stream(intent)?.head())
+    }
+
+    async fn checkpoint(&self, intent: IntentId) -> Result<Option<Checkpoint>, Error> {
+        let state = self.state();
+        Ok(state.streams.get(&intent).and_then(|s| s.checkpoint.clone()))
+    }
+
+    async fn blob(&self, intent: IntentId, digest: &Digest) -> Result<Option<Vec<u8>>, Error> {
+        let state = self.state();
+        let blob = state.streams.get(&intent).and_then(|s| s.blobs.get(digest));
+        Ok(blob.map(|b| b.bytes.clone()))
+    }
+
+    async fn shred(&self, intent: IntentId) -> Result<(), Error> {
+        let mut state = self.state();
+        state.writable()?;
+        let stream = state.streams.get_mut(&intent).ok_or(Error::NoSuchIntent(intent))?;
+        stream.blobs.retain(|_, blob| !blob.sealed);
+        state.writes += 1;
+        Ok(())
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<IntentRow>, Error> {
+        let state = self.state();
+        let newest_first = state.streams.iter().rev();
+        Ok(newest_first
+            .filter(|(id, _)| filter.after.is_none_or(|after| **id < after))
+            .filter_map(|(_, stream)| stream.row.as_ref())
+            .filter(|row| filter.admits(row))
+            .take(filter.at_most())
+            .cloned()
+            .collect())
+    }
+
+    async fn row(&self, intent: IntentId) -> Result<Option<IntentRow>, Error> {
+        let state = self.state();
+        Ok(state.streams.get(&intent).and_then(|s| s.row.clone()))
+    }
+
+    async fn locks(&self) -> Result<Vec<Lock>, Error> {
+        Ok(self.state().locks.all())
+    }
+
+    async fn post(&self, intent: IntentId, command: Command) -> Result<(), Error> {
+        if self.state().post(intent, command)? {
+            self.watchers.arrived(intent);
+        }
+        Ok(())
+    }
+
+    async fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Error> {
+        Ok(self.state().stream(intent)?.inbox.clone())
+    }
+
+    async fn put_fact(&self, key: &str, value: Value) -> Result<(), Error> {
+        let mut state = self.state();
+        state.writable()?;
+        state.facts.insert(key.to_owned(), value);
+        state.writes += 1;
+        Ok(())
+    }
+
+    async fn fact(&self, key: &str) -> Result<Option<Value>, Error> {
+        Ok(self.state().facts.get(key).cloned())
+    }
+
+    async fn facts(&self, prefix: &str) -> Result<Vec<(String, Value)>, Error> {
+        let state = self.state();
+        let from = state.facts.range(prefix.to_owned()..);
+        let found = from.take_while(|(key, _)| key.starts_with(prefix));
+        Ok(found.map(|(k, v)| (k.clone(), v.clone())).collect())
+    }
+
+    async fn remove_fact(&self, key: &str) -> Result<(), Error> {
+        let mut state = self.state();
+        state.writable()?;
+        if state.facts.remove(key).is_some() {
+            state.writes += 1;
+        }
+        Ok(())
+    }
+
+    fn watch(&self, intent: IntentId) -> watch::Receiver<u64> {
+        self.watchers.watch(intent)
+    }
+
+    fn watch_all(&self) -> watch::Receiver<u64> {
+        self.watchers.watch_all()
+    }
+
+    /// Counts writes: each of them would have been a sync.
+    fn syncs(&self) -> u64 {
+        self.state().writes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::conformance::{append, claimed, command};
+    use std::sync::Arc;
+
+    fn fresh() -> Arc<dyn Journal> {
+        Arc::new(InMemoryJournal::new())
+    }
+    crate::journal_conformance!(fresh());
+
+    #[tokio::test]
+    async fn what_a_broken_disk_refuses_is_not_there_and_reads_go_on() {
+        let memory = Arc::new(InMemoryJournal::new());
+        let journal: Arc<dyn Journal> = memory.clone();
+        let (intent, epoch) = claimed(&journal).await;
+        memory.refuse_writes(Some("no space left"));
+        let refused = append(&journal, intent, epoch, Commit::default()).await;
+        assert!(matches!(refused, Err(Error::Unwritable(why)) if why == "no space left"));
+        assert!(journal.post(intent, command("c")).await.is_err() && journal.claim(intent).await.is_err());
+        assert_eq!(journal.head(intent).await.unwrap().seq, 1);
+        memory.refuse_writes(None);
+        append(&journal, intent, epoch, Commit::default()).await.unwrap();
+        assert_eq!(memory.entries(intent).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_next_wake_up_is_that_of_the_last_commit() {
+        let memory = Arc::new(InMemoryJournal::new());
+        let journal: Arc<dyn Journal> = memory.clone();
+        let (intent, epoch) = claimed(&journal).await;
+        for wake_ms in [Some(7), None] {
+            let commit = Commit {
+                wake_ms,
+                ..Commit::default()
+            };
+            append(&journal, intent, epoch, commit).await.unwrap();
+            assert_eq!(memory.wake_ms(intent), wake_ms);
+        }
+    }
+}

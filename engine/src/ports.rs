@@ -1,0 +1,167 @@
+//! What the engine asks of the world. Each trait is a role; the wiring decides who plays it.
+
+use crate::actor::Actor;
+use crate::canonical::Digest;
+use crate::contract::{Contracts, EffectClass};
+use crate::fault::Fault;
+use crate::ids::{IntentId, ItemId};
+use crate::intent::Request;
+use crate::intent::event::{Decision, PlanSource, RuleApplied};
+use crate::target::Target;
+use crate::tool::{Catalogue, Incarnation, Outcome, ToolName, ToolRequest};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Wall clock and timers. Tests move it by hand.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// Unix milliseconds.
+    fn now_ms(&self) -> i64;
+    async fn sleep(&self, time: Duration);
+}
+
+/// What came of asking for a plan.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// One per model call, in order; journaled whatever came of them.
+    pub model_calls: Vec<ModelCall>,
+    pub answer: PlanAnswer,
+}
+
+/// A draft, or why there is none.
+#[derive(Debug, Clone)]
+pub enum PlanAnswer {
+    /// To be checked by the engine. `params` are the runbook's parameters.
+    Draft {
+        source: PlanSource,
+        draft: Value,
+        params: Value,
+    },
+    /// Nobody knows how. `nearest` names runbooks that come close; `faults` what was wrong with the last draft.
+    Refused {
+        reason: String,
+        nearest: Vec<String>,
+        faults: Vec<Fault>,
+    },
+}
+
+/// One call of a model.
+#[derive(Debug, Clone)]
+pub struct ModelCall {
+    /// `choose`, `slots`, `draft`, `repair`.
+    pub purpose: String,
+    pub model: String,
+    pub prompt: Digest,
+    /// The raw answer.
+    pub answer: Value,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub millis: u64,
+    /// Why the answer could not be used.
+    pub problem: Option<String>,
+}
+
+/// What a planner may use. `check` is the engine's own: a planner repairs against it and can promise nothing by itself.
+pub struct PlanningContext {
+    pub catalogue: Arc<Catalogue>,
+    pub contracts: Arc<Contracts>,
+}
+
+/// Intent → draft.
+#[async_trait]
+pub trait Planner: Send + Sync {
+    async fn plan(&self, request: &Request, context: &PlanningContext) -> Planned;
+}
+
+/// A call's outcome, and where a late reply would arrive after the wait was given up.
+#[derive(Debug)]
+pub struct Answer {
+    pub outcome: Outcome,
+    pub late: Option<oneshot::Receiver<Outcome>>,
+}
+
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, late: None }
+    }
+}
+
+/// Calls tools on servers and says honestly what is known afterwards. Never retries.
+#[async_trait]
+pub trait ToolExecutor: Send + Sync {
+    /// The tools of all servers, as last listed.
+    fn catalogue(&self) -> Arc<Catalogue>;
+    /// Makes sure that the server runs and, if it is a child, that its record is synced. The life that a call would go to.
+    async fn ready(&self, server: &str) -> Result<Incarnation, Outcome>;
+    async fn call(&self, request: ToolRequest) -> Answer;
+    /// Whether nothing that was sent to this life of the server can land any more.
+    async fn is_dead(&self, server: &str, incarnation: &Incarnation) -> bool;
+}
+
+/// One mutating call, as policy sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProposedCall {
+    pub item: ItemId,
+    pub tool: ToolName,
+    pub effect: EffectClass,
+    /// Whether a way back is known.
+    pub way_back: bool,
+    pub contracted: bool,
+    pub targets: Vec<Target>,
+    pub args: Map<String, Value>,
+}
+
+/// The expanded plan, as policy sees it.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    pub intent: IntentId,
+    pub request: Request,
+    pub source: PlanSource,
+    pub calls: Vec<ProposedCall>,
+    /// The read-only tools that the plan calls.
+    pub reads: Vec<ToolName>,
+    pub now_ms: i64,
+}
+
+/// What policy says, with the rules that said it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    pub decision: Decision,
+    pub rules: Vec<RuleApplied>,
+    /// Over the policies that determined the verdict; part of what an approval binds to.
+    pub policies: Digest,
+    pub approval_ttl: Duration,
+}
+
+/// A retry that policy may grant.
+#[derive(Debug, Clone)]
+pub struct RetryQuestion<'a> {
+    pub tool: &'a ToolName,
+    pub effect: EffectClass,
+    pub outcome: &'a Outcome,
+    /// Attempts made so far, from 1.
+    pub attempts: u32,
+}
+
+/// When to try again, and by which rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryGranted {
+    pub after: Duration,
+    pub rule: String,
+}
+
+/// Who may do what.
+pub trait Policy: Send + Sync {
+    fn judge(&self, proposal: &Proposal) -> Verdict;
+    /// Whether a principal may do an action (`submit`, `approve`, `cancel`, `settle`, …) on an intent, and by which rule.
+    fn may(&self, actor: &Actor, action: &str, request: Option<&Request>) -> Result<RuleApplied, RuleApplied>;
+    fn retry(&self, question: &RetryQuestion<'_>) -> Option<RetryGranted>;
+    /// How long a person may take to approve.
+    fn approval_ttl(&self) -> Duration {
+        Duration::from_secs(24 * 3600)
+    }
+}

@@ -1,0 +1,277 @@
+//! All intents: picks each open one up at boot, gives it a driver, and is the way in for requests and commands.
+
+use crate::actor::Actor;
+use crate::canonical::Digest;
+use crate::driver::{self, DriveError, Driver, Signals, ledger::row};
+use crate::ids::IntentId;
+use crate::intent::Request;
+use crate::intent::command::Command;
+use crate::intent::event::Event;
+use crate::intent::state::IntentState;
+use crate::journal::{
+    self, Commit, Created, Entry, Filter, IdempotencyRecord, Journal, NewIntent, SCHEMA, StoredEntry,
+};
+use crate::payload::Payload;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use crate::driver::{Deps, inbox_fits};
+
+/// The fact under which a halt is kept over restarts.
+const HALT: &str = "halt";
+
+/// What came of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    pub intent: IntentId,
+    /// The same principal's equal intent goes on already.
+    pub joined: bool,
+    /// The idempotency key was used before, with the same body.
+    pub repeated: bool,
+}
+
+/// Why a command was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why an intent's state could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+}
+
+/// Drives every open intent of a journal.
+pub struct Supervisor {
+    deps: Arc<Deps>,
+    signals: Signals,
+    halted: watch::Sender<Option<String>>,
+    stopping: watch::Sender<bool>,
+    running: Mutex<HashMap<IntentId, JoinHandle<()>>>,
+}
+
+impl Supervisor {
+    pub fn new(deps: Deps) -> Arc<Self> {
+        let (halted, halted_rx) = watch::channel(None);
+        let (stopping, stopping_rx) = watch::channel(false);
+        let (lock_released, locks) = watch::channel(0);
+        let lock_released = Arc::new(lock_released);
+        let signals = Signals {
+            locks,
+            lock_released,
+            halted: halted_rx,
+            stopping: stopping_rx,
+        };
+        Arc::new(Self {
+            deps: Arc::new(deps),
+            signals,
+            halted,
+            stopping,
+            running: Mutex::default(),
+        })
+    }
+
+    /// Picks up every open intent, and a halt that is in force.
+    pub async fn start(self: &Arc<Self>) -> Result<(), journal::Error> {
+        if let Some(halt) = self.deps.journal.fact(HALT).await? {
+            self.halted
+                .send_replace(Some(halt["reason"].as_str().unwrap_or("halted").to_owned()));
+        }
+        let mut after = None;
+        loop {
+            let filter = Filter {
+                open: true,
+                after,
+                limit: 500,
+                ..Filter::default()
+            };
+            let page = self.deps.journal.list(filter).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.intent);
+            for row in page {
+                self.drive(row.intent);
+            }
+        }
+    }
+
+    /// Takes a request: durable on return.
+    pub async fn submit(
+        self: &Arc<Self>,
+        request: Request,
+        idempotency: Option<(String, Digest)>,
+    ) -> Result<Submitted, journal::Error> {
+        let (intent, at) = (IntentId::fresh(), self.deps.clock.now_ms());
+        let actor = request.origin.actor.clone();
+        let join_key = Some(join_key(&request));
+        let event = Event::IntentReceived {
+            request: Box::new(request),
+        };
+        let prev_hash = Digest::zero();
+        let entry = StoredEntry::seal(Entry {
+            seq: 1,
+            at,
+            schema: SCHEMA,
+            actor,
+            epoch: 0,
+            trace: String::new(),
+            prev_hash,
+            event,
+        });
+        let state = IntentState::begin(intent, &entry.entry).expect("the first entry says what was received");
+        let commit = Commit {
+            entries: vec![entry],
+            row: Some(row(&state)),
+            ..Commit::default()
+        };
+        let idempotency = idempotency.map(|(scope, body)| IdempotencyRecord {
+            scope,
+            body,
+            intent,
+            at_ms: at,
+        });
+        let created = self
+            .deps
+            .journal
+            .create(NewIntent {
+                intent,
+                commit,
+                idempotency,
+                join_key,
+            })
+            .await?;
+        Ok(match created {
+            Created::New => {
+                self.drive(intent);
+                Submitted {
+                    intent,
+                    joined: false,
+                    repeated: false,
+                }
+            }
+            Created::Repeated(intent) => Submitted {
+                intent,
+                joined: false,
+                repeated: true,
+            },
+            Created::Joined(intent) => Submitted {
+                intent,
+                joined: true,
+                repeated: false,
+            },
+        })
+    }
+
+    fn drive(self: &Arc<Self>, intent: IntentId) {
+        let mut running = self.running.lock().expect("no panic while held");
+        running.retain(|_, task| !task.is_finished());
+        if running.contains_key(&intent) || *self.stopping.borrow() {
+            return;
+        }
+        let (deps, signals) = (self.deps.clone(), self.signals.clone());
+        let task = tokio::spawn(async move {
+            let driven = match Driver::claim(deps, signals, intent).await {
+                Ok(driver) => Box::pin(driver.run()).await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = driven {
+                tracing::error!(%intent, %error, "the intent is not driven any more");
+            }
+        });
+        running.insert(intent, task);
+    }
+
+    /// Syncs a command into the intent's inbox. Refused when it does not fit the state; a repeated id changes nothing.
+    pub async fn command(self: &Arc<Self>, intent: IntentId, command: Command) -> Result<(), CommandError> {
+        let state = self.state(intent).await?;
+        inbox_fits(&state, &command).map_err(CommandError::Refused)?;
+        self.deps.journal.post(intent, command).await.map_err(ReadError::from)?;
+        self.drive(intent);
+        Ok(())
+    }
+
+    /// The state folded from the journal.
+    pub async fn state(&self, intent: IntentId) -> Result<IntentState, ReadError> {
+        Ok(driver::load(self.deps.journal.as_ref(), intent).await?.0)
+    }
+
+    /// A payload's value. None: sealed, shredded or missing. Sealed values are never given out here.
+    pub async fn value(&self, intent: IntentId, payload: &Payload) -> Result<Option<Value>, journal::Error> {
+        match payload {
+            Payload::Inline(value) => Ok(Some(value.clone())),
+            Payload::Sealed { .. } => Ok(None),
+            Payload::Blob { digest, .. } => Ok(self
+                .deps
+                .journal
+                .blob(intent, digest)
+                .await?
+                .and_then(|bytes| payload.value(Some(&bytes)))),
+        }
+    }
+
+    /// From here on nothing that changes the world is sent, until [`Self::unhalt`]. Kept over restarts.
+    pub async fn halt(&self, by: &Actor, reason: Option<&str>) -> Result<(), journal::Error> {
+        let why = reason.map(|r| format!(": {r}")).unwrap_or_default();
+        let reason = format!("halted by {by}{why}");
+        // The brake comes first: it holds even if it cannot be written down.
+        self.halted.send_replace(Some(reason.clone()));
+        let at = self.deps.clock.now_ms();
+        self.deps
+            .journal
+            .put_fact(HALT, json!({"reason": reason, "by": by, "at_ms": at}))
+            .await
+    }
+
+    pub async fn unhalt(&self) -> Result<(), journal::Error> {
+        self.deps.journal.remove_fact(HALT).await?;
+        self.halted.send_replace(None);
+        Ok(())
+    }
+
+    /// Why nothing is sent, if so.
+    pub fn halted(&self) -> Option<String> {
+        self.halted.borrow().clone()
+    }
+
+    /// Stops starting calls and waits for mutating calls that are out, at most as long as `patience`.
+    pub async fn shutdown(&self, patience: Duration) {
+        self.stopping.send_replace(true);
+        let tasks: Vec<JoinHandle<()>> = {
+            let mut running = self.running.lock().expect("no panic while held");
+            running.drain().map(|(_, task)| task).collect()
+        };
+        let all = futures::future::join_all(tasks);
+        if tokio::time::timeout(patience, all).await.is_err() {
+            tracing::warn!("some calls are still out after {patience:?}: they will be in doubt at the next start");
+        }
+    }
+
+    pub fn deps(&self) -> &Arc<Deps> {
+        &self.deps
+    }
+
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.deps.journal
+    }
+}
+
+/// Same principal, mode and canonical request: the same intent.
+fn join_key(request: &Request) -> Digest {
+    Digest::of_value(&json!({
+        "by": request.origin.actor,
+        "mode": request.mode,
+        "wish": request.wish,
+        "change": request.change,
+        "labels": request.labels,
+    }))
+}

@@ -1,0 +1,119 @@
+//! The database on the disk: opened, synced for real, and fenced for good after the first error.
+
+use crate::files;
+use crate::value::Fault;
+use crate::{OpenError, OpenOptions};
+use flyball_engine::journal::Error;
+use sled::{Batch, Db};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+pub(crate) struct Disk {
+    pub(crate) db: Db,
+    /// sled's flush is no fsync on Linux; a sync through a second handle acts on the same inode.
+    log: File,
+    syncs: AtomicU64,
+    fence: OnceLock<String>,
+    #[cfg(test)]
+    pub(crate) breaks: std::sync::atomic::AtomicBool,
+}
+
+impl Disk {
+    pub(crate) fn open(dir: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
+        let sled = |source| OpenError::Sled {
+            path: dir.to_owned(),
+            source,
+        };
+        let db = match open_sled(dir, options) {
+            Err(sled::Error::Corruption { .. }) => {
+                set_snapshots_aside(dir).map_err(|e| OpenError::io(dir, e))?;
+                open_sled(dir, options).map_err(sled)?
+            }
+            other => other.map_err(sled)?,
+        };
+        let path = dir.join("db");
+        let log = File::open(&path).map_err(|e| OpenError::io(&path, e))?;
+        Ok(Self {
+            db,
+            log,
+            syncs: AtomicU64::new(0),
+            fence: OnceLock::new(),
+            #[cfg(test)]
+            breaks: false.into(),
+        })
+    }
+
+    /// One atomic, synced write. After an error nothing is written any more: what a failed sync left behind is unknown,
+    /// and a second one that succeeds proves nothing about the first.
+    pub(crate) fn write(&self, batch: Batch) -> Result<(), Fault> {
+        self.db.apply_batch(batch)?;
+        self.db.flush()?;
+        #[cfg(test)]
+        if self.breaks.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("input/output error").into());
+        }
+        self.log.sync_data()?;
+        self.synced();
+        Ok(())
+    }
+
+    /// Counts a sync.
+    pub(crate) fn synced(&self) {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Stops all further writes of this process.
+    pub(crate) fn fence(&self, why: &str) -> Error {
+        let why = self.fence.get_or_init(|| {
+            tracing::error!(why, "the store is fenced: nothing is written any more");
+            why.to_owned()
+        });
+        Error::Unwritable(why.clone())
+    }
+
+    pub(crate) fn writable(&self) -> Result<(), Error> {
+        self.fence
+            .get()
+            .map_or(Ok(()), |why| Err(Error::Unwritable(why.clone())))
+    }
+}
+
+fn open_sled(dir: &Path, options: &OpenOptions) -> sled::Result<Db> {
+    let config = sled::Config::new().path(dir).cache_capacity(options.cache_bytes);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        match config.open() {
+            // We hold the process lock, so this is a former handle of this process on its way out.
+            Err(sled::Error::Io(e)) if is_lock(&e) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
+}
+
+fn is_lock(error: &std::io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
+}
+
+/// A snapshot only saves replaying the log, and lost power can leave an empty one that sled refuses.
+fn set_snapshots_aside(dir: &Path) -> std::io::Result<()> {
+    let aside = dir.with_file_name("aside");
+    std::fs::create_dir_all(&aside)?;
+    for entry in std::fs::read_dir(dir)? {
+        let path: PathBuf = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_owned();
+        if name.to_string_lossy().starts_with("snap.") {
+            tracing::warn!(file = %path.display(), "a damaged snapshot is set aside; the log is replayed instead");
+            std::fs::rename(&path, aside.join(name))?;
+        }
+    }
+    files::sync_dir(dir)
+}

@@ -1,0 +1,73 @@
+//! Files beside the database: written whole or not at all, and synced with the directory that names them.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Replaces a file by one with these contents. Durable on return; a crash leaves the old or the new one.
+pub(crate) fn write_whole(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&draft)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    let dir = if dir.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        dir
+    };
+    File::open(dir)?.sync_all()
+}
+
+/// A lock that one process holds as long as it lives. The file says which.
+#[derive(Debug)]
+pub(crate) struct ProcessLock {
+    _file: File,
+}
+
+/// Why the lock could not be had.
+pub(crate) enum NotLocked {
+    /// Another process has it, or this one already does.
+    Held {
+        pid: Option<u32>,
+    },
+    Io(io::Error),
+}
+
+impl ProcessLock {
+    pub(crate) fn take(path: &Path) -> Result<Self, NotLocked> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(NotLocked::Io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let pid = file
+                    .read_to_string(&mut holder)
+                    .ok()
+                    .and_then(|_| holder.trim().parse().ok());
+                return Err(NotLocked::Held { pid });
+            }
+            Err(std::fs::TryLockError::Error(e)) => return Err(NotLocked::Io(e)),
+        }
+        file.set_len(0).map_err(NotLocked::Io)?;
+        writeln!(file, "{}", std::process::id()).map_err(NotLocked::Io)?;
+        Ok(Self { _file: file })
+    }
+}

@@ -1,0 +1,208 @@
+//! Reading: straight from the tree, never beyond what is synced, each entry checked against the hash it was written with.
+
+use crate::disk::Disk;
+use crate::judge::{Refusal, seal_context};
+use crate::keys;
+use crate::record::{Intent, entry_bytes};
+use crate::seal::Master;
+use crate::value::{Fault, Source, read_json};
+use crate::writer::InFlight;
+use flyball_engine::canonical::Digest;
+use flyball_engine::ids::IntentId;
+use flyball_engine::intent::command::Command;
+use flyball_engine::journal::{Checkpoint, Error, Filter, Head, IntentRow, Lock, Seq, StoredEntry, verify_chain};
+use serde_json::Value;
+use sled::Tree;
+use std::sync::Arc;
+
+/// A cheap handle for reading.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) master: Arc<Master>,
+    pub(crate) in_flight: Arc<InFlight>,
+}
+
+impl Reader {
+    fn tree(&self) -> &Tree {
+        &self.disk.db
+    }
+
+    fn record(&self, intent: IntentId) -> Result<Option<Intent>, Fault> {
+        self.tree().json(&keys::intent(intent))
+    }
+
+    fn known(&self, intent: IntentId) -> Result<Intent, Refusal> {
+        self.record(intent)?.ok_or(Refusal::Rule(Error::NoSuchIntent(intent)))
+    }
+
+    pub(crate) fn read(&self, intent: IntentId, after: Seq, limit: usize) -> Result<Vec<StoredEntry>, Refusal> {
+        let head = self.known(intent)?.head;
+        let range = keys::entry(intent, after.saturating_add(1))..=keys::entry(intent, Seq::MAX);
+        let mut entries = Vec::new();
+        for pair in self.tree().range(range).take(limit) {
+            let (key, raw) = pair?;
+            entries.push(self.entry(intent, &key, &raw)?);
+        }
+        self.check(intent, after, limit, &head, &entries)?;
+        // Asked after the tree was read: what is not in flight by now has been synced.
+        if let Some(durable) = self.in_flight.durable(intent) {
+            entries.retain(|e| e.entry.seq <= durable.seq);
+        }
+        Ok(entries)
+    }
+
+    fn entry(&self, intent: IntentId, key: &[u8], raw: &[u8]) -> Result<StoredEntry, Refusal> {
+        let seq = keys::seq_of(key);
+        let damaged = |why: String| Error::Damaged { intent, seq, why };
+        let value = match self.tree().assemble(key, raw) {
+            Err(Fault::Torn(why)) => return Err(damaged(why).into()),
+            other => other?,
+        };
+        let (bytes, _) = entry_bytes(value).map_err(|why| damaged(why.to_owned()))?;
+        Ok(StoredEntry::read(bytes).map_err(|e| damaged(format!("it cannot be read: {e}")))?)
+    }
+
+    /// A page must chain within itself and reach as far as asked or as the head.
+    fn check(
+        &self,
+        intent: IntentId,
+        after: Seq,
+        limit: usize,
+        head: &Head,
+        entries: &[StoredEntry],
+    ) -> Result<(), Error> {
+        let before = Head {
+            seq: after,
+            hash: entries.first().map_or_else(Digest::zero, |e| e.entry.prev_hash.clone()),
+        };
+        let reached = match entries.is_empty() {
+            true => after,
+            false => verify_chain(intent, &before, entries)?.seq,
+        };
+        if entries.len() < limit && reached < head.seq {
+            return Err(Error::Damaged {
+                intent,
+                seq: reached + 1,
+                why: "it is missing".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn head(&self, intent: IntentId) -> Result<Head, Refusal> {
+        let head = self.known(intent)?.head;
+        Ok(self.in_flight.durable(intent).unwrap_or(head))
+    }
+
+    pub(crate) fn checkpoint(&self, intent: IntentId) -> Result<Option<Checkpoint>, Refusal> {
+        // Unreadable is as good as none: the entries say the same.
+        match self.tree().json(&keys::checkpoint(intent)) {
+            Err(Fault::Torn(why)) => {
+                tracing::warn!(%intent, why, "a checkpoint is ignored");
+                Ok(None)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    pub(crate) fn blob(&self, intent: IntentId, digest: &Digest) -> Result<Option<Vec<u8>>, Refusal> {
+        let Some(stored) = self.tree().value(&keys::blob(intent, digest))? else {
+            return Ok(None);
+        };
+        match stored.split_first() {
+            Some((0, bytes)) => Ok(Some(bytes.to_vec())),
+            Some((1, sealed)) => self.unseal(intent, digest, sealed),
+            _ => Err(Fault::torn(&keys::blob(intent, digest), "is of no known kind").into()),
+        }
+    }
+
+    fn unseal(&self, intent: IntentId, digest: &Digest, sealed: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+        let Some(wrapped) = self.tree().value(&keys::sealing(intent))? else {
+            return Ok(None);
+        };
+        let key = self.master.unwrap(intent, &wrapped);
+        let plain = key.and_then(|key| key.open(&seal_context(intent, digest), sealed));
+        if plain.is_err() {
+            tracing::warn!(%intent, %digest, "a sealed blob does not open: shredded before, or damaged");
+        }
+        Ok(plain.ok())
+    }
+
+    pub(crate) fn list(&self, filter: &Filter) -> Result<Vec<IntentRow>, Refusal> {
+        let kind = if filter.open { keys::OPEN } else { keys::INTENTS };
+        let mut rows = Vec::new();
+        let newest_first = self.tree().range(vec![kind]..before(kind, filter.after)).rev();
+        for pair in newest_first {
+            if rows.len() == filter.at_most() {
+                break;
+            }
+            let (key, _) = pair?;
+            let intent = keys::intent_of(&key).ok_or_else(|| Fault::torn(&key, "names no intent"))?;
+            rows.extend(self.admitted(intent, filter)?);
+        }
+        Ok(rows)
+    }
+
+    fn admitted(&self, intent: IntentId, filter: &Filter) -> Result<Option<IntentRow>, Refusal> {
+        let Some(record) = self.record(intent)? else {
+            return Ok(None);
+        };
+        // Targets are many; they are read only for rows that pass without them.
+        let without = Filter {
+            target: None,
+            ..filter.clone()
+        };
+        if !record.row.as_ref().is_some_and(|row| without.admits(row)) {
+            return Ok(None);
+        }
+        let row = record.full_row(self.tree(), intent)?;
+        Ok(row.filter(|row| filter.admits(row)))
+    }
+
+    pub(crate) fn row(&self, intent: IntentId) -> Result<Option<IntentRow>, Refusal> {
+        match self.record(intent)? {
+            Some(record) => Ok(record.full_row(self.tree(), intent)?),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn locks(&self) -> Result<Vec<Lock>, Refusal> {
+        Ok(self.scan(&[keys::LOCKS])?.into_iter().map(|(_, lock)| lock).collect())
+    }
+
+    pub(crate) fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Refusal> {
+        self.known(intent)?;
+        let found = self.scan(&keys::inbox(intent))?;
+        Ok(found.into_iter().map(|(_, command)| command).collect())
+    }
+
+    pub(crate) fn fact(&self, key: &str) -> Result<Option<Value>, Refusal> {
+        Ok(self.tree().json(&keys::fact(key))?)
+    }
+
+    pub(crate) fn facts(&self, prefix: &str) -> Result<Vec<(String, Value)>, Refusal> {
+        let named = |(key, value): (Vec<u8>, Value)| (String::from_utf8_lossy(&key[1..]).into_owned(), value);
+        Ok(self.scan(&keys::fact(prefix))?.into_iter().map(named).collect())
+    }
+
+    /// All records under a prefix, in order of their keys.
+    pub(crate) fn scan<T: serde::de::DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, T)>, Fault> {
+        let pairs = self.tree().scan_prefix(prefix);
+        pairs
+            .map(|pair| {
+                let (key, raw) = pair?;
+                let value = self.tree().assemble(&key, &raw)?;
+                Ok((key.to_vec(), read_json(&key, &value)?))
+            })
+            .collect()
+    }
+}
+
+/// The end of a range of intents: those before `after`, or all of the kind.
+fn before(kind: u8, after: Option<IntentId>) -> Vec<u8> {
+    match after {
+        Some(intent) => [&[kind], &intent.0.as_bytes()[..]].concat(),
+        None => vec![kind + 1],
+    }
+}

@@ -1,0 +1,152 @@
+//! What is believed at open and what is not: sled opens without complaint over a cut log or a flipped byte, so heads are
+//! compared with the entries they name and with the file outside, and the entries of open intents are chained anew.
+
+use crate::OpenError;
+use crate::disk::Disk;
+use crate::heads::HeadFile;
+use crate::keys;
+use crate::record::{Intent, Link, entry_bytes};
+use crate::value::{Fault, Source, read_json};
+use flyball_engine::canonical::Digest;
+use flyball_engine::ids::IntentId;
+use flyball_engine::journal::Head;
+use sled::Tree;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What is wrong with a stream.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Damaged { seq: u64, why: String },
+    Fault(Fault),
+}
+
+impl<F: Into<Fault>> From<F> for Trouble {
+    fn from(fault: F) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+fn damaged(seq: u64, why: impl Into<String>) -> Trouble {
+    Trouble::Damaged { seq, why: why.into() }
+}
+
+/// Checks the heads of all intents and the entries of the open ones, and notes the open heads. Returns the intents whose
+/// entries are still to be checked.
+pub(crate) fn at_open(dir: &Path, disk: &Disk, heads: &mut HeadFile) -> Result<Vec<IntentId>, OpenError> {
+    let tree: &Tree = &disk.db;
+    let mut later = Vec::new();
+    for pair in tree.scan_prefix([keys::INTENTS]) {
+        let (key, raw) = pair.map_err(|e| OpenError::fault(dir, e.into()))?;
+        let Some(intent) = keys::intent_of(&key) else { continue };
+        let named = |trouble| OpenError::trouble(dir, intent, trouble);
+        let record = tree.assemble(&key, &raw).and_then(|v| read_json::<Intent>(&key, &v));
+        let record = record.map_err(|e| named(e.into()))?;
+        if record.is_open() {
+            chain(tree, intent, &record.head).map_err(named)?;
+            heads.note(intent, record.head, true);
+        } else {
+            head(tree, intent, &record.head).map_err(named)?;
+            later.push(intent);
+        }
+    }
+    Ok(later)
+}
+
+/// Compares with the heads outside: an entry that was there and is not any more was lost or changed.
+pub(crate) fn against_file(dir: &Path, path: &Path, disk: &Disk, accept_lost_tail: bool) -> Result<(), OpenError> {
+    let tree: &Tree = &disk.db;
+    let outside = HeadFile::read(path).map_err(|e| OpenError::io(path, e))?;
+    for (intent, recorded) in outside.unwrap_or_default() {
+        let named = |fault: Fault| OpenError::trouble(dir, intent, fault.into());
+        let record = tree.json::<Intent>(&keys::intent(intent)).map_err(named)?;
+        let found = record.map_or(0, |r| r.head.seq);
+        if found < recorded.seq {
+            let lost = OpenError::LostTail {
+                intent,
+                found,
+                recorded: recorded.seq,
+            };
+            if !accept_lost_tail {
+                return Err(lost);
+            }
+            tracing::error!("{lost}; opened all the same, as told");
+            continue;
+        }
+        let (_, hash) = entry(tree, intent, recorded.seq).map_err(|t| OpenError::trouble(dir, intent, t))?;
+        if hash != recorded.hash {
+            let other = damaged(recorded.seq, "it is not the entry that the head file names");
+            return Err(OpenError::trouble(dir, intent, other));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the rest while the store is already in use, until told to stop. Damage is logged and fences nothing: reading
+/// the entry fails, and no open intent depends on it.
+pub(crate) fn in_background(disk: &Disk, intents: &[IntentId], stop: &Arc<AtomicBool>) {
+    let tree: &Tree = &disk.db;
+    for intent in intents {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let record = tree.json::<Intent>(&keys::intent(*intent));
+        let checked = match record {
+            Ok(Some(record)) => chain(tree, *intent, &record.head),
+            Ok(None) => Ok(()),
+            Err(fault) => Err(Trouble::Fault(fault)),
+        };
+        match checked {
+            Ok(()) => {}
+            Err(Trouble::Damaged { seq, why }) => {
+                tracing::error!(%intent, seq, why, "an ended intent's entry is damaged")
+            }
+            Err(Trouble::Fault(fault)) => tracing::error!(%intent, "an ended intent cannot be checked: {fault}"),
+        }
+    }
+    tracing::debug!(intents = intents.len(), "ended intents are checked");
+}
+
+/// The entry that the head names is there, is what the head says, and is the last.
+fn head(tree: &Tree, intent: IntentId, head: &Head) -> Result<(), Trouble> {
+    if head.seq > 0 && entry(tree, intent, head.seq)?.1 != head.hash {
+        return Err(damaged(head.seq, "it is not the entry that the head names"));
+    }
+    beyond(tree, intent, head.seq)
+}
+
+fn beyond(tree: &Tree, intent: IntentId, seq: u64) -> Result<(), Trouble> {
+    let range = keys::entry(intent, seq + 1)..=keys::entry(intent, u64::MAX);
+    match tree.range(range).next().transpose()? {
+        Some((key, _)) => Err(damaged(keys::seq_of(&key), "it stands beyond the head")),
+        None => Ok(()),
+    }
+}
+
+/// Every entry continues the one before it, up to the head.
+fn chain(tree: &Tree, intent: IntentId, head: &Head) -> Result<(), Trouble> {
+    let mut last = Digest::zero();
+    for seq in 1..=head.seq {
+        let (link, hash) = entry(tree, intent, seq)?;
+        if link.seq != seq || link.prev_hash != last {
+            return Err(damaged(seq, "it does not continue the entry before it"));
+        }
+        last = hash;
+    }
+    if last != head.hash {
+        return Err(damaged(head.seq, "it is not the entry that the head names"));
+    }
+    beyond(tree, intent, head.seq)
+}
+
+fn entry(tree: &Tree, intent: IntentId, seq: u64) -> Result<(Link, Digest), Trouble> {
+    let key = keys::entry(intent, seq);
+    let value = match tree.value(&key) {
+        Err(Fault::Torn(why)) => return Err(damaged(seq, why)),
+        other => other?.ok_or_else(|| damaged(seq, "it is missing"))?,
+    };
+    let (bytes, hash) = entry_bytes(value).map_err(|why| damaged(seq, why))?;
+    let link = serde_json::from_slice(&bytes).map_err(|e| damaged(seq, format!("it cannot be read: {e}")))?;
+    Ok((link, hash))
+}

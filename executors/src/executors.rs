@@ -1,0 +1,297 @@
+//! All servers together: the engine's [`ToolExecutor`].
+
+use crate::child::identity;
+use crate::link::{Call, Link};
+use crate::mcp::{Era, not_sent, rejected};
+use crate::server::{Ask, Board, Server, State};
+use crate::settings::{Options, ServerSettings, Timeouts};
+use crate::tools::{PinError, Tools};
+use async_trait::async_trait;
+use flyball_engine::canonical::Digest;
+use flyball_engine::journal::{Error as JournalError, Journal};
+use flyball_engine::ports::{Answer, ToolExecutor};
+use flyball_engine::tool::{Catalogue, Incarnation, Outcome, PinState, ToolName, ToolRequest};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// How a server is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    Starting,
+    Up,
+    /// Linked, but the last listing of its tools failed.
+    Degraded,
+    /// Not reachable; tried again by itself.
+    Down,
+    Stopped,
+}
+
+/// A server as `/v1/servers` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerStatus {
+    pub alias: String,
+    pub health: Health,
+    pub era: Option<Era>,
+    /// Name and version that the server gives itself. Not to be relied on.
+    pub server: Option<String>,
+    pub pid: Option<u32>,
+    /// Tools listed last, and how many of them are unusable for their pin.
+    pub tools: usize,
+    pub unusable_tools: usize,
+    pub last_error: Option<String>,
+}
+
+struct Handle {
+    timeouts: Timeouts,
+    board: Arc<Board>,
+    slots: Arc<Semaphore>,
+    asks: mpsc::Sender<Ask>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The servers of an installation and the calls to them.
+pub struct Executors {
+    servers: BTreeMap<String, Handle>,
+    tools: Arc<Tools>,
+    facts: Arc<dyn Journal>,
+    mutating: Arc<watch::Sender<usize>>,
+    stopping: AtomicBool,
+}
+
+impl Executors {
+    /// Starts an actor per server and returns at once; servers come up, or do not, on their own. Two entries with one
+    /// alias: the last wins. Run [`crate::fence_previous`] before. `facts` keeps child records, pins and eras.
+    pub async fn start(
+        servers: Vec<ServerSettings>,
+        facts: Arc<dyn Journal>,
+        options: Options,
+    ) -> Result<Self, JournalError> {
+        let tools = Arc::new(Tools::load(Arc::clone(&facts), options.pinning).await?);
+        let by_alias: BTreeMap<String, ServerSettings> = servers.into_iter().map(|s| (s.alias.clone(), s)).collect();
+        let start = |settings: ServerSettings| {
+            let (asks, inbox) = mpsc::channel(16);
+            let timeouts = settings.timeouts.clone();
+            let server = Server::new(settings, options.clone(), Arc::clone(&facts), Arc::clone(&tools), inbox);
+            let (board, slots) = (Arc::clone(&server.board), Arc::clone(&server.slots));
+            Handle {
+                timeouts,
+                board,
+                slots,
+                asks,
+                task: Mutex::new(Some(tokio::spawn(server.run()))),
+            }
+        };
+        Ok(Self {
+            servers: by_alias.into_iter().map(|(alias, s)| (alias, start(s))).collect(),
+            tools,
+            facts,
+            mutating: Arc::new(watch::Sender::new(0)),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// Waits until every server is up or known to be down, at most so long.
+    pub async fn settled(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        for server in self.servers.values() {
+            let mut state = server.board.state.subscribe();
+            let _ = timeout_at(deadline, state.wait_for(|s| !matches!(s, State::Starting))).await;
+        }
+    }
+
+    /// How the servers are doing, by alias.
+    pub fn status(&self) -> Vec<ServerStatus> {
+        let catalogue = self.tools.catalogue();
+        self.servers
+            .iter()
+            .map(|(alias, s)| status(alias, s, &catalogue))
+            .collect()
+    }
+
+    /// Signs off a tool's definition, named by the digest that the person read.
+    pub async fn pin(&self, tool: &ToolName, digest: &Digest) -> Result<(), PinError> {
+        self.tools.pin(tool, digest).await
+    }
+
+    /// Lists a server's tools again, or tries at once to reach it again when it is down. `Err`: the reason that they could
+    /// not be listed.
+    pub async fn refresh(&self, alias: &str) -> Result<(), String> {
+        let server = self.servers.get(alias).ok_or_else(|| no_server(alias))?;
+        let (tx, rx) = oneshot::channel();
+        let gone = || format!("server {alias} is stopped");
+        server.asks.send(Ask::Refresh(tx)).await.map_err(|_| gone())?;
+        rx.await.map_err(|_| gone())?
+    }
+
+    /// Stops: no new calls, mutating ones under way get `drain` to be answered, then every link is closed and every child
+    /// seen to its end. True when no mutating call was cut.
+    pub async fn shutdown(&self, drain: Duration) -> bool {
+        self.stopping.store(true, Ordering::Release);
+        let mut mutating = self.mutating.subscribe();
+        let drained = timeout(drain, mutating.wait_for(|n| *n == 0)).await.is_ok();
+        for server in self.servers.values() {
+            let _ = server.asks.try_send(Ask::Stop);
+        }
+        for server in self.servers.values() {
+            let task = server.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(task) = task {
+                let bound = server.timeouts.start() + 2 * server.timeouts.drain() + Duration::from_secs(10);
+                let _ = timeout(bound, task).await;
+            }
+        }
+        drained
+    }
+
+    // A link that calls can go through now; waits while one is being made.
+    async fn link(&self, alias: &str, deadline: Instant) -> Result<(&Handle, Arc<Link>), Outcome> {
+        let server = self
+            .servers
+            .get(alias)
+            .ok_or_else(|| rejected(-32601, no_server(alias)))?;
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(not_sent("the engine is stopping"));
+        }
+        let mut state = server.board.state.subscribe();
+        let is_decided = |s: &State| match s {
+            State::Starting => false,
+            State::Up(link) => link.is_usable(),
+            State::Down { .. } | State::Stopped => true,
+        };
+        let decided = match timeout_at(deadline, state.wait_for(is_decided)).await {
+            Ok(Ok(state)) => state.clone(),
+            Ok(Err(_)) => State::Stopped,
+            Err(_) => State::Starting,
+        };
+        match decided {
+            State::Up(link) => Ok((server, link)),
+            State::Starting => Err(not_sent(format!("server {alias} is still starting"))),
+            State::Stopped => Err(not_sent(format!("server {alias} is stopped"))),
+            State::Down { retry_at } => Err(down(alias, server, retry_at)),
+        }
+    }
+
+    fn usable(&self, tool: &ToolName) -> Result<(), Outcome> {
+        match self.tools.catalogue().get(tool).map(|t| t.pin) {
+            Some(PinState::Pinned) => Ok(()),
+            Some(PinState::Unpinned) => Err(rejected(-32602, format!("{tool} was not signed off yet"))),
+            Some(PinState::Changed) => Err(rejected(
+                -32602,
+                format!("the definition of {tool} has changed since it was signed off"),
+            )),
+            None => Err(rejected(
+                -32602,
+                format!("tool not found: the server does not list {tool}"),
+            )),
+        }
+    }
+
+    async fn prepare(&self, request: &ToolRequest) -> Result<(&Handle, Arc<Link>), Outcome> {
+        let deadline = Instant::now() + Duration::from_millis(request.timeout_ms);
+        let (server, link) = self.link(request.tool.server(), deadline).await?;
+        self.usable(&request.tool)?;
+        if request
+            .incarnation
+            .as_ref()
+            .is_some_and(|wanted| *wanted != link.incarnation)
+        {
+            return Err(not_sent("the server was restarted since"));
+        }
+        if request.mutating && !link.is_recorded() {
+            return Err(not_sent(
+                "the server's process could not be recorded: no record, no action",
+            ));
+        }
+        Ok((server, link))
+    }
+}
+
+#[async_trait]
+impl ToolExecutor for Executors {
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.tools.catalogue()
+    }
+
+    async fn ready(&self, alias: &str) -> Result<Incarnation, Outcome> {
+        let start = self.servers.get(alias).map_or(Duration::ZERO, |s| s.timeouts.start());
+        let (_, link) = self.link(alias, Instant::now() + start).await?;
+        let recorded = link.record(self.facts.as_ref()).await;
+        recorded.map_err(|e| not_sent(format!("the server's process cannot be recorded: {e}")))?;
+        Ok(link.incarnation.clone())
+    }
+
+    async fn call(&self, mut request: ToolRequest) -> Answer {
+        let before = Instant::now();
+        let (server, link) = match self.prepare(&request).await {
+            Ok(prepared) => prepared,
+            Err(outcome) => return outcome.into(),
+        };
+        let waited = u64::try_from(before.elapsed().as_millis()).unwrap_or(u64::MAX);
+        request.timeout_ms = request.timeout_ms.saturating_sub(waited);
+        let call = Call {
+            link,
+            request,
+            slots: Arc::clone(&server.slots),
+            all: Arc::clone(&self.mutating),
+            timeouts: server.timeouts.clone(),
+        };
+        call.run().await
+    }
+
+    async fn is_dead(&self, alias: &str, incarnation: &Incarnation) -> bool {
+        // Over HTTP nothing can ever be proven: what is no record of a process is not dead.
+        match identity::parse_incarnation(alias, incarnation) {
+            Some(record) => identity::survivors(&record).is_ok_and(|s| s.is_empty()),
+            None => false,
+        }
+    }
+}
+
+fn no_server(alias: &str) -> String {
+    format!("no server is configured under the alias {alias}")
+}
+
+fn down(alias: &str, server: &Handle, retry_at: Instant) -> Outcome {
+    let why = server.board.last_error.borrow().clone().unwrap_or_default();
+    let wait = retry_at.saturating_duration_since(Instant::now()).as_millis();
+    Outcome::NotSent {
+        reason: format!("server {alias} is down: {why}"),
+        retry_after_ms: u64::try_from(wait).ok(),
+    }
+}
+
+fn status(alias: &str, server: &Handle, catalogue: &Catalogue) -> ServerStatus {
+    let state = server.board.state.borrow().clone();
+    let last_error = server.board.last_error.borrow().clone();
+    let link = match &state {
+        State::Up(link) => Some(link),
+        _ => None,
+    };
+    let tools: Vec<_> = catalogue
+        .tools
+        .iter()
+        .filter(|(name, _)| name.server() == alias)
+        .collect();
+    ServerStatus {
+        alias: alias.to_owned(),
+        health: match &state {
+            State::Starting => Health::Starting,
+            State::Up(_) if last_error.is_some() => Health::Degraded,
+            State::Up(_) => Health::Up,
+            State::Down { .. } => Health::Down,
+            State::Stopped => Health::Stopped,
+        },
+        era: link.map(|l| l.session.era),
+        server: link.map(|l| l.session.server.clone()).filter(|s| !s.is_empty()),
+        pid: link.and_then(|l| l.child.as_ref()).map(|c| c.record.pid),
+        tools: tools.len(),
+        unusable_tools: tools.iter().filter(|(_, t)| t.pin != PinState::Pinned).count(),
+        last_error,
+    }
+}

@@ -1,0 +1,393 @@
+//! The actor of one server: it alone starts, links, lists, restarts and stops it. A broken server costs nobody else.
+
+use crate::child::{self, Child};
+use crate::link::{Link, child_key, record_child};
+use crate::mcp::{Era, HandshakeError, Mode, Session, Signals, Wire, http_client};
+use crate::settings::{Options, ServerSettings, Transport, origin};
+use crate::tools::Tools;
+use flyball_engine::canonical::Digest;
+use flyball_engine::journal::Journal;
+use flyball_engine::tool::Incarnation;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A link that held this long was a good one: its loss starts the pauses anew.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// How a server is doing, as its actor publishes it.
+#[derive(Clone)]
+pub(crate) enum State {
+    Starting,
+    Up(Arc<Link>),
+    Down { retry_at: Instant },
+    Stopped,
+}
+
+/// What others ask of the actor.
+pub(crate) enum Ask {
+    /// List the tools again, or try again to reach the server.
+    Refresh(oneshot::Sender<Result<(), String>>),
+    Stop,
+}
+
+/// What the actor tells others.
+pub(crate) struct Board {
+    pub(crate) state: watch::Sender<State>,
+    pub(crate) last_error: watch::Sender<Option<String>>,
+}
+
+/// One server's actor.
+pub(crate) struct Server {
+    pub(crate) settings: ServerSettings,
+    pub(crate) options: Options,
+    pub(crate) facts: Arc<dyn Journal>,
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) asks: mpsc::Receiver<Ask>,
+    client: Option<reqwest::Client>,
+    mode: Option<Mode>,
+    failures: u32,
+    /// A process that was to die and is not proven to have.
+    undead: Option<Child>,
+}
+
+/// Why a link is given up.
+enum Lost {
+    Asked,
+    /// The server forgot the session: a new one can be had at once, the old one's calls keep their streams.
+    Session,
+    Broken(String),
+}
+
+impl Server {
+    pub(crate) fn new(
+        settings: ServerSettings,
+        options: Options,
+        facts: Arc<dyn Journal>,
+        tools: Arc<Tools>,
+        asks: mpsc::Receiver<Ask>,
+    ) -> Self {
+        let slots = Arc::new(Semaphore::new(options.in_flight));
+        let board = Board {
+            state: watch::Sender::new(State::Starting),
+            last_error: watch::Sender::new(None),
+        };
+        Self {
+            settings,
+            options,
+            facts,
+            tools,
+            board: Arc::new(board),
+            slots,
+            asks,
+            client: None,
+            mode: None,
+            failures: 0,
+            undead: None,
+        }
+    }
+
+    /// Runs until asked to stop, or until nobody is left who could ask.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.board.state.send_replace(State::Starting);
+            let signals = Signals::default();
+            let lost = match self.connect(&signals).await {
+                Ok(link) => self.live(Arc::new(link), signals).await,
+                Err(reason) => Lost::Broken(reason),
+            };
+            let again = match lost {
+                Lost::Asked => false,
+                Lost::Session => true,
+                Lost::Broken(reason) => self.pause(reason).await,
+            };
+            if !again {
+                break;
+            }
+        }
+        self.board.state.send_replace(State::Stopped);
+    }
+
+    async fn live(&mut self, link: Arc<Link>, signals: Signals) -> Lost {
+        let since = Instant::now();
+        self.board.last_error.send_replace(None);
+        self.board.state.send_replace(State::Up(Arc::clone(&link)));
+        let lost = self.serve(&link, &signals).await;
+        self.board.state.send_replace(State::Starting);
+        if since.elapsed() >= STEADY {
+            self.failures = 0;
+        }
+        if matches!(lost, Lost::Session) {
+            self.retire(link);
+        } else {
+            self.tear_down(&link).await;
+        }
+        lost
+    }
+
+    async fn serve(&mut self, link: &Arc<Link>, signals: &Signals) -> Lost {
+        let relist = Duration::from_millis(self.settings.timeouts.relist_ms);
+        let mut next = Instant::now() + relist;
+        let mut failed = 0;
+        loop {
+            let mut waiting = None;
+            tokio::select! {
+                reason = gone(link) => return Lost::Broken(reason),
+                () = link.lost.cancelled() => return Lost::Session,
+                () = signals.changed.notified() => {}
+                () = link.silent.notified() => {}
+                () = sleep_until(next) => {}
+                ask = self.asks.recv() => match ask {
+                    Some(Ask::Refresh(reply)) => waiting = Some(reply),
+                    Some(Ask::Stop) | None => return Lost::Asked,
+                },
+            }
+            let listed = self.list(&link.session).await;
+            failed = if listed.is_ok() { 0 } else { failed + 1 };
+            let pause = if listed.is_ok() { relist } else { self.backoff(failed) };
+            next = Instant::now() + pause;
+            self.board.last_error.send_replace(listed.clone().err());
+            if let Some(reply) = waiting {
+                let _ = reply.send(listed.clone());
+            }
+            // Twice silent and nothing under way that a restart could cut.
+            if let Err(reason) = listed
+                && failed >= 2
+                && self.slots.available_permits() == self.options.in_flight
+            {
+                return Lost::Broken(reason);
+            }
+        }
+    }
+
+    async fn list(&self, session: &Session) -> Result<(), String> {
+        let specs = session.list_tools(&self.settings.alias).await?;
+        self.tools.listed(&self.settings.alias, specs).await;
+        Ok(())
+    }
+
+    // True: try again. False: asked to stop.
+    async fn pause(&mut self, reason: String) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let wait = self.backoff(self.failures);
+        tracing::warn!(alias = self.settings.alias, reason, ?wait, "server is down");
+        self.board.last_error.send_replace(Some(reason));
+        let retry_at = Instant::now() + wait;
+        self.board.state.send_replace(State::Down { retry_at });
+        loop {
+            tokio::select! {
+                () = sleep_until(retry_at) => return true,
+                ask = self.asks.recv() => match ask {
+                    // The answer is what the next attempt brings; who waits for it looks at the state.
+                    Some(Ask::Refresh(reply)) => {
+                        let _ = reply.send(Err("the server is down; it is tried again now".to_owned()));
+                        return true;
+                    }
+                    Some(Ask::Stop) | None => return false,
+                },
+            }
+        }
+    }
+
+    fn backoff(&self, failures: u32) -> Duration {
+        let t = &self.settings.timeouts;
+        let doubled = t.backoff_min_ms.saturating_mul(1 << failures.saturating_sub(1).min(20));
+        Duration::from_millis(doubled.min(t.backoff_max_ms))
+    }
+
+    async fn connect(&mut self, signals: &Signals) -> Result<Link, String> {
+        if let Some(child) = &self.undead {
+            if !child.is_proven_dead() {
+                return Err(format!("its former process {} does not die", child.record.pid));
+            }
+            self.undead = None;
+        }
+        let mut mode = match self.mode {
+            Some(mode) => mode,
+            None => self.known_era().await,
+        };
+        // What an attempt teaches about the era is used at once: two lessons are all there are.
+        for _ in 0..2 {
+            match self.attempt(mode, signals).await {
+                Ok(link) => return Ok(link),
+                Err(HandshakeError { reason, next: None }) => return Err(reason),
+                Err(HandshakeError {
+                    reason,
+                    next: Some(next),
+                }) => {
+                    tracing::info!(
+                        alias = self.settings.alias,
+                        reason,
+                        ?next,
+                        "the handshake is tried in another way"
+                    );
+                    self.mode = Some(next);
+                    mode = next;
+                }
+            }
+        }
+        let last = self.attempt(mode, signals).await;
+        last.map_err(|error| {
+            self.mode = error.next;
+            error.reason
+        })
+    }
+
+    async fn attempt(&mut self, mode: Mode, signals: &Signals) -> Result<Link, HandshakeError> {
+        let link = match self.settings.transport {
+            Transport::Stdio { .. } => self.start_child(mode, signals).await?,
+            Transport::Http { .. } => self.link_http(mode, signals).await?,
+        };
+        // On this transport before any call: the list names the arguments that must be mirrored into headers.
+        if let Err(reason) = self.list(&link.session).await {
+            self.tear_down(&link).await;
+            return Err(HandshakeError { reason, next: None });
+        }
+        self.keep_era(link.session.era).await;
+        Ok(link)
+    }
+
+    async fn start_child(&mut self, mode: Mode, signals: &Signals) -> Result<Link, HandshakeError> {
+        let plain = |reason: String| HandshakeError { reason, next: None };
+        let (child, pipes) = child::start(&self.settings, &self.options)
+            .await
+            .map_err(|e| plain(format!("the process cannot be started: {e}")))?;
+        let recorded = record_child(&child, self.facts.as_ref()).await;
+        if let Err(error) = &recorded {
+            tracing::error!(alias = self.settings.alias, %error, "no child record: only reads go through");
+        }
+        match Session::open(Wire::Pipes(pipes), mode, &self.settings.timeouts, signals.clone()).await {
+            Ok(session) => {
+                let incarnation = child.record.incarnation();
+                Ok(Link::new(session, Some(child), incarnation, recorded.is_ok()))
+            }
+            Err(mut error) => {
+                error.reason = with_last_words(error.reason, &child);
+                self.bury(child).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn link_http(&mut self, mode: Mode, signals: &Signals) -> Result<Link, HandshakeError> {
+        let Transport::Http { url, headers } = &self.settings.transport else {
+            unreachable!("only called for servers over HTTP");
+        };
+        let plain = |reason: String| HandshakeError { reason, next: None };
+        let client = match &self.client {
+            Some(client) => client.clone(),
+            None => http_client(&self.settings.timeouts).map_err(plain)?,
+        };
+        let wire = Wire::Http {
+            client: client.clone(),
+            url,
+            headers,
+            in_flight: self.options.in_flight,
+        };
+        let session = Session::open(wire, mode, &self.settings.timeouts, signals.clone()).await?;
+        let incarnation = Incarnation(origin(url));
+        self.client = Some(client);
+        Ok(Link::new(session, None, incarnation, true))
+    }
+
+    // Calls that are under way in a forgotten session keep their streams; it is closed behind the last of them.
+    fn retire(&self, link: Arc<Link>) {
+        let limit = Duration::from_millis(self.settings.timeouts.late_ms);
+        tokio::spawn(async move {
+            let mut mutating = link.mutating.subscribe();
+            let _ = timeout(limit, mutating.wait_for(|n| *n == 0)).await;
+            link.session.close().await;
+        });
+    }
+
+    async fn tear_down(&mut self, link: &Link) {
+        link.session.close().await;
+        let Some(child) = &link.child else { return };
+        if child.end(self.settings.timeouts.drain()).await {
+            self.forget_child().await;
+        } else {
+            self.undead = Some(child.handle());
+        }
+    }
+
+    async fn bury(&mut self, child: Child) {
+        if child.end(self.settings.timeouts.drain()).await {
+            self.forget_child().await;
+        } else {
+            self.undead = Some(child);
+        }
+    }
+
+    async fn forget_child(&self) {
+        if let Err(error) = self.facts.remove_fact(&child_key(&self.settings.alias)).await {
+            tracing::warn!(alias = self.settings.alias, %error, "a dead child's record stays");
+        }
+    }
+
+    fn era_key(&self) -> String {
+        format!("era/{}", self.settings.alias)
+    }
+
+    // Another command or address is another server, whatever its alias.
+    fn identity(&self) -> Digest {
+        let what = match &self.settings.transport {
+            Transport::Stdio { command, args, .. } => json!({"command": command, "args": args}),
+            Transport::Http { url, .. } => json!({"url": origin(url)}),
+        };
+        Digest::of_value(&what)
+    }
+
+    async fn known_era(&self) -> Mode {
+        let fact: Value = match self.facts.fact(&self.era_key()).await {
+            Ok(Some(fact)) => fact,
+            _ => return Mode::Auto,
+        };
+        let same = fact.get("server").and_then(Value::as_str) == Some(self.identity().as_str());
+        let era = fact
+            .get("era")
+            .and_then(|e| serde_json::from_value::<Era>(e.clone()).ok());
+        match era.filter(|_| same) {
+            Some(era) => Mode::Known(era),
+            None => Mode::Auto,
+        }
+    }
+
+    async fn keep_era(&mut self, era: Era) {
+        if self.mode == Some(Mode::Known(era)) && self.known_era().await == Mode::Known(era) {
+            return;
+        }
+        self.mode = Some(Mode::Known(era));
+        let fact = json!({"era": era, "server": self.identity()});
+        if let Err(error) = self.facts.put_fact(&self.era_key(), fact).await {
+            tracing::warn!(alias = self.settings.alias, %error, "the era is not kept");
+        }
+    }
+}
+
+async fn gone(link: &Link) -> String {
+    let exited = async {
+        match &link.child {
+            Some(child) => child.exited().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        how = exited => {
+            let reason = format!("the process ended ({how})");
+            link.child.as_ref().map_or(reason.clone(), |c| with_last_words(reason, c))
+        }
+        () = link.session.ended() => "the connection was closed".to_owned(),
+    }
+}
+
+fn with_last_words(reason: String, child: &Child) -> String {
+    match child.last_words() {
+        Some(words) => format!("{reason}; it last wrote: {words}"),
+        None => reason,
+    }
+}

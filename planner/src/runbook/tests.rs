@@ -1,0 +1,237 @@
+use super::*;
+use std::path::Path;
+
+fn shipped() -> Runbooks {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/server/runbooks");
+    Runbooks::load(&dir).unwrap_or_else(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        panic!("{}", lines.join("\n"))
+    })
+}
+
+fn book(text: &str) -> Runbooks {
+    Runbooks::build(&[], &[Source::new("book.yaml", text)]).unwrap()
+}
+
+/// `id {params}`, or what else came of it.
+fn found(runbooks: &Runbooks, text: &str) -> String {
+    match runbooks.find(text) {
+        PhraseMatch::None => "none".into(),
+        PhraseMatch::One { runbook, params } => format!("{} {params}", runbook.id),
+        PhraseMatch::Several(several) => {
+            let ids: Vec<&str> = several.iter().map(|(r, _)| r.id.as_str()).collect();
+            format!("several: {}", ids.join(", "))
+        }
+        PhraseMatch::Broken { faults, .. } => {
+            let lines: Vec<String> = faults.iter().map(|f| format!("{}: {}", f.pointer, f.message)).collect();
+            lines.join("; ")
+        }
+    }
+}
+
+#[test]
+fn the_shipped_runbooks_pass_their_own_tests() {
+    let ids: Vec<String> = shipped().iter().map(|r| r.id.clone()).collect();
+    assert_eq!(
+        ids,
+        [
+            "describe-interface",
+            "health-check",
+            "move-traffic-off-link",
+            "ospf-on-group"
+        ]
+    );
+}
+
+#[test]
+fn a_text_must_say_a_whole_phrase_in_whatever_spelling() {
+    let runbooks = shipped();
+    let ospf = r#"ospf-on-group {"area":"0.0.0.0","process_id":100,"role":"core","site":"beijing"}"#;
+    let cases = [
+        (
+            "Configure OSPF area 0 with process ID 100 for all core switches in the Beijing data center",
+            ospf,
+        ),
+        (
+            "  configure  ospf, area 0.0.0.0 with the process id 100 for all core routers in Beijing datacenter. ",
+            ospf,
+        ),
+        ("Set up OSPF process 100 area 0 on all Core switches in BEIJING!", ospf),
+        (
+            "configure OSPF area 0 with process ID 100 for all core switches in the Beijing",
+            "none",
+        ),
+        (
+            "also configure OSPF area 0 with process ID 100 for all core switches in the Beijing data center",
+            "none",
+        ),
+        (
+            "configure ospf area 0 with process id ten for all core switches in the Beijing data center",
+            "none",
+        ),
+        ("check the health of \"beijing\"", r#"health-check {"site":"beijing"}"#),
+        ("check the health of", "none"),
+        ("", "none"),
+    ];
+    for (text, wanted) in cases {
+        assert_eq!(found(&runbooks, text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn a_value_that_breaks_a_rule_is_refused_by_name_and_left_to_nobody_else() {
+    let text = "configure ospf area 0 with process id 70000 for all banana switches in the Beijing data center";
+    let wanted = "/params/process_id: `process_id` must be between 1 and 65535, not \"70000\"; \
+        /params/role: `role` must be one of core, edge, aggregation, access, spine, leaf, border, not \"banana\"";
+    assert_eq!(found(&shipped(), text), wanted);
+}
+
+#[test]
+fn the_phrase_with_more_words_of_its_own_is_meant() {
+    let general = "id: general\ntitle: t\nphrases: [\"restart {what}\"]\nparams: {what: {type: string}}\nplan: {}\n";
+    let special =
+        "id: special\ntitle: t\nphrases: [\"restart the service {what}\"]\nparams: {what: {type: name}}\nplan: {}\n";
+    let runbooks = Runbooks::build(&[Source::new("a", general), Source::new("b", special)], &[]).unwrap();
+    assert_eq!(found(&runbooks, "restart service ntp"), r#"special {"what":"ntp"}"#);
+    assert_eq!(
+        found(&runbooks, "restart the ntp daemon"),
+        r#"general {"what":"the ntp daemon"}"#
+    );
+}
+
+#[test]
+fn two_runbooks_that_fit_equally_are_a_question() {
+    let of = |id: &str| {
+        format!("id: {id}\ntitle: t\nphrases: [\"restart {{what}}\"]\nparams: {{what: {{type: name}}}}\nplan: {{}}\n")
+    };
+    let runbooks = Runbooks::build(&[Source::new("a", of("one")), Source::new("b", of("two"))], &[]).unwrap();
+    assert_eq!(found(&runbooks, "restart ntp"), "several: one, two");
+}
+
+#[test]
+fn one_phrase_with_two_readings_is_a_question() {
+    let runbooks = book(
+        "id: note\ntitle: t\nphrases: [\"tell {whom} about {text} for {days} days\"]\n\
+         params: {whom: {type: enum, values: [ops, ops about ops]}, text: {type: string}, days: {type: integer}}\nplan: {}\n",
+    );
+    assert_eq!(
+        found(&runbooks, "tell ops about ops about x for 3 days"),
+        "several: note, note"
+    );
+    assert_eq!(
+        found(&runbooks, "tell ops about x for 3 days"),
+        r#"note {"days":3,"text":"x","whom":"ops"}"#
+    );
+}
+
+#[test]
+fn synonyms_stand_for_words_and_for_values() {
+    let runbooks = book(
+        "id: check\ntitle: t\nphrases: [\"check data center {site}\"]\nparams: {site: {type: name}}\nplan: {}\n\
+         synonyms: {data center: [dc], beijing: [bj, pek]}\n",
+    );
+    assert_eq!(found(&runbooks, "check the DC BJ"), r#"check {"site":"beijing"}"#);
+    assert_eq!(found(&runbooks, "check dc shanghai"), r#"check {"site":"shanghai"}"#);
+}
+
+#[test]
+fn runbook_parameters_are_checked_all_at_once() {
+    let runbooks = shipped();
+    let ospf = runbooks.get("ospf-on-group").unwrap();
+    let good = json!({"area": 0, "process_id": "100", "role": "core", "site": "Beijing"});
+    let wanted = json!({"area": "0.0.0.0", "process_id": 100, "role": "core", "site": "beijing"});
+    assert_eq!(ospf.accept(&good), Ok(wanted));
+    let faults = ospf
+        .accept(&json!({"area": "x", "proces_id": 1, "role": "core"}))
+        .unwrap_err();
+    let rules: Vec<(&str, &str)> = faults.iter().map(|f| (f.pointer.as_str(), f.rule.as_str())).collect();
+    let wanted = [
+        ("/params/proces_id", "runbook.unknown_param"),
+        ("/params/area", "runbook.param_type"),
+        ("/params/process_id", "runbook.missing_param"),
+        ("/params/site", "runbook.missing_param"),
+    ];
+    assert_eq!(rules, wanted);
+    assert_eq!(faults[0].suggestion.as_deref(), Some("did you mean `process_id`?"));
+}
+
+#[test]
+fn a_draft_has_its_summary_filled_in_and_its_bindings_left_alone() {
+    let runbooks = shipped();
+    let draft = runbooks.get("health-check").unwrap().draft(&json!({"site": "beijing"}));
+    assert_eq!(
+        draft["summary"],
+        "Devices, interfaces, OSPF neighbors and reachability of beijing"
+    );
+    assert_eq!(draft["steps"][0]["args"]["site"], "${params.site}");
+}
+
+#[test]
+fn the_nearest_runbooks_share_words_with_the_text() {
+    let runbooks = shipped();
+    let ids = |text| runbooks.nearest(text).iter().map(|r| r.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids("we want OSPF on the new switches")[0], "ospf-on-group");
+    assert_eq!(ids("drain this link")[0], "move-traffic-off-link");
+    assert!(ids("brew coffee").is_empty());
+}
+
+#[test]
+fn an_operators_runbook_takes_the_place_of_a_shipped_one() {
+    let of = |title: &str| Source::new(title, format!("id: same\ntitle: {title}\nplan: {{}}\n"));
+    let runbooks = Runbooks::build(&[of("shipped")], &[of("own")]).unwrap();
+    assert_eq!(runbooks.get("same").unwrap().title, "own");
+    let faults = Runbooks::build(&[], &[of("first"), of("second")]).unwrap_err();
+    assert_eq!(faults[0].message, "the id `same` is taken by first");
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once_with_their_lines() {
+    let text = r#"id: Bad Id
+titel: typo
+risk: huge
+phrases:
+  - set {valu} on {device}
+  - set {value} to{device}
+  - "{value}"
+params:
+  value: {min: 1}
+  count: {type: integer, default: many}
+  name: {type: name, pattern: "[", maxx: 3}
+  kind: {type: enum}
+  other: {type: date}
+plan:
+  steps:
+    - id: a
+      tool: x/y
+      args: {n: "${params.cuont}"}
+tests:
+  - say: nothing like it
+"#;
+    let faults = Runbooks::build(&[], &[Source::new("bad.yaml", text)]).unwrap_err();
+    let said: Vec<(usize, String)> = faults.iter().map(|f| (f.line, f.message.clone())).collect();
+    let wanted = [
+        (1, "is no id"),
+        (2, "unknown key `titel`"),
+        (1, "`title` is missing"),
+        (3, "`risk` is low, medium or high"),
+        (5, "the slot {valu} has no parameter"),
+        (6, "a slot stands alone"),
+        (7, "at least one word of its own"),
+        (9, "the parameter `value` has no `type`"),
+        (10, "the default must be a whole number"),
+        (11, "unknown key `maxx`"),
+        (11, "`pattern` is no regular expression"),
+        (12, "`values` and the type enum"),
+        (13, "unknown type `date`"),
+        (18, "there is no parameter `cuont`"),
+        (20, "no phrase says"),
+    ];
+    for (line, part) in wanted {
+        assert!(
+            said.iter().any(|(l, m)| *l == line && m.contains(part)),
+            "{line}: {part}\n{said:#?}"
+        );
+    }
+    let typo = faults.iter().find(|f| f.message.contains("titel")).unwrap();
+    assert_eq!(typo.suggestion.as_deref(), Some("did you mean `title`?"));
+}

@@ -1,0 +1,7 @@
+//! Sentences about who may do what.
+
+mod given;
+mod judging;
+mod loading;
+mod permissions;
+mod retrying;

@@ -1,0 +1,93 @@
+//! What is sent again, when, and by which rule.
+
+use crate::given::defaults;
+use flyball_engine::contract::EffectClass::{self, Confirmable, Idempotent, Irreversible, Read, Reversible};
+use flyball_engine::ports::{Policy, RetryQuestion};
+use flyball_engine::tool::Outcome;
+use serde_json::json;
+
+fn lost() -> Outcome {
+    Outcome::Unknown {
+        reason: "timeout".into(),
+        task: None,
+    }
+}
+
+fn not_sent(retry_after_ms: Option<u64>) -> Outcome {
+    Outcome::NotSent {
+        reason: "connection refused".into(),
+        retry_after_ms,
+    }
+}
+
+/// Waits in milliseconds and the rule of the attempts after the first, until no more is granted.
+fn retries(effect: EffectClass, outcome: &Outcome) -> Vec<(u128, String)> {
+    let (policies, tool) = (defaults(), "a/b".parse().expect("a tool name"));
+    let granted = (1..100).map_while(|attempts| {
+        policies.retry(&RetryQuestion {
+            tool: &tool,
+            effect,
+            outcome,
+            attempts,
+        })
+    });
+    granted.map(|g| (g.after.as_millis(), g.rule)).collect()
+}
+
+#[test]
+fn a_lost_answer_of_a_read_or_an_idempotent_call_is_asked_for_three_times_more() {
+    let rule = "retry.read.v1".to_owned();
+    assert_eq!(
+        retries(Read, &lost()),
+        [(200, rule.clone()), (400, rule.clone()), (800, rule)]
+    );
+    let rules = retries(Idempotent, &lost());
+    assert_eq!(rules.len(), 3);
+    assert!(rules.iter().all(|(_, rule)| rule == "retry.idempotent.v1"));
+}
+
+#[test]
+fn a_change_whose_outcome_is_unknown_is_never_sent_again() {
+    for effect in [Reversible, Confirmable, Irreversible] {
+        assert_eq!(retries(effect, &lost()), []);
+    }
+    let task = Outcome::Unknown {
+        reason: "timeout".into(),
+        task: Some("t1".into()),
+    };
+    assert_eq!(retries(Idempotent, &task), []);
+}
+
+#[test]
+fn what_never_left_may_be_sent_whatever_it_does() {
+    for effect in [Read, Idempotent, Reversible, Confirmable, Irreversible] {
+        let granted = retries(effect, &not_sent(None));
+        assert_eq!(granted.len(), 3);
+        assert!(granted.iter().all(|(_, rule)| rule == "retry.not_sent.v1"));
+    }
+}
+
+#[test]
+fn a_servers_wish_for_patience_is_honoured_within_reason() {
+    assert_eq!(retries(Reversible, &not_sent(Some(7_000)))[0].0, 7_000);
+    assert_eq!(retries(Reversible, &not_sent(Some(1)))[0].0, 500);
+    assert_eq!(retries(Reversible, &not_sent(Some(u64::MAX))), []);
+}
+
+#[test]
+fn answers_refusals_and_questions_are_not_retried() {
+    let outcomes = [
+        Outcome::Done { output: json!({}) },
+        Outcome::ToolError { output: json!({}) },
+        Outcome::Rejected {
+            code: 401,
+            message: "who are you".into(),
+        },
+        Outcome::NeedsInput { request: json!({}) },
+    ];
+    for outcome in outcomes {
+        for effect in [Read, Idempotent, Irreversible] {
+            assert_eq!(retries(effect, &outcome), [], "{outcome:?}");
+        }
+    }
+}
