@@ -5,7 +5,7 @@ use crate::binding;
 use crate::document::{Document, DocumentFault};
 use crate::expr::{Expr, ExprFault, Scope};
 use crate::fault::{escape_pointer, nearest};
-use crate::plan::schema;
+use crate::plan::schema::Arguments;
 use crate::tool::{Catalogue, ToolName, ToolSpec};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -186,7 +186,7 @@ impl<'a> Review<'a> {
         }
         let Some(spec) = self.looked_up(key, tool) else { return };
         let wrong = match args.is_object() {
-            true => schema::draft_faults(spec, args, &binding::templates(args)),
+            true => Arguments::of(spec).draft_faults(args, &binding::templates(args)),
             false => Vec::new(),
         };
         for fault in wrong {

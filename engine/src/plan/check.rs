@@ -3,7 +3,8 @@
 use super::draft::{self, Draft, Faults, RawCall, RawCheck, RawStep};
 use super::graph::Shape;
 use super::references::{Places, Reads};
-use super::{Plan, StepFacts, schema};
+use super::schema::Arguments;
+use super::{Plan, StepFacts};
 use crate::contract::{Contract, Contracts};
 use crate::expr::{Expr, Fields, Scope};
 use crate::fault::Fault;
@@ -59,6 +60,7 @@ pub fn check(draft: &Value, context: &CheckContext<'_>) -> Result<Plan, Vec<Faul
         context,
         draft: &draft,
         known: HashMap::new(),
+        schemas: HashMap::new(),
         faults: &mut faults,
     }
     .check();
@@ -119,8 +121,9 @@ fn plan(draft: Draft, (order, facts): Found, context: &CheckContext<'_>) -> Plan
 struct Checker<'a> {
     context: &'a CheckContext<'a>,
     draft: &'a Draft,
-    /// The contracts of the tools met so far; a plan of many steps has few tools.
+    /// The contracts and schemas of the tools met so far; a plan of many steps has few tools.
     known: HashMap<ToolName, Contract>,
+    schemas: HashMap<ToolName, Arguments<'a>>,
     faults: &'a mut Faults,
 }
 
@@ -264,7 +267,9 @@ impl Checker<'_> {
         }
         if call.args.is_object() {
             let templates = crate::binding::templates(&call.args);
-            let wrong = schema::draft_faults(&found.spec, &call.args, &templates);
+            let schema = self.schemas.entry(tool.clone());
+            let schema = schema.or_insert_with(|| Arguments::of(&found.spec));
+            let wrong = schema.draft_faults(&call.args, &templates);
             let place = format!("{}/args", call.pointer);
             self.faults.0.extend(wrong.into_iter().map(|fault| fault.under(&place)));
         }

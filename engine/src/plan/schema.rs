@@ -31,16 +31,31 @@ pub fn argument_faults(spec: &ToolSpec, args: &Value) -> Vec<Fault> {
     }
 }
 
-/// Everything wrong with arguments whose templates are not filled yet: what can depend on a template is left for
-/// [`argument_faults`] to find.
-pub(crate) fn draft_faults(spec: &ToolSpec, args: &Value, templates: &[Template]) -> Vec<Fault> {
-    match validator(&spec.input_schema) {
-        Err(why) => vec![unusable(spec, &why)],
-        Ok(validator) => validator
-            .iter_errors(args)
-            .filter(|error| !deferred(error, templates))
-            .map(|error| fault(&error, spec, args, error.to_string()))
-            .collect(),
+/// A tool's definition with its input schema compiled, for checks of many calls of few tools.
+pub(crate) struct Arguments<'a> {
+    spec: &'a ToolSpec,
+    compiled: Compiled,
+}
+
+impl<'a> Arguments<'a> {
+    pub(crate) fn of(spec: &'a ToolSpec) -> Self {
+        Self {
+            spec,
+            compiled: validator(&spec.input_schema),
+        }
+    }
+
+    /// Everything wrong with arguments whose templates are not filled yet: what can depend on a template is left for
+    /// [`argument_faults`] to find.
+    pub(crate) fn draft_faults(&self, args: &Value, templates: &[Template]) -> Vec<Fault> {
+        match &self.compiled {
+            Err(why) => vec![unusable(self.spec, why)],
+            Ok(validator) => validator
+                .iter_errors(args)
+                .filter(|error| !deferred(error, templates))
+                .map(|error| fault(&error, self.spec, args, error.to_string()))
+                .collect(),
+        }
     }
 }
 
