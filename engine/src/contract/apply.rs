@@ -2,7 +2,7 @@
 //!
 //! An expression without a result never lets anything pass: each function here says which way it falls.
 
-use super::{CallTemplate, Contract, EffectClass, Undo};
+use super::{CallTemplate, Contract, EffectClass, ErrorMeans, Undo};
 use crate::binding::resolve;
 use crate::expr::{Bindings, EvalError, Expr, Root, Scope, kind_of};
 use crate::target::Target;
@@ -234,12 +234,30 @@ pub fn output_from_state(contract: &Contract, known: &Known, state: &Value) -> O
     Some(eval(source, Scope::CONTRACT, &bindings))
 }
 
-/// Whether an error answer proves that nothing was done. Without a result it proves nothing.
-pub fn had_no_effect(contract: &Contract, known: &Known, output: &Value) -> bool {
-    contract.no_effect_when.as_ref().is_some_and(|source| {
-        let bindings = known.bindings().with(Root::Output, output.clone());
-        eval_bool(source, Scope::CONTRACT, &bindings) == Ok(true)
-    })
+/// What an error answer says about the world. An expression without a result proves nothing.
+pub fn error_means(contract: &Contract, known: &Known, output: &Value) -> ErrorEffect {
+    let bindings = known.bindings().with(Root::Output, output.clone());
+    let proves = |source: &Option<String>| {
+        source.as_ref().is_some_and(|s| eval_bool(s, Scope::CONTRACT, &bindings) == Ok(true))
+    };
+    if contract.error_means == ErrorMeans::NoEffect || proves(&contract.no_effect_when) {
+        ErrorEffect::None
+    } else if proves(&contract.partial_when) {
+        ErrorEffect::Partial
+    } else {
+        ErrorEffect::Unknown
+    }
+}
+
+/// What is known of the world after an error answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorEffect {
+    /// Nothing was done: failed.
+    None,
+    /// The call is over, and part of it may be in: failed, and to be taken back.
+    Partial,
+    /// Nobody can tell: in doubt.
+    Unknown,
 }
 
 #[cfg(test)]

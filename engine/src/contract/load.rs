@@ -106,6 +106,7 @@ impl<'a> Review<'a> {
             ("/holds", &contract.holds, Scope::CONTRACT),
             ("/fails_when", &contract.fails_when, Scope::CONTRACT),
             ("/no_effect_when", &contract.no_effect_when, Scope::CONTRACT),
+            ("/partial_when", &contract.partial_when, Scope::CONTRACT),
             ("/output_from_state", &contract.output_from_state, Scope::CONTRACT),
         ];
         for (key, source, scope) in own {

@@ -44,8 +44,6 @@ pub enum ErrorMeans {
     Unknown,
     /// Nothing happened: failed.
     NoEffect,
-    /// The call is over and part of it may be in: failed, and to be taken back.
-    Partial,
 }
 
 /// When a call that is settled as `not_applied` may be sent again.
@@ -130,6 +128,10 @@ pub struct Contract {
     pub fails_when: Option<String>,
     #[serde(default)]
     pub error_means: ErrorMeans,
+    /// CEL over `output`: an error answer that proves that the call is over although part of it may be in. Failed, and to
+    /// be taken back, without a doubt that only a person could settle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial_when: Option<String>,
     /// CEL over `output`: an error answer that proves that nothing was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_effect_when: Option<String>,

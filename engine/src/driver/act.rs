@@ -2,8 +2,8 @@
 
 use super::facts::Facts;
 use super::job::{ItemJob, Taken, brief};
-use crate::contract::apply::{self, Args, Known};
-use crate::contract::{EffectClass, ErrorMeans, Resend};
+use crate::contract::apply::{self, Args, ErrorEffect, Known};
+use crate::contract::{EffectClass, Resend};
 use crate::ids::{CallId, Phase};
 use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
 use crate::intent::item::CallState;
@@ -106,13 +106,10 @@ impl Dispatch {
                     facts.push(Event::CallAnswered { call, attempt, output });
                     facts
                 }
-                Ok(true) => self.refused(output, contract.error_means).await,
+                Ok(true) => self.refused(output, apply::error_means(&contract, &known, output)).await,
                 Err(why) => self.doubt(format!("whether it failed cannot be told: {why}")),
             },
-            Outcome::ToolError { output } if apply::had_no_effect(&contract, &known, output) => {
-                self.refused(output, ErrorMeans::NoEffect).await
-            }
-            Outcome::ToolError { output } => self.refused(output, contract.error_means).await,
+            Outcome::ToolError { output } => self.refused(output, apply::error_means(&contract, &known, output)).await,
             Outcome::Rejected { code, message } => self.failed(
                 format!("{} rejected it ({code}): {message}", self.tool),
                 FaultEffect::None,
@@ -130,12 +127,12 @@ impl Dispatch {
         }
     }
 
-    async fn refused(&self, output: &Value, means: ErrorMeans) -> Facts {
+    async fn refused(&self, output: &Value, means: ErrorEffect) -> Facts {
         let fault = format!("{}: {}", self.tool, brief(output));
         match means {
-            ErrorMeans::NoEffect => self.failed(fault, FaultEffect::None, Some(output)),
-            ErrorMeans::Unknown => self.doubt(fault),
-            ErrorMeans::Partial => {
+            ErrorEffect::None => self.failed(fault, FaultEffect::None, Some(output)),
+            ErrorEffect::Unknown => self.doubt(fault),
+            ErrorEffect::Partial => {
                 let mut facts = self.failed(fault, FaultEffect::Unknown, Some(output));
                 // What the call left is what an undo will expect to find.
                 if self.call.phase == Phase::Do && self.job.contract.probe.is_some() {
