@@ -17,10 +17,7 @@ use crate::platform::Platform;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot read {path}: {source}")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("{path}: {message}")]
     Parse { path: PathBuf, message: String },
     #[error("{path} may be read by others (mode {mode:o}); make it 0600")]
@@ -28,10 +25,7 @@ pub enum Error {
     #[error("{path}: device name {name} is given twice")]
     Repeated { path: PathBuf, name: String },
     #[error("no device {asked} in the inventory{}", nearest_hint(nearest.as_deref()))]
-    UnknownDevice {
-        asked: String,
-        nearest: Option<String>,
-    },
+    UnknownDevice { asked: String, nearest: Option<String> },
     #[error("no credentials {0} in the credentials file")]
     UnknownCredentials(String),
 }
@@ -123,11 +117,7 @@ impl Inventory {
     pub fn load(files: &Files) -> Result<Self, Error> {
         let parsed: InventoryFile = read_yaml(&files.inventory)?;
         let mut seen = std::collections::BTreeSet::new();
-        if let Some(twice) = parsed
-            .devices
-            .iter()
-            .find(|d| !seen.insert(d.name.as_str()))
-        {
+        if let Some(twice) = parsed.devices.iter().find(|d| !seen.insert(d.name.as_str())) {
             return Err(Error::Repeated {
                 path: files.inventory.clone(),
                 name: twice.name.clone(),
@@ -149,10 +139,7 @@ impl Inventory {
     /// The device with this name, management address or loopback.
     pub fn resolve(&self, asked: &str) -> Result<&Device, Error> {
         let asked = asked.trim();
-        let by_name = self
-            .devices
-            .iter()
-            .find(|d| d.name.eq_ignore_ascii_case(asked));
+        let by_name = self.devices.iter().find(|d| d.name.eq_ignore_ascii_case(asked));
         let found = by_name.or_else(|| {
             let ip: IpAddr = asked.parse().ok()?;
             self.devices
@@ -189,12 +176,8 @@ pub struct Files {
 impl Files {
     /// The credentials are beside the inventory unless named otherwise.
     pub fn new(inventory: PathBuf, credentials: Option<PathBuf>) -> Self {
-        let credentials =
-            credentials.unwrap_or_else(|| inventory.with_file_name("credentials.yaml"));
-        Self {
-            inventory,
-            credentials,
-        }
+        let credentials = credentials.unwrap_or_else(|| inventory.with_file_name("credentials.yaml"));
+        Self { inventory, credentials }
     }
 
     /// Changes when either file was written: what was remembered about devices is then forgotten.
@@ -220,12 +203,7 @@ fn read_yaml<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Error> {
     // The parser's message may quote the text around a mistake; a credentials file must not end up in a log.
     serde_saphyr::from_str(&text).map_err(|error| Error::Parse {
         path: path.to_owned(),
-        message: error
-            .to_string()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        message: error.to_string().lines().next().unwrap_or_default().to_owned(),
     })
 }
 
@@ -259,13 +237,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::new(dir.path().join("inventory.yaml"), None);
         std::fs::write(&files.inventory, INVENTORY).unwrap();
-        std::fs::write(
-            &files.credentials,
-            "sandbox: {username: flyball, password: hunter2}\n",
-        )
-        .unwrap();
-        std::fs::set_permissions(&files.credentials, std::fs::Permissions::from_mode(mode))
-            .unwrap();
+        std::fs::write(&files.credentials, "sandbox: {username: flyball, password: hunter2}\n").unwrap();
+        std::fs::set_permissions(&files.credentials, std::fs::Permissions::from_mode(mode)).unwrap();
         (dir, files)
     }
 
@@ -285,10 +258,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest() {
         let (_dir, files) = files(0o600);
-        let error = Inventory::load(&files)
-            .unwrap()
-            .resolve("bj-core2")
-            .unwrap_err();
+        let error = Inventory::load(&files).unwrap().resolve("bj-core2").unwrap_err();
         assert_eq!(
             error.to_string(),
             "no device bj-core2 in the inventory; the nearest name is bj-core-2"

@@ -11,8 +11,8 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -93,20 +93,13 @@ const DRAIN: Duration = Duration::from_secs(25);
 /// Serves until `shutdown` is cancelled, or the client on stdio goes. Calls in hand are finished first.
 pub async fn serve(options: ServeOptions, shutdown: CancellationToken) -> Result<(), Error> {
     let trusted = options.listen.is_none() || options.token.is_some();
-    let toolbox = Toolbox::new(
-        options.role,
-        options.inventory,
-        options.credentials,
-        trusted,
-    );
+    let toolbox = Toolbox::new(options.role, options.inventory, options.credentials, trusted);
     toolbox.check()?;
     let server = NetopsServer::new(options.role, toolbox);
     let calls = server.calls.clone();
     let ended = match options.listen {
         None => serve_on(server, rmcp::transport::stdio(), shutdown).await,
-        Some(address) => {
-            serve_http(server, address, options.token, options.on_bound, shutdown).await
-        }
+        Some(address) => serve_http(server, address, options.token, options.on_bound, shutdown).await,
     };
     calls.close();
     if tokio::time::timeout(DRAIN, calls.wait()).await.is_err() {
@@ -116,11 +109,7 @@ pub async fn serve(options: ServeOptions, shutdown: CancellationToken) -> Result
 }
 
 /// Serves one client on a pair of streams.
-pub async fn serve_on<R, W>(
-    server: NetopsServer,
-    streams: (R, W),
-    shutdown: CancellationToken,
-) -> Result<(), Error>
+pub async fn serve_on<R, W>(server: NetopsServer, streams: (R, W), shutdown: CancellationToken) -> Result<(), Error>
 where
     R: tokio::io::AsyncRead + Send + Unpin + 'static,
     W: tokio::io::AsyncWrite + Send + Unpin + 'static,
@@ -155,9 +144,7 @@ async fn serve_http(
         return Err(Error::TokenNeeded(address));
     }
     let bind_error = |source| Error::Bind { address, source };
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .map_err(bind_error)?;
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(bind_error)?;
     let bound = listener.local_addr().map_err(bind_error)?;
     let app = router(server, bound, token, shutdown.child_token());
     if let Some(tell) = on_bound {
@@ -171,12 +158,7 @@ async fn serve_http(
         .map_err(Error::Http)
 }
 
-fn router(
-    server: NetopsServer,
-    bound: SocketAddr,
-    token: Option<String>,
-    stop: CancellationToken,
-) -> Router {
+fn router(server: NetopsServer, bound: SocketAddr, token: Option<String>, stop: CancellationToken) -> Router {
     let hosts = [
         "localhost".to_owned(),
         "127.0.0.1".to_owned(),
@@ -190,23 +172,15 @@ fn router(
         .with_json_response(true)
         .with_cancellation_token(stop);
     let make = move || Ok(server.clone());
-    let service =
-        StreamableHttpService::new(make, Arc::new(LocalSessionManager::default()), config);
+    let service = StreamableHttpService::new(make, Arc::new(LocalSessionManager::default()), config);
     let app = Router::new().nest_service("/mcp", service);
     match token {
-        Some(token) => app.layer(middleware::from_fn_with_state(
-            Arc::new(digest(&token)),
-            check_token,
-        )),
+        Some(token) => app.layer(middleware::from_fn_with_state(Arc::new(digest(&token)), check_token)),
         None => app,
     }
 }
 
-async fn check_token(
-    State(expected): State<Arc<[u8; 32]>>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn check_token(State(expected): State<Arc<[u8; 32]>>, request: Request, next: Next) -> Response {
     let shown = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -249,11 +223,7 @@ impl NetopsServer {
     }
 
     /// Runs a call to its end even if the client goes: half a change is worse than one nobody waits for.
-    async fn run(
-        &self,
-        request: CallToolRequestParams,
-        meta: rmcp::model::JsonObject,
-    ) -> Option<Reply> {
+    async fn run(&self, request: CallToolRequestParams, meta: rmcp::model::JsonObject) -> Option<Reply> {
         let toolbox = Arc::clone(&self.toolbox);
         let call = async move {
             toolbox
@@ -282,17 +252,11 @@ impl ServerHandler for NetopsServer {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(
-            self.toolbox.tools().to_vec(),
-        ))
+        Ok(ListToolsResult::with_all_items(self.toolbox.tools().to_vec()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.toolbox
-            .tools()
-            .iter()
-            .find(|tool| tool.name == name)
-            .cloned()
+        self.toolbox.tools().iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
@@ -306,8 +270,7 @@ impl ServerHandler for NetopsServer {
         }
         let name = request.name.clone();
         let reply = self.run(request, meta).await;
-        let reply = reply
-            .ok_or_else(|| ErrorData::invalid_params(format!("tool not found: {name}"), None))?;
+        let reply = reply.ok_or_else(|| ErrorData::invalid_params(format!("tool not found: {name}"), None))?;
         Ok(CallToolResponse::Complete(result(reply)))
     }
 }

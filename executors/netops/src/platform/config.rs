@@ -21,9 +21,7 @@ impl Node {
 
     /// What follows `head ` on the first child line that starts so.
     pub fn value(&self, head: &str) -> Option<&str> {
-        self.children
-            .iter()
-            .find_map(|child| after(&child.line, head))
+        self.children.iter().find_map(|child| after(&child.line, head))
     }
 
     /// Whether there is a child line exactly like this.
@@ -56,11 +54,7 @@ impl Config {
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(self.text());
-        let hex: String = hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         format!("sha256:{hex}")
     }
 
@@ -137,20 +131,13 @@ mod tests {
         let one = "Building configuration...\n\nCurrent configuration : 120 bytes\n!\n! Last change at 18:00\nhostname a\n!\ninterface Gi0/1\n ip ospf cost 10\n!\nend\n";
         let two = "hostname a\ninterface Gi0/1\n  ip  ospf cost 10\nexit\n";
         assert_eq!(Config::parse(one).digest(), Config::parse(two).digest());
-        assert_ne!(
-            Config::parse(one).digest(),
-            Config::parse("hostname b").digest()
-        );
+        assert_ne!(Config::parse(one).digest(), Config::parse("hostname b").digest());
     }
 
     #[test]
     fn stanzas_nest_by_indentation() {
-        let config = Config::parse(
-            "#\nospf 100 router-id 1.1.1.1\n area 0.0.0.0\n  network 10.0.0.0 0.0.0.3\n#\nreturn\n",
-        );
-        assert_eq!(
-            config.nodes[0].children[0].children[0].line,
-            "network 10.0.0.0 0.0.0.3"
-        );
+        let config =
+            Config::parse("#\nospf 100 router-id 1.1.1.1\n area 0.0.0.0\n  network 10.0.0.0 0.0.0.3\n#\nreturn\n");
+        assert_eq!(config.nodes[0].children[0].children[0].line, "network 10.0.0.0 0.0.0.3");
     }
 }

@@ -139,11 +139,7 @@ pub fn classify(platform: Platform, scope: Scope, line: &str) -> Option<Known> {
 
 fn fits(rule: &Rule, tokens: &[&str], same: impl Fn(&str, &str) -> bool) -> bool {
     let words: Vec<&str> = rule.words.split(' ').collect();
-    tokens.len() >= words.len()
-        && words
-            .iter()
-            .zip(tokens)
-            .all(|(w, t)| *w == "*" || same(w, t))
+    tokens.len() >= words.len() && words.iter().zip(tokens).all(|(w, t)| *w == "*" || same(w, t))
 }
 
 fn known(rule: &Rule, tokens: &[&str]) -> Known {
@@ -154,12 +150,7 @@ fn known(rule: &Rule, tokens: &[&str]) -> Known {
         .zip(head)
         .map(|(w, t)| if *w == "*" { *t } else { *w })
         .collect();
-    let line = head
-        .iter()
-        .chain(args)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let line = head.iter().chain(args).copied().collect::<Vec<_>>().join(" ");
     let key = match rule.kind {
         Kind::Entry => normal(&line),
         Kind::Stanza(_) => normal(&head.join(" ")),
@@ -191,9 +182,7 @@ pub fn dotted_area(text: &str) -> Option<String> {
     if let Ok(number) = text.parse::<u32>() {
         return Some(std::net::Ipv4Addr::from(number).to_string());
     }
-    text.parse::<std::net::Ipv4Addr>()
-        .ok()
-        .map(|area| area.to_string())
+    text.parse::<std::net::Ipv4Addr>().ok().map(|area| area.to_string())
 }
 
 #[cfg(test)]
@@ -208,9 +197,7 @@ mod tests {
             ("ip ospf cost 50", "ip ospf cost")
         );
         assert_eq!(
-            classify(Platform::Ios, Interface, "desc uplink")
-                .unwrap()
-                .line,
+            classify(Platform::Ios, Interface, "desc uplink").unwrap().line,
             "description uplink"
         );
     }
@@ -229,9 +216,6 @@ mod tests {
 
     #[test]
     fn a_line_of_another_scope_is_not_understood() {
-        assert_eq!(
-            classify(Platform::Vrp, Global, "network 10.0.0.0 0.0.0.3"),
-            None
-        );
+        assert_eq!(classify(Platform::Vrp, Global, "network 10.0.0.0 0.0.0.3"), None);
     }
 }

@@ -94,8 +94,7 @@ impl Platform {
 
     /// What to answer when the device asks before it obeys this line. `None`: the driver never answers for it.
     pub fn answer_to_question(self, line: &str) -> Option<&'static str> {
-        let deletes_process =
-            line.starts_with("undo ospf ") && line.split_whitespace().count() == 3;
+        let deletes_process = line.starts_with("undo ospf ") && line.split_whitespace().count() == 3;
         (self == Self::Vrp && (line == self.words().save || deletes_process)).then_some("Y")
     }
 }

@@ -8,9 +8,7 @@ use super::redact;
 /// A line that must not be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error(
-        "{0} does not exist on this device; configuring it would create an entry without effect"
-    )]
+    #[error("{0} does not exist on this device; configuring it would create an entry without effect")]
     NoSuchInterface(String),
     #[error("`{0}` would leave configuration mode; the driver enters and leaves modes itself")]
     LeavesConfiguration(String),
@@ -175,20 +173,13 @@ impl<'a> Play<'a> {
     fn open(&mut self, header: &str, known: &Known, scope: Scope) {
         let (platform, outer) = (self.platform, known.scope);
         let siblings = self.siblings();
-        match siblings
-            .iter()
-            .find(|n| key_of(platform, outer, &n.line) == header)
-        {
+        match siblings.iter().find(|n| key_of(platform, outer, &n.line) == header) {
             // `ospf 100 router-id x` on a process that has another: not understood well enough to take back.
             Some(present) if known.has_args && present.line != known.line => {
                 self.irreversible.push(known.line.clone());
             }
             Some(_) => {}
-            None => siblings.push(Node::leaf(if known.has_args {
-                &known.line
-            } else {
-                header
-            })),
+            None => siblings.push(Node::leaf(if known.has_args { &known.line } else { header })),
         }
         self.path.push((header.to_owned(), scope));
     }
@@ -210,9 +201,7 @@ impl<'a> Play<'a> {
         let mut nodes = &mut self.config.nodes;
         let mut outer = Scope::Global;
         for (key, scope) in &self.path {
-            let at = nodes
-                .iter()
-                .position(|n| key_of(platform, outer, &n.line) == *key);
+            let at = nodes.iter().position(|n| key_of(platform, outer, &n.line) == *key);
             nodes = &mut nodes[at.expect("a stanza on the path was opened before")].children;
             outer = *scope;
         }
@@ -220,33 +209,24 @@ impl<'a> Play<'a> {
     }
 
     fn note_place(&mut self) {
-        let (stanza, scope) = self
-            .path
-            .last()
-            .cloned()
-            .unwrap_or((String::new(), Scope::Global));
+        let (stanza, scope) = self.path.last().cloned().unwrap_or((String::new(), Scope::Global));
         self.places.push(Place { scope, stanza });
     }
 }
 
 /// Identity of a configuration line; a line that is not understood stands for itself.
 fn key_of(platform: Platform, scope: Scope, line: &str) -> String {
-    grammar::classify(platform, scope, line)
-        .map_or_else(|| grammar::normal(line), |known| known.key)
+    grammar::classify(platform, scope, line).map_or_else(|| grammar::normal(line), |known| known.key)
 }
 
 /// Whether an abbreviated interface name means this one: `gi0/1` and `GigabitEthernet0/1`.
 pub fn same_interface(name: &str, given: &str) -> bool {
     let split = |text: &str| {
-        let at = text
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(text.len());
+        let at = text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len());
         (text[..at].to_lowercase(), text[at..].to_owned())
     };
     let ((word, number), (short, asked)) = (split(name), split(given));
-    number == asked
-        && !short.is_empty()
-        && (word == short || (!number.is_empty() && word.starts_with(&short)))
+    number == asked && !short.is_empty() && (word == short || (!number.is_empty() && word.starts_with(&short)))
 }
 
 /// The lines that make `to` of `from`.
@@ -258,11 +238,7 @@ fn lead_back(platform: Platform, from: &[Node], to: &[Node], scope: Scope) -> Ve
         .iter()
         .filter(|node| !to.iter().any(|other| key(other) == key(node)))
     {
-        lines.push(format!(
-            "{} {}",
-            words.negate,
-            negatable(platform, scope, &gone.line)
-        ));
+        lines.push(format!("{} {}", words.negate, negatable(platform, scope, &gone.line)));
     }
     for wanted in to {
         let present = from.iter().find(|node| key(node) == key(wanted));
@@ -284,8 +260,7 @@ fn lead_back(platform: Platform, from: &[Node], to: &[Node], scope: Scope) -> Ve
                 lines.extend(inside);
                 lines.push(words.up.to_owned());
             }
-        } else if present.is_none_or(|p| grammar::normal(&p.line) != grammar::normal(&wanted.line))
-        {
+        } else if present.is_none_or(|p| grammar::normal(&p.line) != grammar::normal(&wanted.line)) {
             lines.push(wanted.line.clone());
         }
     }

@@ -42,9 +42,7 @@ impl Network {
     }
 
     fn mask(self) -> u32 {
-        u32::MAX
-            .checked_shl(32 - u32::from(self.length))
-            .unwrap_or(0)
+        u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0)
     }
 
     /// First address of the subnet.
@@ -98,9 +96,7 @@ pub fn interfaces(platform: Platform, config: &Config) -> Vec<Interface> {
         .nodes
         .iter()
         .filter_map(|node| Some((after(&node.line, "interface")?, node)));
-    stanzas
-        .map(|(name, node)| interface(platform, name, node))
-        .collect()
+    stanzas.map(|(name, node)| interface(platform, name, node)).collect()
 }
 
 fn interface(platform: Platform, name: &str, node: &Node) -> Interface {
@@ -109,10 +105,7 @@ fn interface(platform: Platform, name: &str, node: &Node) -> Interface {
     } else {
         "ip ospf cost"
     };
-    let number = |head: &str| {
-        node.value(head)
-            .and_then(|v| v.split(' ').next()?.parse().ok())
-    };
+    let number = |head: &str| node.value(head).and_then(|v| v.split(' ').next()?.parse().ok());
     Interface {
         name: name.to_owned(),
         description: node.value("description").map(str::to_owned),
@@ -120,10 +113,7 @@ fn interface(platform: Platform, name: &str, node: &Node) -> Interface {
         mtu: number("mtu"),
         enabled: !node.has("shutdown"),
         address: node.value("ip address").and_then(address),
-        ospf: node
-            .children
-            .iter()
-            .find_map(|child| membership(platform, &child.line)),
+        ospf: node.children.iter().find_map(|child| membership(platform, &child.line)),
     }
 }
 
@@ -153,9 +143,7 @@ pub fn processes(platform: Platform, config: &Config, expected: &[String]) -> Ve
         .iter()
         .filter_map(|node| Some((process_header(platform, &node.line)?, node)));
     stanzas
-        .map(|((id, in_header), node)| {
-            process(platform, id, in_header, node, &interfaces, expected)
-        })
+        .map(|((id, in_header), node)| process(platform, id, in_header, node, &interfaces, expected))
         .collect()
 }
 
@@ -168,10 +156,7 @@ fn process(
     expected: &[String],
 ) -> Process {
     let statements = statements(platform, node);
-    let mut members: Vec<Member> = interfaces
-        .iter()
-        .filter_map(|i| member(i, id, &statements))
-        .collect();
+    let mut members: Vec<Member> = interfaces.iter().filter_map(|i| member(i, id, &statements)).collect();
     members.sort();
     let mut areas: Vec<String> = statements.into_iter().map(|(_, area)| area).collect();
     areas.extend(members.iter().map(|member| member.area.clone()));
@@ -194,11 +179,7 @@ fn process(
     }
 }
 
-fn member(
-    interface: &Interface,
-    id: Option<u32>,
-    statements: &[(Network, String)],
-) -> Option<Member> {
+fn member(interface: &Interface, id: Option<u32>, statements: &[(Network, String)]) -> Option<Member> {
     let by_itself = interface
         .ospf
         .as_ref()
@@ -206,9 +187,7 @@ fn member(
         .map(|(_, area)| area.clone());
     let by_network = || {
         let address = interface.address?.address;
-        let covering = statements
-            .iter()
-            .filter(|(network, _)| network.contains(address));
+        let covering = statements.iter().filter(|(network, _)| network.contains(address));
         covering
             .max_by_key(|(network, _)| network.length)
             .map(|(_, area)| area.clone())
@@ -242,12 +221,8 @@ fn statements(platform: Platform, node: &Node) -> Vec<(Network, String)> {
     let flat = node.children.iter().filter_map(|child| {
         let words: Vec<&str> = child.line.split(' ').collect();
         match (platform, words.as_slice()) {
-            (Platform::Ios, ["network", net, wild, "area", area]) => {
-                Some((wildcard(net, wild)?, dotted_area(area)?))
-            }
-            (Platform::Frr, ["network", prefix, "area", area]) => {
-                Some((address(prefix)?, dotted_area(area)?))
-            }
+            (Platform::Ios, ["network", net, wild, "area", area]) => Some((wildcard(net, wild)?, dotted_area(area)?)),
+            (Platform::Frr, ["network", prefix, "area", area]) => Some((address(prefix)?, dotted_area(area)?)),
             _ => None,
         }
     });
@@ -260,9 +235,7 @@ fn statements(platform: Platform, node: &Node) -> Vec<(Network, String)> {
             let (net, wild) = after(&line.line, "network")?.split_once(' ')?;
             wildcard(net, wild)
         });
-        networks
-            .map(|network| (network, area.clone()))
-            .collect::<Vec<_>>()
+        networks.map(|network| (network, area.clone())).collect::<Vec<_>>()
     });
     flat.chain(nested).collect()
 }
@@ -282,10 +255,7 @@ mod tests {
     #[test]
     fn a_process_shows_areas_members_and_what_is_missing() {
         let text = "interface GigabitEthernet0/1\n ip address 10.1.0.1 255.255.255.252\ninterface GigabitEthernet0/2\n ip address 10.2.0.1 255.255.255.252\nrouter ospf 100\n router-id 1.1.1.1\n network 10.1.0.0 0.0.0.3 area 0\n";
-        let expected = [
-            "GigabitEthernet0/1".to_owned(),
-            "GigabitEthernet0/2".to_owned(),
-        ];
+        let expected = ["GigabitEthernet0/1".to_owned(), "GigabitEthernet0/2".to_owned()];
         let found = processes(Platform::Ios, &Config::parse(text), &expected);
         assert_eq!(found.len(), 1);
         assert_eq!(
@@ -311,10 +281,7 @@ mod tests {
         assert_eq!(found[0].areas, ["0.0.0.0", "0.0.0.1"]);
         let frr = "interface eth1\n ip address 10.1.0.2/30\nrouter ospf\n ospf router-id 3.3.3.3\n network 10.0.0.0/8 area 0\n";
         let found = processes(Platform::Frr, &Config::parse(frr), &[]);
-        assert_eq!(
-            (found[0].id, found[0].router_id.as_deref()),
-            (None, Some("3.3.3.3"))
-        );
+        assert_eq!((found[0].id, found[0].router_id.as_deref()), (None, Some("3.3.3.3")));
         assert_eq!(found[0].interfaces.len(), 1);
     }
 }

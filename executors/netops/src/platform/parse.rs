@@ -121,10 +121,7 @@ pub fn interfaces(platform: Platform, text: &str) -> Vec<InterfaceState> {
 
 fn own_address(word: &str) -> Option<String> {
     let address = word.split('/').next()?;
-    address
-        .parse::<Ipv4Addr>()
-        .is_ok()
-        .then(|| address.to_owned())
+    address.parse::<Ipv4Addr>().is_ok().then(|| address.to_owned())
 }
 
 fn ios_interface(line: &str) -> Option<InterfaceState> {
@@ -151,10 +148,7 @@ fn vrp_interface(line: &str) -> Option<InterfaceState> {
         return None;
     }
     let is_up = |word: &str| word.starts_with("up");
-    let (admin_up, up) = (
-        !physical.starts_with('*'),
-        is_up(physical) && is_up(protocol),
-    );
+    let (admin_up, up) = (!physical.starts_with('*'), is_up(physical) && is_up(protocol));
     Some(InterfaceState {
         name: (*name).to_owned(),
         admin_up,
@@ -178,15 +172,12 @@ fn frr_interface(line: &str) -> Option<InterfaceState> {
     })
 }
 
-static IOS_ECHOES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"Success rate is \d+ percent \((\d+)/(\d+)\)").expect("a constant pattern")
-});
-static SENT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(\d+) (?:packet\(s\)|packets) transmitted").expect("a constant pattern")
-});
-static RECEIVED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(\d+) (?:packet\(s\) |packets )?received").expect("a constant pattern")
-});
+static IOS_ECHOES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"Success rate is \d+ percent \((\d+)/(\d+)\)").expect("a constant pattern"));
+static SENT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(\d+) (?:packet\(s\)|packets) transmitted").expect("a constant pattern"));
+static RECEIVED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(\d+) (?:packet\(s\) |packets )?received").expect("a constant pattern"));
 
 /// Echoes sent and received; `None` when the text holds no summary.
 pub fn echoes(platform: Platform, text: &str) -> Option<Echoes> {
@@ -209,12 +200,10 @@ static CPU: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant pattern")
 });
 static MEMORY_SHARE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)Memory Using Percentage(?: Is)?\s*:\s*(\d+(?:\.\d+)?)\s*%")
-        .expect("a constant pattern")
+    Regex::new(r"(?i)Memory Using Percentage(?: Is)?\s*:\s*(\d+(?:\.\d+)?)\s*%").expect("a constant pattern")
 });
-static MEMORY_IOS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?m)^\s*Processor\s+\S+\s+(\d+)\s+(\d+)").expect("a constant pattern")
-});
+static MEMORY_IOS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^\s*Processor\s+\S+\s+(\d+)\s+(\d+)").expect("a constant pattern"));
 
 /// CPU use in percent.
 pub fn cpu_percent(text: &str) -> Option<f64> {
@@ -253,11 +242,7 @@ mod tests {
         let vrp = "\t OSPF Process 100 with Router ID 10.255.1.2\n\t\t  Peer Statistic Information\n ----\n Area Id          Interface                        Neighbor id      State\n 0.0.0.0          GigabitEthernet0/0/1             10.255.1.1       ExStart\n";
         let found = neighbors(Platform::Vrp, vrp);
         assert_eq!(
-            (
-                found[0].id.as_str(),
-                found[0].state.as_str(),
-                found[0].process
-            ),
+            (found[0].id.as_str(), found[0].state.as_str(), found[0].process),
             ("10.255.1.1", "ExStart", Some(100))
         );
     }
@@ -273,23 +258,14 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert!(!found[0].admin_up && found[1].up);
         let frr = "Interface       Status  VRF             Addresses\n---------       ------  ---             ---------\neth1            up      default         10.1.0.1/30\n";
-        assert_eq!(
-            interfaces(Platform::Frr, frr)[0].address.as_deref(),
-            Some("10.1.0.1")
-        );
+        assert_eq!(interfaces(Platform::Frr, frr)[0].address.as_deref(), Some("10.1.0.1"));
     }
 
     #[test]
     fn pings_of_each_platform() {
-        let full = Some(Echoes {
-            sent: 5,
-            received: 5,
-        });
+        let full = Some(Echoes { sent: 5, received: 5 });
         assert_eq!(
-            echoes(
-                Platform::Ios,
-                "!!!!!\nSuccess rate is 100 percent (5/5), round-trip\n"
-            ),
+            echoes(Platform::Ios, "!!!!!\nSuccess rate is 100 percent (5/5), round-trip\n"),
             full
         );
         assert_eq!(
@@ -300,10 +276,7 @@ mod tests {
             full
         );
         assert_eq!(
-            echoes(
-                Platform::Frr,
-                "5 packets transmitted, 5 received, 0% packet loss\n"
-            ),
+            echoes(Platform::Frr, "5 packets transmitted, 5 received, 0% packet loss\n"),
             full
         );
         assert_eq!(echoes(Platform::Ios, "% Unrecognized host\n"), None);
@@ -316,14 +289,9 @@ mod tests {
             Some(5.0)
         );
         assert_eq!(cpu_percent("CPU Usage            : 7% Max: 60%"), Some(7.0));
+        assert_eq!(memory_percent("Memory Using Percentage Is: 43%"), Some(43.0));
         assert_eq!(
-            memory_percent("Memory Using Percentage Is: 43%"),
-            Some(43.0)
-        );
-        assert_eq!(
-            memory_percent(
-                "      Head    Total(b)     Used(b)\nProcessor   7F2B     200     50   150\n"
-            ),
+            memory_percent("      Head    Total(b)     Used(b)\nProcessor   7F2B     200     50   150\n"),
             Some(25.0)
         );
     }

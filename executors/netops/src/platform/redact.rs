@@ -25,9 +25,7 @@ const REMOVED: &str = "<removed>";
 
 /// The line with its secret, if any, replaced.
 pub fn line(line: &str) -> String {
-    SECRET
-        .replace_all(line, format!("$head {REMOVED}"))
-        .into_owned()
+    SECRET.replace_all(line, format!("$head {REMOVED}")).into_owned()
 }
 
 /// A whole configuration, line by line.
@@ -37,9 +35,7 @@ pub fn text(text: &str) -> String {
 
 /// Whether the line carries a secret.
 pub fn has_secret(line: &str) -> bool {
-    SECRET
-        .captures(line)
-        .is_some_and(|found| &found["secret"] != REMOVED)
+    SECRET.captures(line).is_some_and(|found| &found["secret"] != REMOVED)
 }
 
 #[cfg(test)]
@@ -49,15 +45,9 @@ mod tests {
     #[test]
     fn secrets_of_each_vendor_go() {
         for (with, without) in [
-            (
-                "username a secret 5 $1$abc",
-                "username a secret 5 <removed>",
-            ),
+            ("username a secret 5 $1$abc", "username a secret 5 <removed>"),
             ("enable password hunter2", "enable password <removed>"),
-            (
-                "snmp-server community public RO",
-                "snmp-server community <removed> RO",
-            ),
+            ("snmp-server community public RO", "snmp-server community <removed> RO"),
             (
                 " ip ospf message-digest-key 1 md5 wrong",
                 " ip ospf message-digest-key 1 md5 <removed>",

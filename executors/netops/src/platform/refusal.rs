@@ -38,9 +38,7 @@ fn percent_refuses(line: &str) -> bool {
 }
 
 fn vrp_refuses(line: &str) -> bool {
-    let word = line
-        .strip_prefix("Error")
-        .or_else(|| line.strip_prefix("error"));
+    let word = line.strip_prefix("Error").or_else(|| line.strip_prefix("error"));
     word.is_some_and(|rest| rest.starts_with([':', ' ', '(']))
 }
 
@@ -51,26 +49,17 @@ mod tests {
     #[test]
     fn refusals_are_heard() {
         for (platform, reply) in [
-            (
-                Platform::Ios,
-                "     ^\n% Invalid input detected at '^' marker.\n",
-            ),
+            (Platform::Ios, "     ^\n% Invalid input detected at '^' marker.\n"),
             (Platform::Ios, "% Incomplete command.\n"),
             (Platform::Ios, "% Ambiguous command:  \"i\"\n"),
             (
                 Platform::Vrp,
                 "         ^\nError: Unrecognized command found at '^' position.\n",
             ),
-            (
-                Platform::Vrp,
-                "Error:Incomplete command found at '^' position.\n",
-            ),
+            (Platform::Vrp, "Error:Incomplete command found at '^' position.\n"),
             (Platform::Vrp, "Error[x]\nError (code 3)\n"),
             (Platform::Frr, "% OSPF is not running in instance mode\n"),
-            (
-                Platform::Frr,
-                "% Unknown command: network 10.0.0.0 0.0.0.255 area 0\n",
-            ),
+            (Platform::Frr, "% Unknown command: network 10.0.0.0 0.0.0.255 area 0\n"),
             (Platform::Frr, "Please remove all network commands first.\n"),
             (
                 Platform::Frr,
@@ -85,15 +74,9 @@ mod tests {
     #[test]
     fn remarks_are_not_refusals() {
         for (platform, reply) in [
-            (
-                Platform::Frr,
-                "% Warning: can't chown configuration file\n[OK]\n",
-            ),
+            (Platform::Frr, "% Warning: can't chown configuration file\n[OK]\n"),
             (Platform::Ios, "Building configuration...\n[OK]\n"),
-            (
-                Platform::Vrp,
-                "Info: The configuration takes effect at once.\n",
-            ),
+            (Platform::Vrp, "Info: The configuration takes effect at once.\n"),
             (Platform::Vrp, "Warning: The cost is high.\n"),
             (
                 Platform::Ios,

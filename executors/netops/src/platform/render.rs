@@ -74,36 +74,17 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     let sources = [
         ("ios/ospf", include_str!("../../templates/ios/ospf.j2")),
-        (
-            "ios/ospf_remove",
-            include_str!("../../templates/ios/ospf_remove.j2"),
-        ),
-        (
-            "ios/interface",
-            include_str!("../../templates/ios/interface.j2"),
-        ),
+        ("ios/ospf_remove", include_str!("../../templates/ios/ospf_remove.j2")),
+        ("ios/interface", include_str!("../../templates/ios/interface.j2")),
         ("vrp/ospf", include_str!("../../templates/vrp/ospf.j2")),
-        (
-            "vrp/ospf_remove",
-            include_str!("../../templates/vrp/ospf_remove.j2"),
-        ),
-        (
-            "vrp/interface",
-            include_str!("../../templates/vrp/interface.j2"),
-        ),
+        ("vrp/ospf_remove", include_str!("../../templates/vrp/ospf_remove.j2")),
+        ("vrp/interface", include_str!("../../templates/vrp/interface.j2")),
         ("frr/ospf", include_str!("../../templates/frr/ospf.j2")),
-        (
-            "frr/ospf_remove",
-            include_str!("../../templates/frr/ospf_remove.j2"),
-        ),
-        (
-            "frr/interface",
-            include_str!("../../templates/frr/interface.j2"),
-        ),
+        ("frr/ospf_remove", include_str!("../../templates/frr/ospf_remove.j2")),
+        ("frr/interface", include_str!("../../templates/frr/interface.j2")),
     ];
     for (name, source) in sources {
-        env.add_template(name, source)
-            .expect("a template of ours parses");
+        env.add_template(name, source).expect("a template of ours parses");
     }
     env
 });
@@ -121,9 +102,7 @@ pub fn ospf_removal(platform: Platform, change: &OspfRemoval) -> Vec<String> {
 /// Lines that set an interface's properties. What the platform cannot do is refused by name.
 pub fn interface(platform: Platform, change: &InterfaceChange) -> Result<Vec<String>, Unsupported> {
     if platform == Platform::Frr && change.mtu.is_some() {
-        return Err(Unsupported(
-            "mtu cannot be set on frr: the kernel owns it".into(),
-        ));
+        return Err(Unsupported("mtu cannot be set on frr: the kernel owns it".into()));
     }
     Ok(lines(platform, "interface", change))
 }

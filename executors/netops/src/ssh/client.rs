@@ -41,8 +41,7 @@ pub async fn connect(device: &Device, login: &Login) -> Result<Connection, Error
         device: device.name.clone(),
         reason: format!("no shell: {error}"),
     })?;
-    let session =
-        Session::start(&device.name, device.platform, wire, login.enable.as_deref()).await?;
+    let session = Session::start(&device.name, device.platform, wire, login.enable.as_deref()).await?;
     Ok(Connection { session, handle })
 }
 
@@ -69,11 +68,7 @@ async fn exchange_keys(device: &Device) -> Result<Handle<Pinned>, Error> {
     })
 }
 
-async fn authenticate(
-    device: &Device,
-    login: &Login,
-    handle: &mut Handle<Pinned>,
-) -> Result<(), Error> {
+async fn authenticate(device: &Device, login: &Login, handle: &mut Handle<Pinned>) -> Result<(), Error> {
     let trying = handle.authenticate_password(&login.username, &login.password);
     let broken = |reason: String| Error::Login {
         device: device.name.clone(),
@@ -95,9 +90,7 @@ async fn authenticate(
 async fn open_shell(handle: &Handle<Pinned>) -> Result<Box<dyn Wire>, russh::Error> {
     let channel = handle.channel_open_session().await?;
     // Wide, so that no line is folded; paging is switched off by command.
-    channel
-        .request_pty(false, "dumb", 1000, 1000, 0, 0, &[])
-        .await?;
+    channel.request_pty(false, "dumb", 1000, 1000, 0, 0, &[]).await?;
     channel.request_shell(false).await?;
     Ok(Box::new(channel.into_stream()))
 }
@@ -131,10 +124,7 @@ impl Pinned {
 impl client::Handler for Pinned {
     type Error = russh::Error;
 
-    async fn check_server_key(
-        &mut self,
-        offered: &PublicKeyOrCertificate,
-    ) -> Result<bool, Self::Error> {
+    async fn check_server_key(&mut self, offered: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
         let offered = match offered {
             PublicKeyOrCertificate::PublicKey { key, .. } => Some(key),
             PublicKeyOrCertificate::Certificate(_) => None,
@@ -154,10 +144,7 @@ impl client::Handler for Pinned {
                     offered: shown,
                 }
             }
-            (None, _) => Error::HostKeyMissing {
-                device,
-                offered: shown,
-            },
+            (None, _) => Error::HostKeyMissing { device, offered: shown },
         };
         *self.refusal.lock().expect("no panic while held") = Some(refusal);
         Ok(false)

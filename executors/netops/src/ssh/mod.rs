@@ -14,13 +14,9 @@ pub enum Error {
         address: String,
         reason: String,
     },
-    #[error(
-        "{device}: no host key is pinned in the inventory; add host_key after checking it ({offered})"
-    )]
+    #[error("{device}: no host key is pinned in the inventory; add host_key after checking it ({offered})")]
     HostKeyMissing { device: String, offered: String },
-    #[error(
-        "{device}: host key mismatch: the inventory pins {pinned}, the device offered {offered}; refused"
-    )]
+    #[error("{device}: host key mismatch: the inventory pins {pinned}, the device offered {offered}; refused")]
     HostKeyMismatch {
         device: String,
         pinned: String,
@@ -36,17 +32,9 @@ pub enum Error {
     Authentication { device: String, credentials: String },
     #[error("{device}: {reason}")]
     Login { device: String, reason: String },
-    #[error(
-        "{device}: no answer to `{line}` within {seconds} s; whether it was executed is not known"
-    )]
-    Timeout {
-        device: String,
-        line: String,
-        seconds: u64,
-    },
-    #[error(
-        "{device}: the session ended before the answer to `{line}`; whether it was executed is not known"
-    )]
+    #[error("{device}: no answer to `{line}` within {seconds} s; whether it was executed is not known")]
+    Timeout { device: String, line: String, seconds: u64 },
+    #[error("{device}: the session ended before the answer to `{line}`; whether it was executed is not known")]
     Cut { device: String, line: String },
     #[error("{device}: `{line}` is answered by a question ({question}), which is not answered")]
     Question {

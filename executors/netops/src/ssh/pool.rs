@@ -39,17 +39,9 @@ struct Idle {
 
 impl Pool {
     /// A session with this device, new or kept; waits while both are in use. `credentials` names the login.
-    pub async fn lease(
-        &self,
-        device: &Device,
-        credentials: &str,
-        login: &Login,
-    ) -> Result<Lease, Error> {
+    pub async fn lease(&self, device: &Device, credentials: &str, login: &Login) -> Result<Lease, Error> {
         let slot = self.slot(&device.name);
-        let permit = Arc::clone(&slot.permits)
-            .acquire_owned()
-            .await
-            .expect("never closed");
+        let permit = Arc::clone(&slot.permits).acquire_owned().await.expect("never closed");
         if let Some(connection) = slot.take_idle(credentials) {
             return Ok(Lease::new(slot, permit, credentials, connection, true));
         }
@@ -154,21 +146,13 @@ impl Deref for Lease {
     type Target = Session;
 
     fn deref(&self) -> &Session {
-        &self
-            .connection
-            .as_ref()
-            .expect("present until dropped")
-            .session
+        &self.connection.as_ref().expect("present until dropped").session
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut Session {
-        &mut self
-            .connection
-            .as_mut()
-            .expect("present until dropped")
-            .session
+        &mut self.connection.as_mut().expect("present until dropped").session
     }
 }
 
@@ -176,8 +160,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let connection = self.connection.take().expect("present until dropped");
         if connection.usable() {
-            self.slot
-                .keep(std::mem::take(&mut self.credentials), connection);
+            self.slot.keep(std::mem::take(&mut self.credentials), connection);
         }
     }
 }

@@ -106,9 +106,7 @@ impl Session {
         self.send(line, line).await?;
         let mut raw = Vec::new();
         let deadline = Instant::now() + wait;
-        while Screen::read(&raw).answer(line, &self.prompt).is_none()
-            && !enough(&String::from_utf8_lossy(&raw))
-        {
+        while Screen::read(&raw).answer(line, &self.prompt).is_none() && !enough(&String::from_utf8_lossy(&raw)) {
             match timeout_at(deadline, self.wire.read_buf(&mut raw)).await {
                 Ok(Ok(n)) if n > 0 => {}
                 Ok(_) => return Err(self.cut(line)),
@@ -156,8 +154,8 @@ impl Session {
             }
             Err(error) => return Outcome::Unknown { error },
         };
-        let refused = refusal::find(self.platform, &answer.text)
-            .or_else(|| refusal::find(self.platform, &answer.joined));
+        let refused =
+            refusal::find(self.platform, &answer.text).or_else(|| refusal::find(self.platform, &answer.joined));
         if let Some(message) = refused {
             return Outcome::Refused { message };
         }
@@ -231,15 +229,12 @@ impl Session {
             {
                 return self.enable_with(secret).await;
             }
-            self.read_more(&mut raw, deadline, "enable", COMMAND_TIMEOUT)
-                .await?;
+            self.read_more(&mut raw, deadline, "enable", COMMAND_TIMEOUT).await?;
         }
     }
 
     async fn enable_with(&mut self, secret: Option<&str>) -> Result<(), Error> {
-        let secret = secret.ok_or_else(|| {
-            self.login_error("the device asks for an enable secret, none is given")
-        })?;
+        let secret = secret.ok_or_else(|| self.login_error("the device asks for an enable secret, none is given"))?;
         self.send(secret, "enable").await?;
         let (mut raw, deadline) = (Vec::new(), Instant::now() + COMMAND_TIMEOUT);
         loop {
@@ -253,10 +248,7 @@ impl Session {
                 None if screen.last_line().to_lowercase().starts_with("password") => {
                     return Err(self.login_error("the enable secret is refused"));
                 }
-                None => {
-                    self.read_more(&mut raw, deadline, "enable", COMMAND_TIMEOUT)
-                        .await?
-                }
+                None => self.read_more(&mut raw, deadline, "enable", COMMAND_TIMEOUT).await?,
             }
         }
     }
@@ -265,12 +257,7 @@ impl Session {
         self.read_answer(Vec::new(), line, wait).await
     }
 
-    async fn read_answer(
-        &mut self,
-        mut raw: Vec<u8>,
-        line: &str,
-        wait: Duration,
-    ) -> Result<Answer, Error> {
+    async fn read_answer(&mut self, mut raw: Vec<u8>, line: &str, wait: Duration) -> Result<Answer, Error> {
         let deadline = Instant::now() + wait;
         let mut answered = 0;
         loop {

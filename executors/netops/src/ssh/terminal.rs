@@ -7,8 +7,7 @@ use regex::Regex;
 use crate::platform::Platform;
 
 static ESCAPES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[=>78DEHM]|\x07|\x00")
-        .expect("a constant pattern")
+    Regex::new(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[=>78DEHM]|\x07|\x00").expect("a constant pattern")
 });
 
 /// Log lines that a device writes between (or into) everything else.
@@ -22,8 +21,7 @@ static LOG_LINES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!(r"\n?(?:{ios}|{vrp}|{frr})\n")).expect("a constant pattern")
 });
 
-static MORE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r" *-{2,4} ?More ?-{2,4} *").expect("a constant pattern"));
+static MORE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r" *-{2,4} ?More ?-{2,4} *").expect("a constant pattern"));
 
 static QUESTION: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)(?:\[confirm\]|[\[(]y(?:es)?/n(?:o)?[\])](?:\s*\[[yn]\])?|\[[^\]\n]*\]\?|password|\?)\s*:?\s*$")
@@ -86,10 +84,7 @@ impl Screen {
     /// What follows the echo, in both readings. A log line within the echo hides it in one of them, a log line right
     /// behind it in the other.
     fn after_echo(&self, line: &str) -> Option<(&str, &str)> {
-        match (
-            after_echo(&self.between, line),
-            after_echo(&self.joined, line),
-        ) {
+        match (after_echo(&self.between, line), after_echo(&self.joined, line)) {
             (Some(between), Some(joined)) => Some((between, joined)),
             (between, joined) => between.or(joined).map(|only| (only, only)),
         }
@@ -137,11 +132,7 @@ impl Prompt {
         let short: String = hostname.chars().take(20).collect();
         let (short, rest) = (
             regex::escape(&short),
-            if hostname.chars().count() > 20 {
-                r"\S*?"
-            } else {
-                ""
-            },
+            if hostname.chars().count() > 20 { r"\S*?" } else { "" },
         );
         let pattern = match platform {
             Platform::Vrp => {
@@ -151,23 +142,16 @@ impl Prompt {
                 format!(r"{short}{rest}(?:\((?P<view>[\w./:-]+)\))?(?P<sign>[>#])")
             }
         };
-        let pattern =
-            Regex::new(&format!(r"(?:{pattern})\s*$")).expect("an escaped name fits the pattern");
+        let pattern = Regex::new(&format!(r"(?:{pattern})\s*$")).expect("an escaped name fits the pattern");
         Self { platform, pattern }
     }
 
     /// The name in a prompt that is seen for the first time.
     pub fn learn(platform: Platform, line: &str) -> Option<String> {
-        static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"^([\w.-]+)(?:\([\w./:-]+\))?[>#]\s*$").expect("a constant pattern")
-        });
-        static ANGLED: LazyLock<Regex> =
-            LazyLock::new(|| Regex::new(r"^<([\w.-]+)>\s*$").expect("a constant pattern"));
-        let pattern = if platform == Platform::Vrp {
-            &ANGLED
-        } else {
-            &PLAIN
-        };
+        static PLAIN: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r"^([\w.-]+)(?:\([\w./:-]+\))?[>#]\s*$").expect("a constant pattern"));
+        static ANGLED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^<([\w.-]+)>\s*$").expect("a constant pattern"));
+        let pattern = if platform == Platform::Vrp { &ANGLED } else { &PLAIN };
         Some(pattern.captures(line.trim())?[1].to_owned())
     }
 
@@ -254,7 +238,8 @@ mod tests {
         Prompt::new(Platform::Ios, "bj-core-1")
     }
 
-    const LOG: &str = "*Nov 22 18:00:00.123: %OSPF-5-ADJCHG: Process 1, Nbr 10.255.1.2 on Gi0/1 from LOADING to FULL, Loading Done";
+    const LOG: &str =
+        "*Nov 22 18:00:00.123: %OSPF-5-ADJCHG: Process 1, Nbr 10.255.1.2 on Gi0/1 from LOADING to FULL, Loading Done";
 
     fn read(text: &str) -> Screen {
         Screen::read(text.as_bytes())
@@ -293,16 +278,11 @@ mod tests {
                 .answer("show clock", &ios())
                 .unwrap_or_else(|| panic!("{text}"));
             assert_eq!(answer.mode, Mode::Exec);
-            assert!(
-                answer.text.starts_with("18:00"),
-                "{text:?} -> {:?}",
-                answer.text
-            );
+            assert!(answer.text.starts_with("18:00"), "{text:?} -> {:?}", answer.text);
             assert!(!answer.text.contains("ADJCHG"));
         }
         assert_eq!(
-            read(&format!("show clock\r\n18:00\r\nbj-core-1#\r\n{LOG}"))
-                .answer("show clock", &ios()),
+            read(&format!("show clock\r\n18:00\r\nbj-core-1#\r\n{LOG}")).answer("show clock", &ios()),
             None
         );
     }
@@ -311,10 +291,7 @@ mod tests {
     fn modes_are_read_from_prompts() {
         let vrp = Prompt::new(Platform::Vrp, "bj-core-2");
         assert_eq!(vrp.at_end("<bj-core-2>"), Some((Mode::Exec, true)));
-        assert_eq!(
-            vrp.at_end("[bj-core-2]"),
-            Some((Mode::Config(String::new()), true))
-        );
+        assert_eq!(vrp.at_end("[bj-core-2]"), Some((Mode::Config(String::new()), true)));
         assert_eq!(
             vrp.at_end("[bj-core-2-ospf-100-area-0.0.0.0]").unwrap().0,
             Mode::Config("ospf-100-area-0.0.0.0".into())
@@ -329,10 +306,7 @@ mod tests {
         );
         assert_eq!(ios().at_end("bj-core-1>").unwrap().0, Mode::User);
         assert_eq!(
-            Prompt::new(Platform::Frr, "core1")
-                .at_end("core1# ")
-                .unwrap()
-                .0,
+            Prompt::new(Platform::Frr, "core1").at_end("core1# ").unwrap().0,
             Mode::Exec
         );
     }

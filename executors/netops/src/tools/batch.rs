@@ -46,21 +46,14 @@ pub(super) enum DeviceResult {
 }
 
 /// `batch_configure_devices`. Nothing is sent anywhere unless every device is known, writable and named once.
-pub(super) async fn configure(
-    view: &View,
-    asked: &BatchConfigure,
-    terms: &Terms,
-) -> Result<BatchResult, Fault> {
+pub(super) async fn configure(view: &View, asked: &BatchConfigure, terms: &Terms) -> Result<BatchResult, Fault> {
     let devices = check(view, asked)?;
     let credential = asked.credential_id.as_deref();
     let mut changes = Vec::with_capacity(devices.len());
     for device in devices {
         changes.push(one(view, device, credential, terms, &asked.commands));
     }
-    let results: Vec<DeviceResult> = futures::stream::iter(changes)
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
+    let results: Vec<DeviceResult> = futures::stream::iter(changes).buffered(AT_ONCE).collect().await;
     let clean = |result: &DeviceResult| matches!(result, DeviceResult::Written(written) if !written.is_error());
     Ok(BatchResult {
         success: results.iter().all(clean),
@@ -70,9 +63,7 @@ pub(super) async fn configure(
 
 fn check<'a>(view: &'a View, asked: &BatchConfigure) -> Result<Vec<&'a Device>, Fault> {
     if asked.device_ips.is_empty() || asked.commands.is_empty() {
-        return Err(Fault::Arguments(
-            "device_ips and commands must not be empty".into(),
-        ));
+        return Err(Fault::Arguments("device_ips and commands must not be empty".into()));
     }
     check_lines(&asked.commands)?;
     if let Some(credential) = &asked.credential_id {

@@ -55,11 +55,7 @@ fn config_tools() -> Vec<Tool> {
             "Shows the exact lines that configure_ospf would send, and the lines that lead back.",
             Does::Read,
         ),
-        tool::<ospf::RemoveOspf, change::Written>(
-            "remove_ospf",
-            "Removes an OSPF process from a device.",
-            Does::Set,
-        ),
+        tool::<ospf::RemoveOspf, change::Written>("remove_ospf", "Removes an OSPF process from a device.", Does::Set),
         tool::<ospf::RemoveOspf, change::Preview>(
             "preview_remove_ospf",
             "Shows the exact lines that remove_ospf would send, and the lines that lead back.",
@@ -179,20 +175,11 @@ fn status_schema() -> Value {
     })
 }
 
-fn tool<In: JsonSchema, Out: JsonSchema>(
-    name: &'static str,
-    description: &'static str,
-    does: Does,
-) -> Tool {
+fn tool<In: JsonSchema, Out: JsonSchema>(name: &'static str, description: &'static str, does: Does) -> Tool {
     define::<Out>(name, description, schema::<In>(), does)
 }
 
-fn define<Out: JsonSchema>(
-    name: &'static str,
-    description: &'static str,
-    input: JsonObject,
-    does: Does,
-) -> Tool {
+fn define<Out: JsonSchema>(name: &'static str, description: &'static str, input: JsonObject, does: Does) -> Tool {
     let annotations = match does {
         Does::Read => ToolAnnotations::new()
             .read_only(true)
@@ -240,17 +227,8 @@ mod tests {
     fn each_tool_has_object_schemas_and_annotations() {
         for tool in all() {
             assert_eq!(tool.input_schema["type"], "object", "{}", tool.name);
-            assert_eq!(
-                tool.output_schema.as_ref().unwrap()["type"],
-                "object",
-                "{}",
-                tool.name
-            );
-            assert!(
-                tool.annotations.unwrap().read_only_hint.is_some(),
-                "{}",
-                tool.name
-            );
+            assert_eq!(tool.output_schema.as_ref().unwrap()["type"], "object", "{}", tool.name);
+            assert!(tool.annotations.unwrap().read_only_hint.is_some(), "{}", tool.name);
         }
     }
 

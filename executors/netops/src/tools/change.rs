@@ -41,8 +41,7 @@ enum ExpectedBase {
 impl Terms {
     /// Reads the keys `io.flyball/…`. One that cannot be read is a fault: ignoring a fence would open it.
     pub(super) fn read(meta: &Map<String, Value>) -> Result<Self, Fault> {
-        let bad =
-            |key: &str| Fault::Arguments(format!("_meta[\"io.flyball/{key}\"] cannot be read"));
+        let bad = |key: &str| Fault::Arguments(format!("_meta[\"io.flyball/{key}\"] cannot be read"));
         let expect_base = match meta.get("io.flyball/expect_base") {
             None | Some(Value::Null) => ExpectedBase::Any,
             Some(Value::String(base)) => ExpectedBase::One(base.clone()),
@@ -73,9 +72,7 @@ impl Terms {
         let expected = match &self.expect_base {
             ExpectedBase::Any => return Ok(()),
             ExpectedBase::One(base) => Some(base),
-            ExpectedBase::PerDevice(map) => map
-                .get(&device.name)
-                .or_else(|| map.get(&device.address.to_string())),
+            ExpectedBase::PerDevice(map) => map.get(&device.name).or_else(|| map.get(&device.address.to_string())),
         };
         let found = found.digest();
         match expected {
@@ -83,9 +80,7 @@ impl Terms {
             // A map that leaves a device out does not approve of changing it.
             other => Err(Fault::BaseMoved {
                 device: device.name.clone(),
-                expected: other
-                    .cloned()
-                    .unwrap_or_else(|| "none given for this device".into()),
+                expected: other.cloned().unwrap_or_else(|| "none given for this device".into()),
                 found,
             }),
         }
@@ -194,11 +189,7 @@ pub(super) trait Planner: Send + Sync {
 }
 
 /// Renders a change and its way back.
-pub(super) async fn preview(
-    view: &View,
-    device: &Device,
-    planner: &dyn Planner,
-) -> Result<Preview, Fault> {
+pub(super) async fn preview(view: &View, device: &Device, planner: &dyn Planner) -> Result<Preview, Fault> {
     let (_lease, found) = view.find(device, None).await?;
     let foreseen = foresee(device, &found, planner)?;
     Ok(Preview {
@@ -252,12 +243,7 @@ fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Fore
     deny::check(device.platform, &lines, &[], None)?;
     let foreseen = model::foresee(device.platform, &found.config, &exists, &lines)?;
     let management = found.management(device);
-    deny::check(
-        device.platform,
-        &lines,
-        &foreseen.places,
-        management.as_deref(),
-    )?;
+    deny::check(device.platform, &lines, &foreseen.places, management.as_deref())?;
     Ok(foreseen)
 }
 
@@ -266,25 +252,16 @@ async fn send(lease: &mut Lease, device: &Device, foreseen: &Foreseen, terms: &T
     written.base = None;
     for (at, line) in foreseen.lines.iter().enumerate() {
         if terms.is_over() {
-            refuse(
-                &mut written,
-                line,
-                "not sent: the call took too long".to_owned(),
-            );
+            refuse(&mut written, line, "not sent: the call took too long".to_owned());
             break;
         }
-        let stanza = foreseen
-            .places
-            .get(at + 1)
-            .map_or("", |place| &place.stanza);
+        let stanza = foreseen.places.get(at + 1).map_or("", |place| &place.stanza);
         written.sent += 1;
         let (ok, message) = match lease.configure(line).await {
             // The next line belongs into a stanza, and the device did not open it: it would land elsewhere.
-            Outcome::Accepted { at_top: true, .. } if !stanza.is_empty() => refuse(
-                &mut written,
-                line,
-                format!("the device did not enter `{stanza}`"),
-            ),
+            Outcome::Accepted { at_top: true, .. } if !stanza.is_empty() => {
+                refuse(&mut written, line, format!("the device did not enter `{stanza}`"))
+            }
             Outcome::Accepted { message, .. } => (true, message),
             Outcome::Refused { message } => refuse(&mut written, line, message),
             Outcome::Unknown { error } => {
@@ -292,10 +269,7 @@ async fn send(lease: &mut Lease, device: &Device, foreseen: &Foreseen, terms: &T
                 (false, Some("no answer seen".into()))
             }
         };
-        let (line, message) = (
-            line.clone(),
-            message.map(|m| crate::platform::redact::line(&m)),
-        );
+        let (line, message) = (line.clone(), message.map(|m| crate::platform::redact::line(&m)));
         written.lines.push(LineResult { line, ok, message });
         if !ok {
             break;

@@ -83,31 +83,20 @@ const MOST_LINES: usize = 500;
 impl Planner for ApplyLines {
     fn lines(&self, _device: &Device, _found: &Found) -> Result<Vec<String>, Fault> {
         check_lines(&self.lines)?;
-        Ok(self
-            .lines
-            .iter()
-            .map(|line| line.trim().to_owned())
-            .collect())
+        Ok(self.lines.iter().map(|line| line.trim().to_owned()).collect())
     }
 }
 
 /// Bounds of a list of raw lines.
 pub(super) fn check_lines(lines: &[String]) -> Result<(), Fault> {
     if lines.len() > MOST_LINES {
-        return Err(Fault::Arguments(format!(
-            "at most {MOST_LINES} lines in one call"
-        )));
+        return Err(Fault::Arguments(format!("at most {MOST_LINES} lines in one call")));
     }
     Ok(())
 }
 
 /// `get_config`. `open` shows secrets.
-pub(super) async fn get(
-    view: &View,
-    device: &Device,
-    which: Which,
-    open: bool,
-) -> Result<ConfigText, Fault> {
+pub(super) async fn get(view: &View, device: &Device, which: Which, open: bool) -> Result<ConfigText, Fault> {
     let words = device.platform.words();
     let texts = view.read(device, &[words.running, words.startup]).await?;
     let running = super::fleet::running(device, &texts[0])?;
@@ -173,9 +162,9 @@ fn refused_to_save(platform: Platform, text: &str) -> Option<String> {
 fn same(running: &Config, startup: &Config) -> bool {
     let plain = |config: &Config| {
         let mut config = config.clone();
-        config.nodes.retain(|node| {
-            !node.line.starts_with("frr version") && !node.line.starts_with("frr defaults")
-        });
+        config
+            .nodes
+            .retain(|node| !node.line.starts_with("frr version") && !node.line.starts_with("frr defaults"));
         config.digest()
     };
     plain(running) == plain(startup)

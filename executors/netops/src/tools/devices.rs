@@ -61,22 +61,14 @@ pub(super) struct Detail {
 /// `list_devices`.
 pub(super) fn list(fleet: &Fleet, asked: &ListDevices) -> Result<Devices, Fault> {
     let view = fleet.view()?;
-    let same = |wanted: &Option<String>, is: &str| {
-        wanted.as_ref().is_none_or(|w| w.eq_ignore_ascii_case(is))
-    };
+    let same = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|w| w.eq_ignore_ascii_case(is));
     let fits = |d: &&Device| {
         same(&asked.site, &d.site)
             && same(&asked.role, &d.role)
             && asked.platform.is_none_or(|platform| platform == d.platform)
     };
     Ok(Devices {
-        devices: view
-            .inventory
-            .devices()
-            .iter()
-            .filter(fits)
-            .map(entry)
-            .collect(),
+        devices: view.inventory.devices().iter().filter(fits).map(entry).collect(),
     })
 }
 

@@ -59,11 +59,7 @@ impl Fleet {
 
 impl View {
     /// A session with the device. `credential` overrides the inventory's reference.
-    pub(super) async fn lease(
-        &self,
-        device: &Device,
-        credential: Option<&str>,
-    ) -> Result<Lease, Fault> {
+    pub(super) async fn lease(&self, device: &Device, credential: Option<&str>) -> Result<Lease, Fault> {
         let reference = credential.unwrap_or(&device.credentials);
         let login = self.inventory.login(reference)?;
         Ok(self.pool.lease(device, reference, login).await?)
@@ -75,14 +71,8 @@ impl View {
     }
 
     /// Runs reading commands in one session; a refusal is a fault.
-    pub(super) async fn read(
-        &self,
-        device: &Device,
-        commands: &[&str],
-    ) -> Result<Vec<String>, Fault> {
-        self.read_with(device, None, commands)
-            .await
-            .map(|(_, texts)| texts)
+    pub(super) async fn read(&self, device: &Device, commands: &[&str]) -> Result<Vec<String>, Fault> {
+        self.read_with(device, None, commands).await.map(|(_, texts)| texts)
     }
 
     /// As [`View::read`], and lends the session on.
@@ -104,11 +94,7 @@ impl View {
     }
 
     /// Configuration and interfaces of a device, and the session that read them.
-    pub(super) async fn find(
-        &self,
-        device: &Device,
-        credential: Option<&str>,
-    ) -> Result<(Lease, Found), Fault> {
+    pub(super) async fn find(&self, device: &Device, credential: Option<&str>) -> Result<(Lease, Found), Fault> {
         let words = device.platform.words();
         let (lease, texts) = self
             .read_with(device, credential, &[words.running, words.interfaces])
@@ -120,11 +106,7 @@ impl View {
         let mut interfaces: Vec<String> = brief.collect();
         // frr lists stanzas of interfaces that do not exist; there only the interface table counts.
         if device.platform != crate::platform::Platform::Frr {
-            interfaces.extend(
-                ospf::interfaces(device.platform, &config)
-                    .into_iter()
-                    .map(|i| i.name),
-            );
+            interfaces.extend(ospf::interfaces(device.platform, &config).into_iter().map(|i| i.name));
         }
         Ok((lease, Found { config, interfaces }))
     }
@@ -141,10 +123,7 @@ impl Found {
         if let Some(exact) = self.interfaces.iter().find(|present| *present == name) {
             return Ok(exact);
         }
-        let meant = self
-            .interfaces
-            .iter()
-            .find(|present| same_interface(present, name));
+        let meant = self.interfaces.iter().find(|present| same_interface(present, name));
         Err(match meant {
             Some(full) => Fault::Conflict(format!("write the interface's name out: {full}")),
             None => model::Error::NoSuchInterface(name.to_owned()).into(),
@@ -179,21 +158,12 @@ pub(super) fn running(device: &Device, text: &str) -> Result<Config, Fault> {
     Ok(config)
 }
 
-async fn run_all(
-    lease: &mut Lease,
-    device: &Device,
-    commands: &[&str],
-) -> Result<Vec<String>, Fault> {
+async fn run_all(lease: &mut Lease, device: &Device, commands: &[&str]) -> Result<Vec<String>, Fault> {
     let mut texts = Vec::with_capacity(commands.len());
     for line in commands {
         let answer = lease.run(line).await?;
         // Only the first lines: configurations may hold text that sounds like a refusal.
-        let head: String = answer
-            .text
-            .lines()
-            .take(3)
-            .map(|l| format!("{l}\n"))
-            .collect();
+        let head: String = answer.text.lines().take(3).map(|l| format!("{l}\n")).collect();
         if let Some(message) = refusal::find(device.platform, &head) {
             let line = (*line).to_owned();
             return Err(Fault::Refused {

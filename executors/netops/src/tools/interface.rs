@@ -58,11 +58,7 @@ pub(super) struct InterfaceConfig {
 }
 
 /// `get_interface`.
-pub(super) async fn get(
-    view: &View,
-    device: &Device,
-    name: &str,
-) -> Result<InterfaceConfig, Fault> {
+pub(super) async fn get(view: &View, device: &Device, name: &str) -> Result<InterfaceConfig, Fault> {
     let (_lease, found) = view.find(device, None).await?;
     let interface = resolve(device, &found, name)?;
     Ok(InterfaceConfig {
@@ -89,10 +85,7 @@ fn resolve(device: &Device, found: &Found, name: &str) -> Result<Interface, Faul
         address: None,
         ospf: None,
     };
-    Ok(configured
-        .into_iter()
-        .find(|i| i.name == spelled)
-        .unwrap_or_else(plain))
+    Ok(configured.into_iter().find(|i| i.name == spelled).unwrap_or_else(plain))
 }
 
 impl Planner for SetInterface {
@@ -101,11 +94,8 @@ impl Planner for SetInterface {
         let present = resolve(device, found, &self.interface)?;
         let description = self.description.clone();
         let change = InterfaceChange {
-            description: description
-                .filter(|d| *d != present.description.clone().unwrap_or_default()),
-            ospf_cost: self
-                .ospf_cost
-                .filter(|cost| Some(*cost) != present.ospf_cost),
+            description: description.filter(|d| *d != present.description.clone().unwrap_or_default()),
+            ospf_cost: self.ospf_cost.filter(|cost| Some(*cost) != present.ospf_cost),
             mtu: self.mtu.filter(|mtu| Some(*mtu) != present.mtu),
             enabled: self.enabled.filter(|enabled| *enabled != present.enabled),
             interface: present.name,
@@ -119,17 +109,10 @@ impl Planner for SetInterface {
 impl SetInterface {
     fn check(&self) -> Result<(), Fault> {
         let bad = |text: &str| Err(Fault::Arguments(text.to_owned()));
-        if self.description.is_none()
-            && self.ospf_cost.is_none()
-            && self.mtu.is_none()
-            && self.enabled.is_none()
-        {
+        if self.description.is_none() && self.ospf_cost.is_none() && self.mtu.is_none() && self.enabled.is_none() {
             return bad("give at least one of description, ospf_cost, mtu, enabled");
         }
-        if self
-            .ospf_cost
-            .is_some_and(|cost| !(1..=65535).contains(&cost))
-        {
+        if self.ospf_cost.is_some_and(|cost| !(1..=65535).contains(&cost)) {
             return bad("ospf_cost is a number from 1 to 65535");
         }
         if self.mtu.is_some_and(|mtu| !(68..=9600).contains(&mtu)) {
@@ -141,9 +124,7 @@ impl SetInterface {
             .as_ref()
             .is_some_and(|d| d.len() > 200 || d.contains('?') || !squeezed(d))
         {
-            return bad(
-                "description is one line of at most 200 bytes, single blanks, no question mark",
-            );
+            return bad("description is one line of at most 200 bytes, single blanks, no question mark");
         }
         Ok(())
     }

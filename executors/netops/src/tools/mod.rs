@@ -36,12 +36,7 @@ pub struct Toolbox {
 
 impl Toolbox {
     /// Tools of this role over the devices of this inventory.
-    pub fn new(
-        role: Role,
-        inventory: PathBuf,
-        credentials: Option<PathBuf>,
-        trusted: bool,
-    ) -> Self {
+    pub fn new(role: Role, inventory: PathBuf, credentials: Option<PathBuf>, trusted: bool) -> Self {
         Self {
             role,
             fleet: Fleet::new(inventory, credentials),
@@ -61,12 +56,7 @@ impl Toolbox {
     }
 
     /// Calls a tool; `None` if this role has none of that name. `meta` is the request's `_meta`.
-    pub async fn call(
-        &self,
-        name: &str,
-        args: JsonObject,
-        meta: &Map<String, Value>,
-    ) -> Option<Reply> {
+    pub async fn call(&self, name: &str, args: JsonObject, meta: &Map<String, Value>) -> Option<Reply> {
         if !self.tools.iter().any(|tool| tool.name == name) {
             return None;
         }
@@ -80,19 +70,12 @@ impl Toolbox {
 
     fn inventory_tool(&self, name: &str, args: JsonObject) -> Result<Reply, Fault> {
         match name {
-            "list_devices" => {
-                devices::list(&self.fleet, &parse(args)?).map(|list| Reply::ok(&list))
-            }
+            "list_devices" => devices::list(&self.fleet, &parse(args)?).map(|list| Reply::ok(&list)),
             _ => devices::get(&self.fleet, &parse(args)?).map(|device| Reply::ok(&device)),
         }
     }
 
-    async fn config_tool(
-        &self,
-        name: &str,
-        args: JsonObject,
-        meta: &Map<String, Value>,
-    ) -> Result<Reply, Fault> {
+    async fn config_tool(&self, name: &str, args: JsonObject, meta: &Map<String, Value>) -> Result<Reply, Fault> {
         let terms = Terms::read(meta)?;
         let view = self.fleet.view()?;
         match name {
@@ -110,21 +93,14 @@ impl Toolbox {
             }
             "save" => {
                 let asked: devices::OneDevice = parse(args)?;
-                let saved =
-                    config::save(&view, view.inventory.resolve(&asked.device)?, &terms).await?;
+                let saved = config::save(&view, view.inventory.resolve(&asked.device)?, &terms).await?;
                 Ok(Reply::new(&saved, saved.is_error()))
             }
             _ => self.config_reading(&view, name, args, &terms).await,
         }
     }
 
-    async fn config_reading(
-        &self,
-        view: &View,
-        name: &str,
-        args: JsonObject,
-        terms: &Terms,
-    ) -> Result<Reply, Fault> {
+    async fn config_reading(&self, view: &View, name: &str, args: JsonObject, terms: &Terms) -> Result<Reply, Fault> {
         match name {
             "get_ospf" => {
                 let asked: devices::OneDevice = parse(args)?;
@@ -135,18 +111,13 @@ impl Toolbox {
             "get_interface" => {
                 let asked: interface::OneInterface = parse(args)?;
                 let device = view.inventory.resolve(&asked.device)?;
-                Ok(Reply::ok(
-                    &interface::get(view, device, &asked.interface).await?,
-                ))
+                Ok(Reply::ok(&interface::get(view, device, &asked.interface).await?))
             }
             _ => {
                 let asked: config::GetConfig = parse(args)?;
                 let device = view.inventory.resolve(&asked.device)?;
-                let open =
-                    self.trusted && matches!(terms.purpose.as_deref(), Some("probe" | "undo"));
-                Ok(Reply::ok(
-                    &config::get(view, device, asked.which, open).await?,
-                ))
+                let open = self.trusted && matches!(terms.purpose.as_deref(), Some("probe" | "undo"));
+                Ok(Reply::ok(&config::get(view, device, asked.which, open).await?))
             }
         }
     }
@@ -179,9 +150,7 @@ impl Toolbox {
             }
             "ping" => {
                 let asked: reach::Ping = parse(args)?;
-                Ok(Reply::ok(
-                    &reach::ping(&view, resolve(&asked.device)?, &asked).await?,
-                ))
+                Ok(Reply::ok(&reach::ping(&view, resolve(&asked.device)?, &asked).await?))
             }
             _ => Ok(Reply::ok(&reach::reachability(&view, &parse(args)?).await?)),
         }

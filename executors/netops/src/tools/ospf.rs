@@ -53,9 +53,7 @@ pub(super) struct OspfState {
 
 /// `get_ospf`.
 pub(super) async fn get(view: &View, device: &Device) -> Result<OspfState, Fault> {
-    let texts = view
-        .read(device, &[device.platform.words().running])
-        .await?;
+    let texts = view.read(device, &[device.platform.words().running]).await?;
     let config = super::fleet::running(device, &texts[0])?;
     let processes = processes(device, &config);
     Ok(OspfState {
@@ -72,26 +70,15 @@ pub(super) fn processes(device: &Device, config: &Config) -> Vec<Process> {
 
 /// The interfaces of the device's links, then its loopback.
 fn expected(device: &Device, config: &Config) -> Vec<String> {
-    let mut names: Vec<String> = device
-        .links
-        .iter()
-        .map(|link| link.interface.clone())
-        .collect();
+    let mut names: Vec<String> = device.links.iter().map(|link| link.interface.clone()).collect();
     let all = ospf::interfaces(device.platform, config);
-    let carries_loopback = |i: &&Interface| {
-        i.address
-            .is_some_and(|a| Some(a.address) == device.loopback)
-    };
+    let carries_loopback = |i: &&Interface| i.address.is_some_and(|a| Some(a.address) == device.loopback);
     names.extend(all.iter().find(carries_loopback).map(|i| i.name.clone()));
     names
 }
 
 /// Checks a process number against the platform. Needed where there are numbers, refused where there are none.
-pub(super) fn check_process_id(
-    device: &Device,
-    process_id: Option<u32>,
-    needed: bool,
-) -> Result<(), Fault> {
+pub(super) fn check_process_id(device: &Device, process_id: Option<u32>, needed: bool) -> Result<(), Fault> {
     let platform = device.platform.name();
     match (device.platform.has_process_ids(), process_id) {
         (true, None) if needed => Err(Fault::Conflict(format!(
@@ -102,9 +89,9 @@ pub(super) fn check_process_id(
             "process_id cannot be set on {platform} ({}): it has one OSPF process without a number; leave process_id out",
             device.name
         ))),
-        (true, Some(id)) if !(1..=65535).contains(&id) => Err(Fault::Arguments(
-            "process_id is a number from 1 to 65535".into(),
-        )),
+        (true, Some(id)) if !(1..=65535).contains(&id) => {
+            Err(Fault::Arguments("process_id is a number from 1 to 65535".into()))
+        }
         _ => Ok(()),
     }
 }
@@ -112,9 +99,8 @@ pub(super) fn check_process_id(
 impl Planner for ConfigureOspf {
     fn lines(&self, device: &Device, found: &Found) -> Result<Vec<String>, Fault> {
         check_process_id(device, self.process_id, true)?;
-        let area = dotted_area(&self.area).ok_or_else(|| {
-            Fault::Arguments(format!("area {} is neither a number nor dotted", self.area))
-        })?;
+        let area = dotted_area(&self.area)
+            .ok_or_else(|| Fault::Arguments(format!("area {} is neither a number nor dotted", self.area)))?;
         let processes = processes(device, &found.config);
         let process = processes.iter().find(|p| p.id == self.process_id);
         let router_id = self.router_id_to_set(device, process)?;
@@ -139,11 +125,7 @@ impl Planner for ConfigureOspf {
 }
 
 impl ConfigureOspf {
-    fn router_id_to_set(
-        &self,
-        device: &Device,
-        process: Option<&Process>,
-    ) -> Result<Option<String>, Fault> {
+    fn router_id_to_set(&self, device: &Device, process: Option<&Process>) -> Result<Option<String>, Fault> {
         let Some(wanted) = &self.router_id else {
             return Ok(None);
         };
@@ -178,10 +160,7 @@ impl ConfigureOspf {
             .clone()
             .unwrap_or_else(|| expected(device, &found.config));
         if names.is_empty() {
-            let message = format!(
-                "{} has no links in the inventory; name the interfaces",
-                device.name
-            );
+            let message = format!("{} has no links in the inventory; name the interfaces", device.name);
             return Err(Fault::Conflict(message));
         }
         let mut missing: Vec<Interface> = Vec::new();
@@ -206,8 +185,7 @@ impl ConfigureOspf {
         processes: &[Process],
         area: &str,
     ) -> Result<bool, Fault> {
-        let conflict =
-            |what: String| Fault::Conflict(format!("{}: {} {what}", device.name, interface.name));
+        let conflict = |what: String| Fault::Conflict(format!("{}: {} {what}", device.name, interface.name));
         if interface.address.is_none() {
             return Err(conflict("has no address, so it cannot run OSPF".into()));
         }
@@ -257,10 +235,7 @@ impl Planner for RemoveOspf {
             (None, []) => return Ok(Vec::new()),
             (None, [only]) => only.id,
             (None, _) => {
-                let message = format!(
-                    "{} has several OSPF processes; say which process_id",
-                    device.name
-                );
+                let message = format!("{} has several OSPF processes; say which process_id", device.name);
                 return Err(Fault::Conflict(message));
             }
         };

@@ -106,12 +106,7 @@ async fn fresh(view: &View, device: &Device) -> Result<Lease, Fault> {
     Ok(lease)
 }
 
-async fn echo(
-    lease: &mut Lease,
-    device: &Device,
-    target: Ipv4Addr,
-    count: Option<u32>,
-) -> Result<Echoes, Fault> {
+async fn echo(lease: &mut Lease, device: &Device, target: Ipv4Addr, count: Option<u32>) -> Result<Echoes, Fault> {
     let (line, answer) = match device.platform {
         Platform::Frr => frr_ping(lease, target, count.unwrap_or(3)).await?,
         platform => {
@@ -125,48 +120,26 @@ async fn echo(
     }
     // No route at all: the kernel under frr says so instead of a summary.
     if answer.text.contains("Network is unreachable") {
-        return Ok(Echoes {
-            sent: 0,
-            received: 0,
-        });
+        return Ok(Echoes { sent: 0, received: 0 });
     }
     let device = device.name.clone();
     Err(match refusal::find(Platform::Ios, &answer.text) {
-        Some(message) => Fault::Refused {
-            device,
-            line,
-            message,
-        },
+        Some(message) => Fault::Refused { device, line, message },
         None => Fault::Unreadable { device, line },
     })
 }
 
-fn ping_line(
-    platform: Platform,
-    source: Option<Ipv4Addr>,
-    target: Ipv4Addr,
-    count: Option<u32>,
-) -> String {
-    let given = |word: &str, value: Option<String>| {
-        value.map(|v| format!(" {word} {v}")).unwrap_or_default()
-    };
+fn ping_line(platform: Platform, source: Option<Ipv4Addr>, target: Ipv4Addr, count: Option<u32>) -> String {
+    let given = |word: &str, value: Option<String>| value.map(|v| format!(" {word} {v}")).unwrap_or_default();
     let (count, source) = (count.map(|c| c.to_string()), source.map(|s| s.to_string()));
     if platform == Platform::Vrp {
         format!("ping{}{} {target}", given("-c", count), given("-a", source))
     } else {
-        format!(
-            "ping {target}{}{}",
-            given("source", source),
-            given("repeat", count)
-        )
+        format!("ping {target}{}{}", given("source", source), given("repeat", count))
     }
 }
 
-async fn frr_ping(
-    lease: &mut Lease,
-    target: Ipv4Addr,
-    count: u32,
-) -> Result<(String, Answer), Fault> {
+async fn frr_ping(lease: &mut Lease, target: Ipv4Addr, count: u32) -> Result<(String, Answer), Fault> {
     let line = format!("ping {target}");
     let replies = |text: &str| text.matches("bytes from").count() >= count as usize;
     let answer = lease.run_until(&line, replies, FRR_PING).await?;
@@ -180,17 +153,12 @@ pub(super) async fn reachability(view: &View, asked: &Reachability) -> Result<Re
     for from in &scope {
         rows.push(from_one(view, from, &scope));
     }
-    let rows: Vec<Vec<(String, bool)>> = futures::stream::iter(rows)
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+    let rows: Vec<Vec<(String, bool)>> = futures::stream::iter(rows).buffer_unordered(AT_ONCE).collect().await;
     let mut pairs: Vec<(String, bool)> = rows.into_iter().flatten().collect();
     pairs.sort();
     let total = pairs.len();
-    let (reachable, unreachable): (Vec<_>, Vec<_>) =
-        pairs.into_iter().partition(|(_, reached)| *reached);
-    let names =
-        |list: Vec<(String, bool)>| list.into_iter().map(|(pair, _)| pair).collect::<Vec<_>>();
+    let (reachable, unreachable): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, reached)| *reached);
+    let names = |list: Vec<(String, bool)>| list.into_iter().map(|(pair, _)| pair).collect::<Vec<_>>();
     let reachable_share = if total == 0 {
         1.0
     } else {

@@ -60,9 +60,7 @@ pub enum Fault {
     Unreadable { device: String, line: String },
     #[error("{0} is not `writable: true` in the inventory; nothing was sent")]
     NotWritable(String),
-    #[error(
-        "{device}: somebody else changed the configuration since it was looked at; nothing was sent"
-    )]
+    #[error("{device}: somebody else changed the configuration since it was looked at; nothing was sent")]
     BaseMoved {
         device: String,
         expected: String,

@@ -75,11 +75,7 @@ pub(super) struct Status {
 }
 
 /// `ospf_neighbors`.
-pub(super) async fn neighbors(
-    view: &View,
-    device: &Device,
-    asked: &OspfNeighbors,
-) -> Result<Neighbors, Fault> {
+pub(super) async fn neighbors(view: &View, device: &Device, asked: &OspfNeighbors) -> Result<Neighbors, Fault> {
     ospf_tool::check_process_id(device, asked.process_id, false)?;
     let words = device.platform.words();
     let texts = view.read(device, &[words.neighbors, words.running]).await?;
@@ -94,9 +90,7 @@ pub(super) async fn neighbors(
         let members: Vec<&str> = members.map(|member| member.name.as_str()).collect();
         neighbors.retain(|n| match n.process {
             Some(process) => process == id,
-            None => members
-                .iter()
-                .any(|member| same_interface(member, &n.interface)),
+            None => members.iter().any(|member| same_interface(member, &n.interface)),
         });
     }
     for neighbor in &mut neighbors {
@@ -112,24 +106,14 @@ pub(super) async fn neighbors(
 
 /// vrp's table does not print the neighbour's address; the inventory knows who is at the other end.
 fn address_of_peer(inventory: &Inventory, device: &Device, interface: &str) -> Option<String> {
-    let link = device
-        .links
-        .iter()
-        .find(|link| link.interface == interface)?;
+    let link = device.links.iter().find(|link| link.interface == interface)?;
     let peer = inventory.resolve(&link.peer).ok()?;
-    let far = peer
-        .links
-        .iter()
-        .find(|far| far.interface == link.peer_interface)?;
+    let far = peer.links.iter().find(|far| far.interface == link.peer_interface)?;
     Some(far.address.split('/').next()?.to_owned())
 }
 
 /// `interface_status`.
-pub(super) async fn interfaces(
-    view: &View,
-    device: &Device,
-    only: Option<&str>,
-) -> Result<Interfaces, Fault> {
+pub(super) async fn interfaces(view: &View, device: &Device, only: Option<&str>) -> Result<Interfaces, Fault> {
     let mut interfaces = read_interfaces(view, device).await?;
     if let Some(only) = only {
         interfaces.retain(|i| same_interface(&i.name, only));
@@ -145,9 +129,7 @@ pub(super) async fn interfaces(
 
 async fn read_interfaces(view: &View, device: &Device) -> Result<Vec<InterfaceState>, Fault> {
     let words = device.platform.words();
-    let texts = view
-        .read(device, &[words.interfaces, words.running])
-        .await?;
+    let texts = view.read(device, &[words.interfaces, words.running]).await?;
     let mut interfaces = parse::interfaces(device.platform, &texts[0]);
     if interfaces.is_empty() {
         let line = words.interfaces.to_owned();
@@ -169,11 +151,7 @@ async fn read_interfaces(view: &View, device: &Device) -> Result<Vec<InterfaceSt
 }
 
 /// `check_device_status`.
-pub(super) async fn check(
-    view: &View,
-    device: &Device,
-    metrics: Option<&[Metric]>,
-) -> Result<Status, Fault> {
+pub(super) async fn check(view: &View, device: &Device, metrics: Option<&[Metric]>) -> Result<Status, Fault> {
     const ALL: [Metric; 3] = [Metric::Cpu, Metric::Memory, Metric::Interface];
     let (mut cpu_percent, mut memory_percent, mut interfaces) = (None, None, None);
     let mut unsupported = Vec::new();
@@ -188,11 +166,7 @@ pub(super) async fn check(
                 continue;
             }
             (metric, Platform::Frr) => {
-                let name = if *metric == Metric::Cpu {
-                    "cpu"
-                } else {
-                    "memory"
-                };
+                let name = if *metric == Metric::Cpu { "cpu" } else { "memory" };
                 return Err(Fault::Conflict(format!(
                     "{name} is not measured on frr: it prints no share of the whole"
                 )));
@@ -202,11 +176,7 @@ pub(super) async fn check(
             (Metric::Memory, Platform::Ios) => "show memory statistics",
             (Metric::Memory, Platform::Vrp) => "display memory-usage",
         };
-        let text = view
-            .read(device, &[command])
-            .await?
-            .pop()
-            .unwrap_or_default();
+        let text = view.read(device, &[command]).await?.pop().unwrap_or_default();
         let (value, slot) = if *metric == Metric::Cpu {
             (parse::cpu_percent(&text), &mut cpu_percent)
         } else {

@@ -16,20 +16,13 @@ async fn there_and_back(lab: &Lab, device: &str, preview: (&str, Value), apply: 
     let previewed = lab.ok(preview.0, preview.1.clone()).await;
     assert_eq!(previewed["unchanged"], false, "{previewed}");
     assert_eq!(previewed["irreversible"], json!([]), "{previewed}");
-    assert_eq!(
-        lab.text(device, "running").await,
-        before,
-        "a preview changes nothing"
-    );
+    assert_eq!(lab.text(device, "running").await, before, "a preview changes nothing");
 
     let meta = json!({"io.flyball/expect_base": previewed["base"]});
     let reply = lab.reply(apply, preview.1.clone(), meta).await;
     assert!(!reply.is_error, "{apply}: {}", reply.content);
     assert_eq!(reply.content["changed"], true);
-    assert_eq!(
-        reply.content["sent"],
-        previewed["lines"].as_array().unwrap().len()
-    );
+    assert_eq!(reply.content["sent"], previewed["lines"].as_array().unwrap().len());
     assert_ne!(reply.content["base"], previewed["base"]);
 
     let again = lab.ok(preview.0, preview.1.clone()).await;
@@ -41,10 +34,7 @@ async fn there_and_back(lab: &Lab, device: &str, preview: (&str, Value), apply: 
     );
 
     let undone = lab
-        .ok(
-            "apply_lines",
-            json!({"device": device, "lines": previewed["reverse"]}),
-        )
+        .ok("apply_lines", json!({"device": device, "lines": previewed["reverse"]}))
         .await;
     assert_eq!(undone["base"], previewed["base"], "{previewed}");
     assert_eq!(lab.text(device, "running").await, before);
@@ -66,14 +56,10 @@ async fn interfaces_are_set_and_set_back_on_each_platform() {
 async fn an_interface_shows_what_was_set() {
     let lab = Lab::start(&[]).await;
     for (device, interface) in DEVICES {
-        let args =
-            json!({"device": device, "interface": interface, "ospf_cost": 77, "description": "d"});
+        let args = json!({"device": device, "interface": interface, "ospf_cost": 77, "description": "d"});
         lab.ok("set_interface", args).await;
         let read = lab
-            .ok(
-                "get_interface",
-                json!({"device": device, "interface": interface}),
-            )
+            .ok("get_interface", json!({"device": device, "interface": interface}))
             .await;
         assert_eq!(
             (&read["ospf_cost"], &read["description"]),
@@ -90,15 +76,8 @@ async fn an_interface_shows_what_was_set() {
 async fn ospf_is_configured_and_taken_back_on_ios_and_vrp() {
     let lab = Lab::start(&[]).await;
     for device in ["bj-core-1", "bj-core-2"] {
-        let args =
-            json!({"device": device, "area": "0", "process_id": 100, "router_id": "10.255.1.9"});
-        there_and_back(
-            &lab,
-            device,
-            ("preview_ospf", args.clone()),
-            "configure_ospf",
-        )
-        .await;
+        let args = json!({"device": device, "area": "0", "process_id": 100, "router_id": "10.255.1.9"});
+        there_and_back(&lab, device, ("preview_ospf", args.clone()), "configure_ospf").await;
 
         lab.ok("configure_ospf", args).await;
         let state = lab.ok("get_ospf", json!({"device": device})).await;
@@ -116,24 +95,16 @@ async fn ospf_is_configured_and_taken_back_on_ios_and_vrp() {
         );
 
         let before = lab.text(device, "running").await;
-        let preview = lab
-            .ok("preview_remove_ospf", json!({"device": device}))
-            .await;
+        let preview = lab.ok("preview_remove_ospf", json!({"device": device})).await;
         lab.ok("remove_ospf", json!({"device": device, "process_id": 100}))
             .await;
         assert_eq!(
             lab.ok("get_ospf", json!({"device": device})).await["processes"],
             json!([])
         );
-        assert_eq!(
-            lab.ok("remove_ospf", json!({"device": device})).await["changed"],
-            false
-        );
-        lab.ok(
-            "apply_lines",
-            json!({"device": device, "lines": preview["reverse"]}),
-        )
-        .await;
+        assert_eq!(lab.ok("remove_ospf", json!({"device": device})).await["changed"], false);
+        lab.ok("apply_lines", json!({"device": device, "lines": preview["reverse"]}))
+            .await;
         assert_eq!(lab.text(device, "running").await, before, "{preview}");
     }
 }
@@ -147,28 +118,17 @@ async fn ospf_on_frr_has_no_process_number() {
             json!({"device": "sh-core-1", "area": "0", "process_id": 1}),
         )
         .await;
-    assert!(
-        refused["error"].as_str().unwrap().contains("process_id"),
-        "{refused}"
-    );
+    assert!(refused["error"].as_str().unwrap().contains("process_id"), "{refused}");
     let refused = lab
-        .err(
-            "configure_ospf",
-            json!({"device": "bj-core-1", "area": "0"}),
-        )
+        .err("configure_ospf", json!({"device": "bj-core-1", "area": "0"}))
         .await;
     assert!(
-        refused["error"]
-            .as_str()
-            .unwrap()
-            .contains("process_id is needed"),
+        refused["error"].as_str().unwrap().contains("process_id is needed"),
         "{refused}"
     );
 
     let before = lab.text("sh-core-1", "running").await;
-    let preview = lab
-        .ok("preview_remove_ospf", json!({"device": "sh-core-1"}))
-        .await;
+    let preview = lab.ok("preview_remove_ospf", json!({"device": "sh-core-1"})).await;
     lab.ok("remove_ospf", json!({"device": "sh-core-1"})).await;
     let args = json!({"device": "sh-core-1", "area": "0.0.0.0"});
     there_and_back(&lab, "sh-core-1", ("preview_ospf", args), "configure_ospf").await;
@@ -253,31 +213,20 @@ async fn the_first_refused_line_stops_the_rest_and_is_told() {
             "flurb the network",
             "description never"
         ]);
-        let result = lab
-            .err("apply_lines", json!({"device": device, "lines": lines}))
-            .await;
+        let result = lab.err("apply_lines", json!({"device": device, "lines": lines})).await;
         assert_eq!(
             (&result["sent"], &result["changed"]),
             (&json!(3), &json!(true)),
             "{result}"
         );
         assert_eq!(result["refused"]["line"], "flurb the network");
-        assert_eq!(
-            result["lines"][1],
-            json!({"line": format!("{cost} 40"), "ok": true})
-        );
+        assert_eq!(result["lines"][1], json!({"line": format!("{cost} 40"), "ok": true}));
         assert!(!lab.text(device, "running").await.contains("never"));
         assert!(result["base"].is_string(), "{result}");
         let after = lab
-            .ok(
-                "get_interface",
-                json!({"device": device, "interface": interface}),
-            )
+            .ok("get_interface", json!({"device": device, "interface": interface}))
             .await;
-        assert_eq!(
-            (&after["ospf_cost"], &after["base"]),
-            (&json!(40), &result["base"])
-        );
+        assert_eq!((&after["ospf_cost"], &after["base"]), (&json!(40), &result["base"]));
     }
 }
 
@@ -292,10 +241,7 @@ async fn the_drafts_own_lines_are_refused_by_frr_and_said_so() {
         )
         .await;
     assert_eq!(result["success"], false);
-    assert_eq!(
-        result["results"][0]["refused"]["line"], "router ospf 100",
-        "{result}"
-    );
+    assert_eq!(result["results"][0]["refused"]["line"], "router ospf 100", "{result}");
     assert_eq!(result["results"][0]["changed"], false);
 }
 
@@ -308,20 +254,11 @@ async fn a_batch_reports_each_device_and_each_line() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|r| {
-            (
-                r["device"].as_str().unwrap(),
-                r["changed"].as_bool().unwrap(),
-            )
-        })
+        .map(|r| (r["device"].as_str().unwrap(), r["changed"].as_bool().unwrap()))
         .collect();
     assert_eq!(
         by_device,
-        [
-            ("bj-core-1", true),
-            ("bj-core-3", true),
-            ("bj-core-2", false)
-        ],
+        [("bj-core-1", true), ("bj-core-3", true), ("bj-core-2", false)],
         "{result}"
     );
     assert_eq!(result["results"][2]["refused"]["line"], "router ospf 100");
@@ -331,10 +268,7 @@ async fn a_batch_reports_each_device_and_each_line() {
             json!({"device_ips": ["127.0.10.1"], "command": ["router ospf 1"]}),
         )
         .await;
-    assert!(
-        wrong["error"].as_str().unwrap().contains("commands"),
-        "{wrong}"
-    );
+    assert!(wrong["error"].as_str().unwrap().contains("commands"), "{wrong}");
 }
 
 #[tokio::test]
@@ -351,10 +285,7 @@ async fn saving_is_believed_only_when_read_back() {
             json!({"device": device, "interface": interface, "ospf_cost": 33}),
         )
         .await;
-        assert_eq!(
-            lab.ok("get_config", json!({"device": device})).await["saved"],
-            false
-        );
+        assert_eq!(lab.ok("get_config", json!({"device": device})).await["saved"], false);
         lab.ask(json!({"cmd": "fault", "device": device, "kind": "fail_save"}))
             .await;
         let failed = lab.err("save", json!({"device": device})).await;
@@ -365,17 +296,11 @@ async fn saving_is_believed_only_when_read_back() {
         );
         assert!(failed["message"].is_string(), "{failed}");
         let saved = lab.ok("save", json!({"device": device})).await;
-        assert_eq!(
-            (&saved["saved"], &saved["differs"]),
-            (&json!(true), &json!(false))
-        );
+        assert_eq!((&saved["saved"], &saved["differs"]), (&json!(true), &json!(false)));
         let startup = lab
             .ok("get_config", json!({"device": device, "which": "startup"}))
             .await;
-        assert!(
-            startup["config"].as_str().unwrap().contains("33"),
-            "{startup}"
-        );
+        assert!(startup["config"].as_str().unwrap().contains("33"), "{startup}");
     }
 }
 

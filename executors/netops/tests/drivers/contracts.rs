@@ -10,10 +10,7 @@ use serde_json::{Value, json};
 use crate::kit::Lab;
 
 fn contracts() -> Value {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../engine/server/contracts/netops.yaml"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../engine/server/contracts/netops.yaml");
     let file: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     file["contracts"].clone()
 }
@@ -23,9 +20,7 @@ fn cel(value: &Value) -> Cel {
     match value {
         Value::Null => Cel::Null,
         Value::Bool(b) => Cel::Bool(*b),
-        Value::Number(n) => n
-            .as_i64()
-            .map_or_else(|| Cel::Float(n.as_f64().unwrap()), Cel::Int),
+        Value::Number(n) => n.as_i64().map_or_else(|| Cel::Float(n.as_f64().unwrap()), Cel::Int),
         Value::String(s) => Cel::from(s.clone()),
         Value::Array(list) => Cel::from(list.iter().map(cel).collect::<Vec<_>>()),
         Value::Object(map) => {
@@ -80,10 +75,7 @@ fn local(tool: &Value) -> &str {
 async fn probe(lab: &Lab, contract: &Value, given: &Value) -> Value {
     let probe = &contract["probe"];
     let output = lab
-        .ok(
-            local(&probe["tool"]),
-            args(&probe["args"], &json!({"args": given})),
-        )
+        .ok(local(&probe["tool"]), args(&probe["args"], &json!({"args": given})))
         .await;
     assert_eq!(
         eval(&probe["valid"], json!({"output": output})),
@@ -98,9 +90,7 @@ async fn round_trip(lab: &Lab, tool: &str, given: Value) {
     let contract = &contracts()[format!("config/{tool}")];
     eval(&contract["targets"], json!({"args": given}));
     let preview_args = args(&contract["preview"]["args"], &json!({"args": given}));
-    let preview = lab
-        .ok(local(&contract["preview"]["tool"]), preview_args)
-        .await;
+    let preview = lab.ok(local(&contract["preview"]["tool"]), preview_args).await;
     let before = probe(lab, contract, &given).await;
     let scope = |state: &Value| json!({"args": given, "before": before, "state": state, "preview": preview});
     assert_eq!(
@@ -111,10 +101,7 @@ async fn round_trip(lab: &Lab, tool: &str, given: Value) {
 
     let output = lab.ok(tool, given.clone()).await;
     assert_eq!(
-        eval(
-            &contract["fails_when"],
-            json!({"args": given, "output": output})
-        ),
+        eval(&contract["fails_when"], json!({"args": given, "output": output})),
         json!(false)
     );
     let after = probe(lab, contract, &given).await;
@@ -129,13 +116,8 @@ async fn round_trip(lab: &Lab, tool: &str, given: Value) {
         .iter()
         .find(|undo| eval(&undo["when"], scope(&after)) == json!(true))
         .expect("an undo fits");
-    lab.ok(local(&undo["tool"]), args(&undo["args"], &scope(&after)))
-        .await;
-    assert_eq!(
-        probe(lab, contract, &given).await,
-        before,
-        "{tool} {given}: undone"
-    );
+    lab.ok(local(&undo["tool"]), args(&undo["args"], &scope(&after))).await;
+    assert_eq!(probe(lab, contract, &given).await, before, "{tool} {given}: undone");
 }
 
 #[tokio::test]
@@ -170,15 +152,11 @@ async fn changes_hold_after_and_are_undone_as_their_contracts_say() {
         round_trip(&lab, "configure_ospf", ospf).await;
         let one = json!({"device": device, "area": "0.0.0.0", "process_id": 100, "interfaces": [interface], "router_id": "10.9.9.9"});
         round_trip(&lab, "configure_ospf", one).await;
-        let set = json!({"device": device, "interface": interface, "ospf_cost": 99, "description": "x", "enabled": false});
+        let set =
+            json!({"device": device, "interface": interface, "ospf_cost": 99, "description": "x", "enabled": false});
         round_trip(&lab, "set_interface", set).await;
         let lines = json!([format!("interface {interface}"), "description raw"]);
-        round_trip(
-            &lab,
-            "apply_lines",
-            json!({"device": device, "lines": lines}),
-        )
-        .await;
+        round_trip(&lab, "apply_lines", json!({"device": device, "lines": lines})).await;
         round_trip(
             &lab,
             "batch_configure_devices",
@@ -186,12 +164,7 @@ async fn changes_hold_after_and_are_undone_as_their_contracts_say() {
         )
         .await;
     }
-    round_trip(
-        &lab,
-        "remove_ospf",
-        json!({"device": "sh-edge-1", "process_id": 1}),
-    )
-    .await;
+    round_trip(&lab, "remove_ospf", json!({"device": "sh-edge-1", "process_id": 1})).await;
     round_trip(&lab, "remove_ospf", json!({"device": "sh-edge-2"})).await;
     round_trip(&lab, "remove_ospf", json!({"device": "sh-core-1"})).await;
     round_trip(
@@ -213,18 +186,9 @@ async fn saving_holds_when_saved() {
     )
     .await;
     let state = probe(&lab, contract, &given).await;
-    assert_eq!(
-        eval(&contract["holds"], json!({"state": state})),
-        json!(false)
-    );
+    assert_eq!(eval(&contract["holds"], json!({"state": state})), json!(false));
     let output = lab.ok("save", given.clone()).await;
-    assert_eq!(
-        eval(&contract["fails_when"], json!({"output": output})),
-        json!(false)
-    );
+    assert_eq!(eval(&contract["fails_when"], json!({"output": output})), json!(false));
     let state = probe(&lab, contract, &given).await;
-    assert_eq!(
-        eval(&contract["holds"], json!({"state": state})),
-        json!(true)
-    );
+    assert_eq!(eval(&contract["holds"], json!({"state": state})), json!(true));
 }

@@ -44,10 +44,7 @@ impl Lab {
     pub(crate) async fn reply(&self, tool: &str, args: Value, meta: Value) -> Reply {
         for toolbox in [&self.config, &self.telemetry, &self.inventory] {
             if toolbox.tools().iter().any(|t| t.name == tool) {
-                return toolbox
-                    .call(tool, object(args), &object(meta))
-                    .await
-                    .unwrap();
+                return toolbox.call(tool, object(args), &object(meta)).await.unwrap();
             }
         }
         panic!("no tool {tool}");
@@ -69,18 +66,14 @@ impl Lab {
 
     /// Asks the sandbox's control socket and expects `ok`.
     pub(crate) async fn ask(&self, request: Value) -> Value {
-        let reply = control::ask(&self.sandbox.control_socket(), &request)
-            .await
-            .unwrap();
+        let reply = control::ask(&self.sandbox.control_socket(), &request).await.unwrap();
         assert_eq!(reply["ok"], true, "{request} -> {reply}");
         reply
     }
 
     /// The running or startup configuration as the device itself would print it.
     pub(crate) async fn text(&self, device: &str, what: &str) -> String {
-        let reply = self
-            .ask(json!({"cmd": "show", "device": device, "what": what}))
-            .await;
+        let reply = self.ask(json!({"cmd": "show", "device": device, "what": what})).await;
         reply["text"].as_str().unwrap().to_owned()
     }
 
@@ -88,20 +81,11 @@ impl Lab {
     pub(crate) async fn executed(&self, device: &str) -> Vec<String> {
         let reply = self.ask(json!({"cmd": "log", "device": device})).await;
         let entries = reply["entries"].as_array().unwrap();
-        let lines = entries
-            .iter()
-            .map(|entry| entry["line"].as_str().unwrap().to_owned());
+        let lines = entries.iter().map(|entry| entry["line"].as_str().unwrap().to_owned());
         let reads = |line: &String| {
-            [
-                "show",
-                "display",
-                "terminal",
-                "screen-length",
-                "ping",
-                "enable",
-            ]
-            .iter()
-            .any(|r| line.starts_with(r))
+            ["show", "display", "terminal", "screen-length", "ping", "enable"]
+                .iter()
+                .any(|r| line.starts_with(r))
         };
         lines.filter(|line| !reads(line)).collect()
     }

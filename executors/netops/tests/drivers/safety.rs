@@ -21,7 +21,10 @@ fn cost(device: &str, cost: u32) -> Value {
 async fn a_change_made_meanwhile_by_somebody_else_stops_ours() {
     let lab = Lab::start(&["bj-core-1", "bj-core-2"]).await;
     let preview = lab.ok("preview_interface", cost("bj-core-1", 50)).await;
-    lab.ask(json!({"cmd": "edit", "device": "bj-core-1", "lines": ["interface GigabitEthernet0/1", "ip ospf cost 60"]})).await;
+    lab.ask(
+        json!({"cmd": "edit", "device": "bj-core-1", "lines": ["interface GigabitEthernet0/1", "ip ospf cost 60"]}),
+    )
+    .await;
     let executed = lab.executed("bj-core-1").await;
     let reply = lab
         .reply(
@@ -34,11 +37,7 @@ async fn a_change_made_meanwhile_by_somebody_else_stops_ours() {
     assert_eq!(reply.content["refused"], "base moved");
     assert_eq!(reply.content["expected"], preview["base"]);
     assert_ne!(reply.content["found"], preview["base"]);
-    assert_eq!(
-        lab.executed("bj-core-1").await,
-        executed,
-        "nothing was sent"
-    );
+    assert_eq!(lab.executed("bj-core-1").await, executed, "nothing was sent");
 }
 
 #[tokio::test]
@@ -49,15 +48,8 @@ async fn a_batch_holds_each_device_to_its_own_base() {
     let meta = json!({"io.flyball/expect_base": {"bj-core-1": base, "bj-core-3": "sha256:other"}});
     let reply = lab.reply("batch_configure_devices", args, meta).await;
     assert!(reply.is_error);
-    assert_eq!(
-        reply.content["results"][0]["changed"], true,
-        "{}",
-        reply.content
-    );
-    assert_eq!(
-        reply.content["results"][1]["fault"]["refused"],
-        "base moved"
-    );
+    assert_eq!(reply.content["results"][0]["changed"], true, "{}", reply.content);
+    assert_eq!(reply.content["results"][1]["fault"]["refused"], "base moved");
     assert!(lab.executed("bj-core-3").await.is_empty());
 }
 
@@ -70,18 +62,12 @@ async fn a_call_past_its_time_sends_nothing() {
         } else {
             json!({"device": "bj-core-1"})
         };
-        let reply = lab
-            .reply(tool, args, json!({"io.flyball/send_by": 1_000}))
-            .await;
+        let reply = lab.reply(tool, args, json!({"io.flyball/send_by": 1_000})).await;
         assert!(reply.is_error);
         assert_eq!(reply.content["refused"], "too late");
     }
     let reply = lab
-        .reply(
-            SET,
-            cost("bj-core-1", 50),
-            json!({"io.flyball/send_by": "soon"}),
-        )
+        .reply(SET, cost("bj-core-1", 50), json!({"io.flyball/send_by": "soon"}))
         .await;
     assert!(reply.is_error, "a fence that cannot be read is closed");
     assert!(lab.executed("bj-core-1").await.is_empty());
@@ -110,11 +96,7 @@ async fn a_device_that_is_not_writable_is_not_written_to() {
             json!({"device_ips": ["bj-core-1"], "commands": ["router ospf 1"]}),
         ),
     ] {
-        assert_eq!(
-            lab.err(tool, args).await["refused"],
-            "not writable",
-            "{tool}"
-        );
+        assert_eq!(lab.err(tool, args).await["refused"], "not writable", "{tool}");
     }
     assert!(lab.executed("bj-core-1").await.is_empty());
 }
@@ -135,25 +117,17 @@ async fn denied_lines_never_reach_a_device() {
         ("bj-core-2", "quit"),
     ];
     for (device, line) in dangerous {
-        let only = lab
-            .err("apply_lines", json!({"device": device, "lines": [line]}))
-            .await;
+        let only = lab.err("apply_lines", json!({"device": device, "lines": [line]})).await;
         assert!(only["refused"].is_string(), "{line}: {only}");
         // `exit` and `quit` may end a stanza; nothing else of these may stand in one.
         if !matches!(line, "exit" | "quit") {
             let lines = json!(["interface LoopBack0", line]);
-            lab.err("apply_lines", json!({"device": device, "lines": lines}))
-                .await;
+            lab.err("apply_lines", json!({"device": device, "lines": lines})).await;
         }
     }
-    for (device, management) in [
-        ("bj-core-1", "GigabitEthernet0/0"),
-        ("bj-core-2", "MEth0/0/0"),
-    ] {
+    for (device, management) in [("bj-core-1", "GigabitEthernet0/0"), ("bj-core-2", "MEth0/0/0")] {
         let lines = json!([format!("interface {management}"), "shutdown"]);
-        let refused = lab
-            .err("apply_lines", json!({"device": device, "lines": lines}))
-            .await;
+        let refused = lab.err("apply_lines", json!({"device": device, "lines": lines})).await;
         assert_eq!(refused["refused"], "denied");
         let args = json!({"device": device, "interface": management, "enabled": false});
         assert_eq!(lab.err(SET, args).await["refused"], "denied");
@@ -165,17 +139,12 @@ async fn denied_lines_never_reach_a_device() {
         )
         .await;
     assert!(
-        short["error"]
-            .as_str()
-            .unwrap()
-            .contains("GigabitEthernet0/1"),
+        short["error"].as_str().unwrap().contains("GigabitEthernet0/1"),
         "one name per target: {short}"
     );
     let injected = json!({"device": "bj-core-1", "interface": "GigabitEthernet0/1", "description": "x\nreload"});
     lab.err(SET, injected).await;
-    assert!(
-        lab.executed("bj-core-1").await.is_empty() && lab.executed("bj-core-2").await.is_empty()
-    );
+    assert!(lab.executed("bj-core-1").await.is_empty() && lab.executed("bj-core-2").await.is_empty());
 }
 
 #[tokio::test]
@@ -216,21 +185,13 @@ async fn a_cut_in_the_middle_is_unknown_and_never_a_success() {
             format!("{cost} 41"),
             "description later"
         ]);
-        let result = lab
-            .err("apply_lines", json!({"device": device, "lines": lines}))
-            .await;
+        let result = lab.err("apply_lines", json!({"device": device, "lines": lines})).await;
         assert!(result["unknown"].is_string(), "{device}: {result}");
         assert!(result.get("base").is_none(), "{result}");
         let read = lab
-            .ok(
-                "get_interface",
-                json!({"device": device, "interface": interface}),
-            )
+            .ok("get_interface", json!({"device": device, "interface": interface}))
             .await;
-        assert!(
-            read["base"].is_string(),
-            "the next call gets a session of its own"
-        );
+        assert!(read["base"].is_string(), "the next call gets a session of its own");
     }
 }
 
@@ -253,21 +214,13 @@ async fn another_host_key_is_refused() {
     lab.edit("inventory.yaml", |text| text.replace(&keys[0], &keys[1]));
     let refused = lab.err("get_config", json!({"device": "bj-core-1"})).await;
     assert!(
-        refused["error"]
-            .as_str()
-            .unwrap()
-            .contains("host key mismatch"),
+        refused["error"].as_str().unwrap().contains("host key mismatch"),
         "{refused}"
     );
-    lab.edit("inventory.yaml", |text| {
-        text.replace("host_key:", "host_key_gone:")
-    });
+    lab.edit("inventory.yaml", |text| text.replace("host_key:", "host_key_gone:"));
     let refused = lab.err("get_config", json!({"device": "bj-core-1"})).await;
     assert!(
-        refused["error"]
-            .as_str()
-            .unwrap()
-            .contains("no host key is pinned"),
+        refused["error"].as_str().unwrap().contains("no host key is pinned"),
         "{refused}"
     );
 }
@@ -305,9 +258,7 @@ async fn a_wrong_password_is_tried_once() {
     let lab = Lab::start(&["bj-core-1"]).await;
     let count = counted(&lab).await;
     let right = std::fs::read_to_string(lab.sandbox.dir().join("credentials.yaml")).unwrap();
-    lab.edit("credentials.yaml", |text| {
-        text.replace("password: ", "password: wrong")
-    });
+    lab.edit("credentials.yaml", |text| text.replace("password: ", "password: wrong"));
     let calls = (0..4).map(|_| lab.err("get_config", json!({"device": "bj-core-1"})));
     for refused in futures::future::join_all(calls).await {
         let error = refused["error"].as_str().unwrap();
@@ -345,10 +296,7 @@ async fn secrets_are_shown_to_a_trusted_probe_only() {
     );
     let stranger = Toolbox::new(Role::Config, lab.sandbox.inventory_path(), None, false);
     let args = object(json!({"device": "bj-core-1"}));
-    let reply = stranger
-        .call("get_config", args, &object(probe))
-        .await
-        .unwrap();
+    let reply = stranger.call("get_config", args, &object(probe)).await.unwrap();
     assert_eq!(reply.content["redacted"], true);
 }
 
@@ -357,10 +305,7 @@ async fn an_unknown_device_is_refused_with_the_nearest_name() {
     let lab = Lab::start(&["bj-core-1"]).await;
     let refused = lab.err("get_config", json!({"device": "bj-cor-1"})).await;
     assert!(
-        refused["error"]
-            .as_str()
-            .unwrap()
-            .contains("nearest name is bj-core-1"),
+        refused["error"].as_str().unwrap().contains("nearest name is bj-core-1"),
         "{refused}"
     );
 }

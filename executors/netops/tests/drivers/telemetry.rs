@@ -7,9 +7,7 @@ use crate::kit::{Lab, eventually, strings};
 #[tokio::test]
 async fn the_inventory_is_listed_and_filtered() {
     let lab = Lab::start(&[]).await;
-    let cores = lab
-        .ok("list_devices", json!({"site": "beijing", "role": "core"}))
-        .await;
+    let cores = lab.ok("list_devices", json!({"site": "beijing", "role": "core"})).await;
     assert_eq!(cores["devices"].as_array().unwrap().len(), 4);
     assert_eq!(
         lab.ok("list_devices", json!({"platform": "frr"})).await["devices"]
@@ -30,11 +28,7 @@ async fn the_inventory_is_listed_and_filtered() {
 #[tokio::test]
 async fn neighbours_are_read_on_each_platform() {
     let lab = Lab::start(&[]).await;
-    for (device, process) in [
-        ("sh-core-1", None),
-        ("sh-edge-1", Some(1)),
-        ("sh-edge-2", Some(1)),
-    ] {
+    for (device, process) in [("sh-core-1", None), ("sh-edge-1", Some(1)), ("sh-edge-2", Some(1))] {
         let mut args = json!({"device": device});
         if let Some(process) = process {
             args["process_id"] = process.into();
@@ -48,18 +42,12 @@ async fn neighbours_are_read_on_each_platform() {
         }
     }
     assert_eq!(
-        lab.ok(
-            "ospf_neighbors",
-            json!({"device": "sh-edge-1", "process_id": 9})
-        )
-        .await["neighbors"],
+        lab.ok("ospf_neighbors", json!({"device": "sh-edge-1", "process_id": 9}))
+            .await["neighbors"],
         json!([])
     );
-    lab.err(
-        "ospf_neighbors",
-        json!({"device": "sh-core-1", "process_id": 1}),
-    )
-    .await;
+    lab.err("ospf_neighbors", json!({"device": "sh-core-1", "process_id": 1}))
+        .await;
 }
 
 #[tokio::test]
@@ -76,39 +64,24 @@ async fn interfaces_and_load_are_read_on_each_platform() {
         )
         .await;
         let one = lab
-            .ok(
-                "interface_status",
-                json!({"device": device, "interface": interface}),
-            )
+            .ok("interface_status", json!({"device": device, "interface": interface}))
             .await;
         assert_eq!(
-            (
-                &one["interfaces"][0]["admin_up"],
-                &one["interfaces"][0]["up"]
-            ),
+            (&one["interfaces"][0]["admin_up"], &one["interfaces"][0]["up"]),
             (&json!(false), &json!(false)),
             "{one}"
         );
         let all = lab.ok("interface_status", json!({"device": device})).await;
         assert!(
-            all["interfaces"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|i| i["up"] == true),
+            all["interfaces"].as_array().unwrap().iter().any(|i| i["up"] == true),
             "{all}"
         );
-        let status = lab
-            .ok("check_device_status", json!({"device_ip": device}))
-            .await;
+        let status = lab.ok("check_device_status", json!({"device_ip": device})).await;
         assert!(status["interfaces"].is_array());
         if device == "sh-core-1" {
             assert_eq!(status["unsupported"], json!(["cpu", "memory"]));
-            lab.err(
-                "check_device_status",
-                json!({"device_ip": device, "metrics": ["cpu"]}),
-            )
-            .await;
+            lab.err("check_device_status", json!({"device_ip": device, "metrics": ["cpu"]}))
+                .await;
         } else {
             assert!(
                 status["cpu_percent"].is_number() && status["memory_percent"].is_number(),
@@ -123,9 +96,7 @@ async fn interfaces_and_load_are_read_on_each_platform() {
 async fn pings_follow_the_data_plane() {
     let lab = Lab::start(&[]).await;
     for device in ["sh-core-1", "sh-edge-1"] {
-        let ping = lab
-            .ok("ping", json!({"device": device, "target": "sh-edge-2"}))
-            .await;
+        let ping = lab.ok("ping", json!({"device": device, "target": "sh-edge-2"})).await;
         assert_eq!(ping["loss"], 0.0, "{ping}");
     }
     let ping = lab
@@ -136,9 +107,7 @@ async fn pings_follow_the_data_plane() {
         .await;
     assert_eq!((&ping["sent"], &ping["received"]), (&json!(2), &json!(2)));
     for device in ["sh-core-1", "sh-edge-1", "sh-edge-2"] {
-        let ping = lab
-            .ok("ping", json!({"device": device, "target": "bj-core-1"}))
-            .await;
+        let ping = lab.ok("ping", json!({"device": device, "target": "bj-core-1"})).await;
         assert_eq!(ping["loss"], 1.0, "{ping}");
     }
 }
@@ -163,10 +132,7 @@ async fn reachability_counts_ordered_pairs_and_what_cannot_be_asked() {
         "{holed}"
     );
     let beijing = lab
-        .ok(
-            "reachability",
-            json!({"devices": ["bj-core-1", "bj-core-2"]}),
-        )
+        .ok("reachability", json!({"devices": ["bj-core-1", "bj-core-2"]}))
         .await;
     assert_eq!(
         strings(&beijing["unreachable"]),

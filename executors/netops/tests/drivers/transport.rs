@@ -77,24 +77,12 @@ async fn over_http(lab: &Lab, role: Role, token: Option<&str>) -> (String, Cance
 async fn a_client_over_http_needs_the_token() {
     let lab = Lab::start(&["bj-core-1"]).await;
     let (url, shutdown) = over_http(&lab, Role::Inventory, Some("open sesame")).await;
-    let config =
-        |token: &str| StreamableHttpClientTransportConfig::with_uri(url.clone()).auth_header(token);
+    let config = |token: &str| StreamableHttpClientTransportConfig::with_uri(url.clone()).auth_header(token);
     let wrong = StreamableHttpClientTransport::from_config(config("wrong"));
     assert!(().serve(wrong).await.is_err());
-    let client = ()
-        .serve(StreamableHttpClientTransport::from_config(config(
-            "open sesame",
-        )))
-        .await
-        .unwrap();
-    let result = client
-        .call_tool(call("list_devices", json!({})))
-        .await
-        .unwrap();
-    assert_eq!(
-        result.structured_content.unwrap()["devices"][0]["name"],
-        "bj-core-1"
-    );
+    let client = ().serve(StreamableHttpClientTransport::from_config(config("open sesame"))).await.unwrap();
+    let result = client.call_tool(call("list_devices", json!({}))).await.unwrap();
+    assert_eq!(result.structured_content.unwrap()["devices"][0]["name"], "bj-core-1");
     shutdown.cancel();
 }
 
