@@ -193,3 +193,21 @@ async fn two_intents_on_one_device_go_one_after_the_other_and_the_second_says_fo
     assert_eq!(engine.end(second).await.ended.unwrap().0, End::Fulfilled);
     assert_eq!(world.executed(), ["set a first=1", "set a second=1"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_step_whose_state_an_earlier_step_changes_is_not_taken_for_done_because_it_held_before() {
+    let world = World::of(&["a"]);
+    world.intrude("a", "k", json!(2));
+    let engine = Engine::over(&world, Decision::Run).await;
+    let set = |id: &str, value: u32, needs: serde_json::Value| json!({"id": id, "tool": "world/set", "needs": needs, "args": {"device": "a", "key": "k", "value": value}});
+    let intent = engine
+        .submit(json!({"steps": [set("away", 1, json!([])), set("back", 2, json!(["away"]))]}))
+        .await;
+    assert_eq!(
+        engine.end(intent).await.ended.unwrap().0,
+        End::Fulfilled,
+        "{}",
+        engine.story(intent)
+    );
+    assert_eq!(world.executed(), ["set a k=1", "set a k=2"]);
+}

@@ -73,7 +73,9 @@ async fn what_somebody_else_changed_meanwhile_is_not_overwritten() {
     let taken_back = |s: &flyball_engine::intent::state::IntentState| {
         s.items.values().any(|i| i.status.api_name() == "undone") && !s.stuck.is_empty()
     };
-    engine.until_that(intent, "the other device taken back", taken_back).await;
+    engine
+        .until_that(intent, "the other device taken back", taken_back)
+        .await;
     assert_eq!(
         world.value("b", "mtu"),
         Some(json!(4000)),
@@ -213,4 +215,26 @@ async fn a_crash_in_the_middle_of_a_rollback_changes_nothing_about_its_end() {
         }
     }
     panic!("the rollback never ended by itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_steps_on_one_value_are_taken_back_one_by_one_to_what_was_there_before_both() {
+    let world = World::of(&["a"]);
+    world.intrude("a", "k", json!(0));
+    world.set_check("post", false);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let set = |id: &str, value: u32, needs: Value| json!({"id": id, "tool": "world/set", "needs": needs, "args": {"device": "a", "key": "k", "value": value}});
+    let intent = engine
+        .submit(json!({
+            "steps": [set("one", 1, json!([])), set("two", 2, json!(["one"]))],
+            "post_checks": [{"tool": "world/check", "args": {"name": "post"}, "expect": "output.good"}]
+        }))
+        .await;
+    assert_eq!(
+        engine.end(intent).await.ended.unwrap().0,
+        End::RolledBack,
+        "{}",
+        engine.story(intent)
+    );
+    assert_eq!(world.executed(), ["set a k=1", "set a k=2", "set a k=1", "set a k=0"]);
 }

@@ -238,7 +238,9 @@ pub fn output_from_state(contract: &Contract, known: &Known, state: &Value) -> O
 pub fn error_means(contract: &Contract, known: &Known, output: &Value) -> ErrorEffect {
     let bindings = known.bindings().with(Root::Output, output.clone());
     let proves = |source: &Option<String>| {
-        source.as_ref().is_some_and(|s| eval_bool(s, Scope::CONTRACT, &bindings) == Ok(true))
+        source
+            .as_ref()
+            .is_some_and(|s| eval_bool(s, Scope::CONTRACT, &bindings) == Ok(true))
     };
     if contract.error_means == ErrorMeans::NoEffect || proves(&contract.no_effect_when) {
         ErrorEffect::None

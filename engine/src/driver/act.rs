@@ -106,10 +106,16 @@ impl Dispatch {
                     facts.push(Event::CallAnswered { call, attempt, output });
                     facts
                 }
-                Ok(true) => self.refused(output, apply::error_means(&contract, &known, output)).await,
+                Ok(true) => {
+                    self.refused(output, apply::error_means(&contract, &known, output))
+                        .await
+                }
                 Err(why) => self.doubt(format!("whether it failed cannot be told: {why}")),
             },
-            Outcome::ToolError { output } => self.refused(output, apply::error_means(&contract, &known, output)).await,
+            Outcome::ToolError { output } => {
+                self.refused(output, apply::error_means(&contract, &known, output))
+                    .await
+            }
             Outcome::Rejected { code, message } => self.failed(
                 format!("{} rejected it ({code}): {message}", self.tool),
                 FaultEffect::None,
@@ -204,6 +210,42 @@ pub(super) async fn confirm(job: ItemJob, approved: Option<Value>) -> (Facts, bo
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::Stale, &taken, Some(equal));
     (facts, equal)
+}
+
+/// Reads the state before a call anew, after an earlier call of the same intent has changed it.
+pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32) -> Facts {
+    let taken = job.probe_until(Duration::from_secs(2), |_| true).await;
+    let mut facts = Facts::default();
+    job.taken(&mut facts, ProbePurpose::Before, &taken, None);
+    if !taken.valid {
+        let why = taken.problem.unwrap_or_else(|| "the reading is not valid".to_owned());
+        let fault = format!("the state before cannot be read, so nothing is sent: {why}");
+        facts.push(Event::CallFailed {
+            call,
+            attempt,
+            fault,
+            effect: FaultEffect::None,
+            output: None,
+        });
+    } else if taken.holds == Some(true) {
+        return super::look::satisfied(facts, &job, &taken);
+    } else {
+        // The way back leads to what the earlier call left, not to what was there before both.
+        job.known.before = taken.state.map(Into::into);
+        match super::look::preview(&mut job, &mut facts).await {
+            Ok(event) => facts.push(event),
+            Err(fault) => {
+                facts.push(Event::CallFailed {
+                    call,
+                    attempt,
+                    fault,
+                    effect: FaultEffect::None,
+                    output: None,
+                });
+            }
+        }
+    }
+    facts
 }
 
 /// Reads back after an answer: the change must show within the contract's time.
@@ -400,7 +442,7 @@ pub(super) fn late(job: &ItemJob, call: &CallState, outcome: &Outcome, in_doubt:
             Ok(false) => (Some(true), Some(output), "the answer came late"),
             _ => (None, Some(output), "the answer came late and reports a failure"),
         },
-        Outcome::ToolError { output } if contract.error_means == ErrorMeans::NoEffect => (
+        Outcome::ToolError { output } if apply::error_means(&contract, &job.known, output) == ErrorEffect::None => (
             Some(false),
             Some(output),
             "the answer came late and is an error that means no effect",

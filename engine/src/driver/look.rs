@@ -157,8 +157,9 @@ fn assign_waves(step: &Step, elements: &[Option<Value>], items: &mut [ExpandedIt
     }
 }
 
-/// Looks at one mutating item: refusals, the state, whether it holds already, the diff and the way back.
-pub(super) async fn look(mut job: ItemJob, call: CallId, check_stability: bool) -> Facts {
+/// Looks at one mutating item: refusals, the state, whether it holds already, the diff and the way back. `follows`: a
+/// step before it will change the same target, so that holding now says nothing.
+pub(super) async fn look(mut job: ItemJob, call: CallId, check_stability: bool, follows: bool) -> Facts {
     let mut facts = Facts::default();
     if let Some(why) = apply::refused(&job.contract, &job.known.args) {
         let pointer = format!("/plan/steps/{}", job.item);
@@ -178,7 +179,7 @@ pub(super) async fn look(mut job: ItemJob, call: CallId, check_stability: bool) 
             Err(why) => return failed(facts, call, why),
         };
         job.taken(&mut facts, ProbePurpose::Before, &taken, None);
-        if taken.holds == Some(true) {
+        if taken.holds == Some(true) && !follows {
             return satisfied(facts, &job, &taken);
         }
         job.known.before = taken.state.clone().map(Into::into);
@@ -220,7 +221,7 @@ fn failed(mut facts: Facts, call: CallId, fault: String) -> Facts {
     facts
 }
 
-fn satisfied(mut facts: Facts, job: &ItemJob, taken: &Taken) -> Facts {
+pub(super) fn satisfied(mut facts: Facts, job: &ItemJob, taken: &Taken) -> Facts {
     let state = taken.state.clone().unwrap_or(Value::Null);
     let output = match apply::output_from_state(&job.contract, &job.known, &state) {
         Some(Ok(output)) => Some(facts.payload(output, false)),
@@ -233,7 +234,7 @@ fn satisfied(mut facts: Facts, job: &ItemJob, taken: &Taken) -> Facts {
     facts
 }
 
-async fn preview(job: &mut ItemJob, facts: &mut Facts) -> Result<Event, String> {
+pub(super) async fn preview(job: &mut ItemJob, facts: &mut Facts) -> Result<Event, String> {
     let mut output = Value::Null;
     let mut sealed = false;
     if let (Some(template), Some(args)) = (

@@ -109,7 +109,8 @@ impl Driver {
                 let job = self.item_job(item).await?;
                 let call = self.ledger.state.next_call(item, Phase::Do);
                 let first = item.index.unwrap_or(0) == 0;
-                Box::pin(async move { Told::Facts(look::look(job, call, first).await) })
+                let follows = self.follows_a_change(item);
+                Box::pin(async move { Told::Facts(look::look(job, call, first, follows).await) })
             }
             Work::Confirm { item } => {
                 let job = self.item_job(item).await?;
@@ -167,6 +168,11 @@ impl Driver {
             Ok(job) => job,
             Err(fault) => return Ok(Box::pin(async move { Told::Facts(unsendable(call, attempt, fault)) })),
         };
+        if self.was_changed_since(item) && !self.item(item).refreshed {
+            return Ok(Box::pin(
+                async move { Told::Facts(act::refresh(job, call, attempt).await) },
+            ));
+        }
         let expect_base = self.expected_base(item);
         let (tool, args) = (job.tool.clone(), job.known.args.clone());
         let timeout = self.step_of(item).and_then(|(s, _)| s.timeout);
@@ -448,6 +454,34 @@ impl Driver {
             Some(fault) => Ok(Err(format!("its arguments do not fit the tool: {fault}"))),
             None => Ok(Ok(job)),
         }
+    }
+
+    /// Whether a step before the item's own will change what it acts on.
+    fn follows_a_change(&self, id: &ItemId) -> bool {
+        let Some(accepted) = &self.ledger.state.accepted else {
+            return false;
+        };
+        let Some((_, facts)) = accepted.plan.step(&id.step) else {
+            return false;
+        };
+        self.ledger
+            .state
+            .earlier_changes(&accepted.plan, facts, self.item(id))
+            .unwrap_or(true)
+    }
+
+    /// Whether an earlier call of this intent has changed what the item acts on, so that the reading taken at the look
+    /// says nothing any more.
+    fn was_changed_since(&self, id: &ItemId) -> bool {
+        let item = self.item(id);
+        item.probed
+            && item.call.is_none()
+            && self
+                .ledger
+                .state
+                .items
+                .iter()
+                .any(|(other, o)| other != id && o.sent_at.is_some() && crate::intent::effects::overlap(item, o))
     }
 
     /// The base that a writing tool must find: that of the approved preview, or the one read after an earlier call of this

@@ -244,6 +244,8 @@ pub struct ItemState {
     pub after: Option<Reading>,
     /// The probe under the lock was taken in this round and agreed.
     pub confirmed: bool,
+    /// The state before was read again after an earlier call of this intent had changed it.
+    pub refreshed: bool,
     pub preview: Option<Payload>,
     pub preview_base: Option<String>,
     pub way_back: Option<WayBack>,
@@ -281,6 +283,7 @@ impl ItemState {
             before: None,
             after: None,
             confirmed: false,
+            refreshed: false,
             preview: None,
             preview_base: None,
             way_back: None,

@@ -521,7 +521,8 @@ fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, settle_afte
         Event::StepSatisfied { output, .. } => item.output.clone_from(output),
         Event::ProbeTaken { purpose, reading, .. } => match purpose {
             ProbePurpose::Before => {
-                item.looked = Some(reading.clone());
+                item.refreshed = item.looked.is_some();
+                item.looked.get_or_insert_with(|| reading.clone());
                 item.before = Some(reading.clone());
             }
             ProbePurpose::Stale => {

@@ -178,6 +178,18 @@ impl Plan {
         self.steps.iter().zip(&self.facts).find(|(s, _)| s.id == *id)
     }
 
+    /// Every step before one, however far.
+    pub fn ancestors(&self, facts: &StepFacts) -> std::collections::BTreeSet<StepId> {
+        let mut found = std::collections::BTreeSet::new();
+        let mut open = facts.after.clone();
+        while let Some(id) = open.pop() {
+            if let Some((_, facts)) = self.step(&id).filter(|_| found.insert(id.clone())) {
+                open.extend(facts.after.iter().cloned());
+            }
+        }
+        found
+    }
+
     /// All steps with what is known of them, dependencies first.
     pub fn each(&self) -> impl Iterator<Item = (&Step, &StepFacts)> {
         self.steps.iter().zip(&self.facts)

@@ -3,7 +3,7 @@
 use super::{Due, Work};
 use crate::ids::{ItemId, StepId};
 use crate::intent::event::{CheckId, CheckPurpose, CheckVerdict, Event};
-use crate::intent::item::ItemStatus;
+use crate::intent::item::{ItemState, ItemStatus};
 use crate::intent::state::IntentState;
 use crate::plan::{OnFailure, Plan, Step, StepFacts};
 
@@ -89,15 +89,38 @@ impl IntentState {
                 self.due_expand(plan, step, facts, due);
                 continue;
             }
-            for (id, _) in self
-                .items_of(&step.id)
-                .filter(|(_, i)| i.status == ItemStatus::Waiting && i.way_back.is_none())
-            {
-                seen = false;
-                due.work.push(Work::Look { item: id.clone() });
+            for (id, item) in self.items_of(&step.id) {
+                if item.status == ItemStatus::Waiting && item.way_back.is_none() {
+                    seen = false;
+                    // What an earlier step will do decides whether this one can count as done already.
+                    if self.earlier_changes(plan, facts, item).is_some() {
+                        due.work.push(Work::Look { item: id.clone() });
+                    }
+                }
             }
         }
         seen
+    }
+
+    /// Whether steps before an item's will change what it acts on. None: they were not all looked at yet.
+    pub(crate) fn earlier_changes(&self, plan: &Plan, facts: &StepFacts, item: &ItemState) -> Option<bool> {
+        let mut changed = false;
+        for id in plan.ancestors(facts) {
+            let Some((step, _)) = plan.step(&id).filter(|(_, f)| f.mutating) else {
+                continue;
+            };
+            if !self.expanded.contains_key(&step.id) {
+                return None;
+            }
+            for (_, earlier) in self.items_of(&step.id).filter(|(_, e)| super::overlap(item, e)) {
+                match earlier.status {
+                    ItemStatus::Satisfied | ItemStatus::Skipped => {}
+                    ItemStatus::Waiting if earlier.way_back.is_none() => return None,
+                    _ => changed = true,
+                }
+            }
+        }
+        Some(changed)
     }
 
     fn due_pre_checks(&self, plan: &Plan, due: &mut Due) -> bool {

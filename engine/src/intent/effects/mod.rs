@@ -386,7 +386,7 @@ impl IntentState {
 }
 
 /// Whether two items touch overlapping targets. Unknown targets overlap with everything.
-fn overlap(a: &ItemState, b: &ItemState) -> bool {
+pub(crate) fn overlap(a: &ItemState, b: &ItemState) -> bool {
     let (a, b) = (&a.expanded.targets, &b.expanded.targets);
     a.is_empty() || b.is_empty() || a.iter().any(|x| b.iter().any(|y| x.conflicts_with(y)))
 }
