@@ -1,5 +1,10 @@
 //! A scripted OpenAI-compatible server, a small catalogue, and short ways to ask the planner.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends at what it does not expect"
+)]
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
