@@ -99,3 +99,19 @@ async fn a_models_address_is_checked_and_not_quoted() {
     }
     assert!(!format!("{:?}", settings("http://localhost/v1")).contains("sk-very-secret"));
 }
+
+#[tokio::test]
+async fn a_key_that_no_header_can_carry_is_refused_before_it_is_used() {
+    let of = |key: &str| {
+        let settings = ModelSettings {
+            base_url: "http://localhost/v1".into(),
+            name: "m".into(),
+            api_key: Some(ApiKey::new(key)),
+            timeout: Duration::from_secs(1),
+        };
+        FlyballPlanner::new(Runbooks::default(), Some(settings), Arc::new(|_, _, _| Vec::new()))
+    };
+    assert!(of("sk-from-a-file\n").is_ok());
+    let refused = of("sk-one\nsk-two").err().unwrap().to_string();
+    assert!(refused.contains("api_key") && !refused.contains("sk-"), "{refused}");
+}

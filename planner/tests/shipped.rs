@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
 
+mod support;
+
 use flyball_engine::binding::{resolve, resolve_list};
 use flyball_engine::expr::{Bindings, Expr, Root, Scope};
+use flyball_engine::intent::Wish;
 use flyball_engine::plan::{Check, Step};
+use flyball_engine::ports::PlanAnswer;
 use flyball_planner::Runbooks;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -127,5 +131,22 @@ fn the_health_check_only_reads() {
     for step in steps("health-check") {
         assert!(!step.tool.server().starts_with("config"), "{}", step.tool);
         assert!(step.gate.is_none() && step.waves.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn each_shipped_runbook_passes_the_engines_check() {
+    let said = [
+        "configure ospf area 0 with process id 100 for all core switches in the Beijing data center",
+        "move traffic off the link between sh-core-1 and sh-edge-1",
+        "check the health of Beijing",
+        "set the description of interface eth1 on sh-core-1 to uplink",
+    ];
+    for text in said {
+        let planned = support::plan_wish(Wish::Text(text.into())).await;
+        let PlanAnswer::Draft { draft, params, .. } = &planned.answer else {
+            panic!("{:?}", planned.answer)
+        };
+        assert_eq!(support::checked(draft, params), Vec::<String>::new(), "{text}");
     }
 }
