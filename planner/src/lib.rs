@@ -20,9 +20,7 @@ mod retrieve;
 mod runbook;
 mod verbs;
 mod words;
-mod yaml;
 
 pub use model::{ApiKey, Error, ModelSettings};
 pub use planner::{Checker, FlyballPlanner};
 pub use runbook::{Param, ParamKind, PhraseMatch, Runbook, Runbooks, Source};
-pub use yaml::DocumentFault;

@@ -58,7 +58,7 @@ pub(crate) fn draft(tools: &[(&ToolName, &CatalogueTool)], contracts: &Contracts
             .spec
             .output_schema
             .as_ref()
-            .map(|s| format!(" -> {}", shape(s, 3)))
+            .map(|s| format!(" -> {}", shape(s, s, 3)))
             .unwrap_or_default();
         let about = clip(
             &tool.spec.description.replace(char::is_control, " "),
@@ -88,44 +88,67 @@ pub(crate) fn repair(faults: &[Fault]) -> String {
 }
 
 fn arguments(schema: &Value) -> String {
-    let required: Vec<&str> = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let required = schema.get("required").and_then(Value::as_array);
+    let required: Vec<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
     let properties = schema.get("properties").and_then(Value::as_object);
-    let one = |(name, schema): (&String, &Value)| {
+    let one = |(name, property): (&String, &Value)| {
         let optional = if required.contains(&name.as_str()) { "" } else { "?" };
-        format!("{name}{optional}: {}", shape(schema, 2))
+        format!("{name}{optional}: {}", shape(schema, property, 2))
     };
     properties.into_iter().flatten().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// A schema as a person would jot it down: `{devices: [{name: string}]}`.
-fn shape(schema: &Value, depth: usize) -> String {
+/// A schema as a person would jot it down: `{devices: [{name: string}]}`. `root` is where its references lead.
+fn shape(root: &Value, schema: &Value, depth: usize) -> String {
+    let Some(inner) = depth.checked_sub(1) else {
+        return "any".into();
+    };
+    let schema = plain(root, schema);
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+        let values: Vec<String> = values
+            .iter()
+            .filter(|value| !value.is_null())
+            .map(ToString::to_string)
+            .collect();
         return values.join("|");
     }
-    let kind = schema.get("type").and_then(Value::as_str).unwrap_or("any");
-    let inner = depth.checked_sub(1);
+    let kind = kind(schema).unwrap_or("any");
     match (
         kind,
-        inner,
         schema.get("properties").and_then(Value::as_object),
         schema.get("items"),
     ) {
-        ("object", Some(inner), Some(properties), _) => {
-            let fields: Vec<String> = properties
+        ("object", Some(properties), _) => {
+            let fields = properties
                 .iter()
-                .map(|(name, s)| format!("{name}: {}", shape(s, inner)))
-                .collect();
-            format!("{{{}}}", fields.join(", "))
+                .map(|(name, s)| format!("{name}: {}", shape(root, s, inner)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
         }
-        ("array", Some(inner), _, Some(items)) => format!("[{}]", shape(items, inner)),
+        ("array", _, Some(items)) => format!("[{}]", shape(root, items, inner + 1)),
         _ => kind.to_owned(),
+    }
+}
+
+/// Where a reference leads, and what an optional value is when it is there. One step each: schemas may go in circles.
+fn plain<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let other_than_null = |s: &&Value| s.get("type").and_then(Value::as_str) != Some("null");
+    let choices = schema.get("anyOf").and_then(Value::as_array);
+    let schema = choices
+        .and_then(|choices| choices.iter().find(other_than_null))
+        .unwrap_or(schema);
+    let target = schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|path| root.pointer(path.strip_prefix('#')?));
+    target.unwrap_or(schema)
+}
+
+/// The type of a schema; of several the first that is not null.
+pub(crate) fn kind(schema: &Value) -> Option<&str> {
+    match schema.get("type")? {
+        Value::String(kind) => Some(kind),
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
+        _ => None,
     }
 }
 
@@ -144,9 +167,15 @@ mod tests {
 
     #[test]
     fn schemas_are_jotted_down() {
-        let schema = json!({"type": "object", "properties": {"devices": {"type": "array", "items":
-            {"type": "object", "properties": {"name": {"type": "string"}}}}}});
-        assert_eq!(shape(&schema, 3), "{devices: [{name: string}]}");
+        let schema = json!({
+            "type": "object", "properties": {"devices": {"type": "array", "items": {"$ref": "#/$defs/Device"}}},
+            "$defs": {"Device": {"type": "object", "properties": {
+                "name": {"type": "string"}, "group": {"type": ["string", "null"]},
+                "next": {"anyOf": [{"$ref": "#/$defs/Device"}, {"type": "null"}]}}}},
+        });
+        let next = "{group: any, name: any, next: any}";
+        let wanted = format!("{{devices: [{{group: string, name: string, next: {next}}}]}}");
+        assert_eq!(shape(&schema, &schema, 3), wanted);
         let input = json!({"properties": {"device": {"type": "string"}, "which": {"enum": ["a", "b"]}}, "required": ["device"]});
         assert_eq!(arguments(&input), "device: string, which?: \"a\"|\"b\"");
     }

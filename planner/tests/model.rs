@@ -106,7 +106,7 @@ async fn a_drafted_plan_that_says_what_the_intent_says_is_a_draft() {
         .as_str()
         .unwrap()
         .to_owned();
-    assert!(!prompt.contains("- config/"), "a look is shown no tool that writes");
+    assert!(!prompt.contains("[writes]"), "a look is shown no tool that writes");
 }
 
 #[tokio::test]

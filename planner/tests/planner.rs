@@ -5,7 +5,10 @@ mod support;
 use flyball_engine::intent::Wish;
 use flyball_engine::intent::event::PlanSource;
 use flyball_engine::ports::PlanAnswer;
+use flyball_planner::{ApiKey, FlyballPlanner, ModelSettings, Runbooks};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
 use support::{faults, plan_wish, refusal};
 
 #[tokio::test]
@@ -77,4 +80,38 @@ async fn a_value_that_breaks_a_rule_is_refused_with_its_fault() {
     let text = "set the description of interface eth1 on sh-core-1 to \"x; reload\"";
     let planned = plan_wish(Wish::Text(text.into())).await;
     assert_eq!(faults(&planned), ["/params/text runbook.param_rule"]);
+}
+
+#[tokio::test]
+async fn a_models_address_is_checked_and_not_quoted() {
+    let settings = |base_url: &str| ModelSettings {
+        base_url: base_url.into(),
+        name: "m".into(),
+        api_key: Some(ApiKey::new("sk-very-secret")),
+        timeout: Duration::from_secs(1),
+    };
+    for bad in ["ftp://user:secret@host/v1", "not an address", ""] {
+        let error = FlyballPlanner::new(Runbooks::default(), Some(settings(bad)), Arc::new(|_, _, _| Vec::new()));
+        assert_eq!(
+            error.err().unwrap().to_string(),
+            "the model's base_url is no http or https address"
+        );
+    }
+    assert!(!format!("{:?}", settings("http://localhost/v1")).contains("sk-very-secret"));
+}
+
+#[tokio::test]
+async fn a_key_that_no_header_can_carry_is_refused_before_it_is_used() {
+    let of = |key: &str| {
+        let settings = ModelSettings {
+            base_url: "http://localhost/v1".into(),
+            name: "m".into(),
+            api_key: Some(ApiKey::new(key)),
+            timeout: Duration::from_secs(1),
+        };
+        FlyballPlanner::new(Runbooks::default(), Some(settings), Arc::new(|_, _, _| Vec::new()))
+    };
+    assert!(of("sk-from-a-file\n").is_ok());
+    let refused = of("sk-one\nsk-two").err().unwrap().to_string();
+    assert!(refused.contains("api_key") && !refused.contains("sk-"), "{refused}");
 }

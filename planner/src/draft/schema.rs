@@ -113,10 +113,9 @@ fn args(schema: &Value) -> Value {
 }
 
 fn or_binding(property: &Value) -> Value {
-    let kind = property.get("type").cloned().unwrap_or_default();
-    match kind.as_str() {
-        Some("string") => json!({"type": "string", "maxLength": 300}),
-        Some("integer" | "number" | "boolean") => {
+    match crate::prompt::kind(property) {
+        Some("string") if property.get("enum").is_none() => json!({"type": "string", "maxLength": 300}),
+        Some(kind @ ("integer" | "number" | "boolean")) => {
             json!({"anyOf": [{"type": kind}, {"type": "string", "pattern": "^\\$\\{[^}]{1,200}\\}$"}]})
         }
         _ => property.clone(),

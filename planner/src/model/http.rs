@@ -15,12 +15,11 @@ const LONGEST_REPLY: usize = 4 << 20;
 
 /// A client for one base address. A loopback server is never asked through a proxy of the environment.
 pub(super) fn client(base_url: &str, timeout: Duration) -> Result<reqwest::Client, Error> {
-    let bad = || Error::BaseUrl(base_url.to_owned());
-    let url = Url::parse(base_url).map_err(|_| bad())?;
+    let url = Url::parse(base_url).map_err(|_| Error::BaseUrl)?;
     let host = url
         .host_str()
         .filter(|_| matches!(url.scheme(), "http" | "https"))
-        .ok_or_else(bad)?;
+        .ok_or(Error::BaseUrl)?;
     let mut builder = reqwest::Client::builder()
         .timeout(timeout)
         .connect_timeout(Duration::from_secs(5))

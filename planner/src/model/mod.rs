@@ -46,8 +46,11 @@ pub struct ModelSettings {
 /// Why a model cannot be used as it was configured.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the model's base_url {0:?} is no http or https address")]
-    BaseUrl(String),
+    /// Not quoted: an address may carry a password.
+    #[error("the model's base_url is no http or https address")]
+    BaseUrl,
+    #[error("the model's api_key holds a character that no HTTP header can carry")]
+    ApiKey,
     #[error("the HTTP client for the model could not be made")]
     Client(#[source] reqwest::Error),
 }
@@ -179,9 +182,16 @@ impl Model {
     /// Opens nothing yet: a server that is down is found out when it is asked.
     pub(crate) fn new(settings: &ModelSettings) -> Result<Self, Error> {
         let http = http::client(&settings.base_url, settings.timeout)?;
-        let key = settings.api_key.as_ref().map_or("", |key| key.0.as_str());
+        // From a file it may end with a newline; inside, async-openai would panic on one.
+        let key = settings.api_key.as_ref().map_or("", |key| key.0.trim());
+        if !key.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(Error::ApiKey);
+        }
         let config = OpenAIConfig::new()
             .with_api_base(settings.base_url.trim_end_matches('/'))
+            // Set even when empty: the default would be taken from the environment and sent to whatever server this is.
+            .with_org_id("")
+            .with_project_id("")
             .with_api_key(key);
         Ok(Self {
             client: Client::build(http.clone(), config).with_http_service(http::Service::new(http)),

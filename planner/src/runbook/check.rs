@@ -4,7 +4,7 @@ use super::matching::PhraseMatch;
 use super::param::{Param, ParamKind};
 use super::phrase::Phrase;
 use super::{Runbook, Runbooks};
-use crate::yaml::{Document, DocumentFault};
+use flyball_engine::document::{Document, DocumentFault};
 use flyball_engine::fault::{escape_pointer, nearest};
 use regex::Regex;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use super::param::{Param, ParamKind};
 use super::phrase::{Phrase, Synonyms};
 use super::{Runbook, Runbooks, check};
-use crate::yaml::{Document, DocumentFault};
+use flyball_engine::document::{Document, DocumentFault};
 use flyball_engine::fault::nearest;
 use regex::Regex;
 use serde_json::Value;

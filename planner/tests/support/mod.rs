@@ -1,5 +1,10 @@
 //! A scripted OpenAI-compatible server, a small catalogue, and short ways to ask the planner.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends at what it does not expect"
+)]
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -8,8 +13,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use flyball_engine::actor::{Actor, Origin, OriginKind};
 use flyball_engine::contract::{Contract, Contracts};
-use flyball_engine::fault::Fault;
 use flyball_engine::intent::{Mode, Request, Wish};
+use flyball_engine::plan::check::{CheckContext, Limits, check};
 use flyball_engine::ports::{PlanAnswer, Planned, Planner, PlanningContext};
 use flyball_engine::tool::{Catalogue, ToolName, ToolSpec};
 use flyball_planner::{ApiKey, Checker, FlyballPlanner, ModelSettings, Runbooks};
@@ -165,22 +170,24 @@ fn runbooks() -> Runbooks {
     Runbooks::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/server/runbooks")).unwrap()
 }
 
-/// Knows one rule of the engine's check: the tools of a draft exist.
+/// The engine's own check.
 fn checker() -> Checker {
-    Arc::new(|draft, _, context| {
-        let steps = draft["steps"].as_array().cloned().unwrap_or_default();
-        let unknown = |(i, step): (usize, &Value)| {
-            let name: ToolName = step["tool"].as_str().unwrap_or_default().parse().ok()?;
-            let message = format!("there is no tool `{name}`");
-            let pointer = format!("/plan/steps/{i}/tool");
-            context
-                .catalogue
-                .get(&name)
-                .is_none()
-                .then(|| Fault::new(pointer, "plan.unknown_tool", message))
+    Arc::new(|draft, params, context| {
+        let against = CheckContext {
+            catalogue: &context.catalogue,
+            contracts: &context.contracts,
+            params: params.clone(),
+            alarm: Value::Null,
+            limits: Limits::default(),
         };
-        steps.iter().enumerate().filter_map(unknown).collect()
+        check(draft, &against).err().unwrap_or_default()
     })
+}
+
+/// What the engine's check says about a draft over this catalogue.
+pub(crate) fn checked(draft: &Value, params: &Value) -> Vec<String> {
+    let faults = checker()(draft, params, &context());
+    faults.iter().map(ToString::to_string).collect()
 }
 
 fn context() -> PlanningContext {
@@ -192,7 +199,11 @@ fn context() -> PlanningContext {
             json!({"site": text(), "role": text()}),
         ),
         ("inventory/get_device", "read", json!({"device": text()})),
-        ("telemetry/ospf_neighbors", "read", json!({"device": text()})),
+        (
+            "telemetry/ospf_neighbors",
+            "read",
+            json!({"device": text(), "process_id": {"type": "integer"}}),
+        ),
         ("telemetry/interface_status", "read", json!({"device": text()})),
         ("telemetry/reachability", "read", json!({"site": text()})),
         (
@@ -204,6 +215,11 @@ fn context() -> PlanningContext {
         (
             "config/set_interface",
             "reversible",
+            json!({"device": text(), "interface": text(), "description": text(), "ospf_cost": {"type": "integer"}}),
+        ),
+        (
+            "config/get_interface",
+            "read",
             json!({"device": text(), "interface": text()}),
         ),
         ("config/save", "idempotent", json!({"device": text()})),
@@ -217,7 +233,7 @@ fn context() -> PlanningContext {
         specs.push(ToolSpec {
             name,
             description: String::new(),
-            input_schema: json!({"type": "object", "properties": properties}),
+            input_schema: json!({"type": "object", "properties": properties, "additionalProperties": false}),
             output_schema: None,
             annotations: None,
         });
