@@ -3,13 +3,13 @@
 
 mod support;
 
+use flyball_engine::journal::memory::InMemoryJournal;
 use flyball_engine::journal::{ChildRecord, Journal};
 use flyball_engine::ports::ToolExecutor;
 use flyball_executors::*;
 use rustix::process::Signal;
 use serde_json::json;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::*;
 
@@ -62,7 +62,7 @@ async fn standard_error_is_drained_into_a_file_per_server() {
         log_dir: Some(dir.path().to_owned()),
         ..options()
     };
-    let rig = rig_with(vec![own("s", &["world", "modern"])], Arc::default(), options).await;
+    let rig = rig_with(vec![own("s", &["world", "modern"])], journal(), options).await;
     let log = dir.path().join("s.log");
     until("the line is there", || {
         std::fs::read_to_string(&log).is_ok_and(|text| text.contains("world is up"))
@@ -155,7 +155,7 @@ fn started(command: &[&str]) -> Child {
     child
 }
 
-async fn keep(facts: &facts::Facts, record: &ChildRecord) {
+async fn keep(facts: &InMemoryJournal, record: &ChildRecord) {
     let key = format!("child/{}", record.alias);
     facts
         .put_fact(&key, serde_json::to_value(record).unwrap())
@@ -165,7 +165,7 @@ async fn keep(facts: &facts::Facts, record: &ChildRecord) {
 
 #[tokio::test]
 async fn children_of_an_earlier_engine_are_dead_with_all_they_started_before_the_fence_returns() {
-    let facts = facts::Facts::default();
+    let facts = InMemoryJournal::new();
     // One that ends by TERM, one that does not and has a child of its own, which does not either.
     let mut soft = started(&["sh", "-c", "echo x; exec sleep 300"]);
     let deaf = "trap '' TERM; echo x; sh -c \"trap '' TERM; sleep 300; sleep 300\" & sleep 300; sleep 300; sleep 300";
@@ -184,7 +184,7 @@ async fn children_of_an_earlier_engine_are_dead_with_all_they_started_before_the
 
 #[tokio::test]
 async fn what_a_dead_child_left_behind_is_put_down_too() {
-    let facts = facts::Facts::default();
+    let facts = InMemoryJournal::new();
     let mut leader = started(&["sh", "-c", "sleep 300 & echo x; read line"]);
     let record = record_of("s", leader.id());
     signal(leader.id(), Signal::KILL);
@@ -210,7 +210,7 @@ fn session_of(pid: u32) -> Vec<u32> {
 
 #[tokio::test]
 async fn a_process_that_only_has_the_same_pid_is_never_touched() {
-    let facts = facts::Facts::default();
+    let facts = InMemoryJournal::new();
     let mut stranger = started(&["sh", "-c", "echo x; exec sleep 300"]);
     let record = record_of("s", stranger.id());
     let other_start = ChildRecord {

@@ -9,7 +9,6 @@ use flyball_executors::*;
 use rustix::process::Signal;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use support::*;
 
@@ -288,7 +287,7 @@ async fn with_pinning_by_approval_nothing_is_usable_before() {
         pinning: Pinning::Approve,
         ..options()
     };
-    let rig = rig_with(vec![own("s", &["world", "modern"])], Arc::default(), options).await;
+    let rig = rig_with(vec![own("s", &["world", "modern"])], journal(), options).await;
     assert!(matches!(rig.call("s/echo", json!({})).await, Outcome::Rejected { .. }));
     assert_eq!(rig.status("s").unusable_tools, rig.status("s").tools);
     rig.end().await;
@@ -296,13 +295,13 @@ async fn with_pinning_by_approval_nothing_is_usable_before() {
 
 #[tokio::test]
 async fn without_a_record_of_the_process_only_reads_go_through() {
-    let facts: Arc<facts::Facts> = Arc::default();
+    let facts = journal();
     // The pins first, with a journal that works.
     rig_with(vec![own("s", &["world", "modern"])], facts.clone(), options())
         .await
         .end()
         .await;
-    facts.unwritable.store(true, Ordering::SeqCst);
+    facts.refuse_writes(Some("the disk is full"));
     let rig = rig_with(vec![own("s", &["world", "modern"])], facts.clone(), options()).await;
     assert!(is_not_sent(&rig.executors.ready("s").await.unwrap_err()));
     assert!(is_not_sent(&rig.call("s/echo", json!({})).await));
@@ -311,7 +310,7 @@ async fn without_a_record_of_the_process_only_reads_go_through() {
         ..request("s/echo", json!({}))
     };
     assert!(matches!(rig.executors.call(read).await.outcome, Outcome::Done { .. }));
-    facts.unwritable.store(false, Ordering::SeqCst);
+    facts.refuse_writes(None);
     rig.executors.ready("s").await.unwrap();
     rig.done("s/echo", json!({})).await;
     rig.end().await;
@@ -356,7 +355,7 @@ async fn a_server_that_does_not_answer_the_first_question_is_asked_in_the_old_wa
 #[tokio::test]
 async fn a_remembered_era_that_is_wrong_is_found_out() {
     use flyball_engine::journal::Journal;
-    let facts: Arc<facts::Facts> = Arc::default();
+    let facts = journal();
     rig_with(vec![own("s", &["world", "legacy"])], facts.clone(), options())
         .await
         .end()
@@ -376,7 +375,7 @@ async fn more_calls_than_allowed_wait_their_turn_and_are_not_sent_when_it_does_n
         in_flight: 1,
         ..options()
     };
-    let rig = rig_with(vec![own("s", &["world", "modern"])], Arc::default(), options).await;
+    let rig = rig_with(vec![own("s", &["world", "modern"])], journal(), options).await;
     let slow = rig.call_within("s/sleep", json!({"ms": 1_000}), 100).await;
     assert!(is_unknown(&slow.outcome));
     // The slow one goes on behind its timeout, so there is no room yet.

@@ -26,11 +26,9 @@ const NODE: [&str; 3] = [
 ];
 
 fn cache(kind: &str) -> PathBuf {
+    // TARGET/debug/deps/this-test
     let me = std::env::current_exe().unwrap();
-    let target = me
-        .ancestors()
-        .find(|dir| dir.file_name().is_some_and(|n| n == "target"))
-        .unwrap();
+    let target = me.ancestors().nth(3).unwrap();
     let dir = target.join("third-party").join(kind);
     std::fs::create_dir_all(&dir).unwrap();
     dir
@@ -51,14 +49,18 @@ fn installed(kind: &str, packages: &[&str], install: impl FnOnce(&Path) -> Resul
             Some(dir)
         }
         Err(why) => {
-            assert!(
-                std::env::var_os("FLYBALL_REQUIRE_ALL").is_none_or(|v| v != "1"),
-                "{why}"
-            );
-            eprintln!("SKIPPED: {why}");
+            skip(&why);
             None
         }
     }
+}
+
+fn skip(why: &str) {
+    assert!(
+        std::env::var_os("FLYBALL_REQUIRE_ALL").is_none_or(|v| v != "1"),
+        "{why}"
+    );
+    eprintln!("SKIPPED: {why}");
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
@@ -168,8 +170,7 @@ async fn the_git_server_of_pypi_shows_a_repository() {
     let Some(bin) = python() else { return };
     let dir = tempfile::tempdir().unwrap();
     if let Err(why) = run(Command::new("git").arg("init").arg(dir.path())) {
-        eprintln!("SKIPPED: {why}");
-        return;
+        return skip(&why);
     }
     let path = dir.path().to_str().unwrap();
     let rig = rig(vec![stdio(

@@ -1,8 +1,5 @@
 use super::*;
-use facts::Facts;
-
-#[path = "../../tests/support/facts.rs"]
-mod facts;
+use flyball_engine::journal::memory::InMemoryJournal;
 
 fn spec(tool: &str, description: &str) -> ToolSpec {
     ToolSpec {
@@ -23,7 +20,7 @@ fn state(tools: &Tools, tool: &str) -> Option<PinState> {
 }
 
 fn journal() -> Arc<dyn Journal> {
-    Arc::new(Facts::default())
+    Arc::new(InMemoryJournal::new())
 }
 
 #[tokio::test]

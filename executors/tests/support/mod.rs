@@ -1,11 +1,10 @@
 //! What the test files share.
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
-pub mod facts;
 pub mod raw;
 pub mod server;
 
-use facts::Facts;
+use flyball_engine::journal::memory::InMemoryJournal;
 use flyball_engine::ports::{Answer, ToolExecutor};
 use flyball_engine::tool::{Incarnation, Outcome, ToolName, ToolRequest};
 use flyball_executors::*;
@@ -55,21 +54,25 @@ pub fn http(alias: &str, url: &str) -> ServerSettings {
     ServerSettings::from_entry(alias, serde_json::from_value(entry).unwrap()).unwrap()
 }
 
+pub fn journal() -> Arc<InMemoryJournal> {
+    Arc::new(InMemoryJournal::new())
+}
+
 pub fn options() -> Options {
     Options::new(binary())
 }
 
 pub struct Rig {
     pub executors: Executors,
-    pub facts: Arc<Facts>,
+    pub facts: Arc<InMemoryJournal>,
 }
 
 /// Starts servers over fresh facts and waits until they are up or down.
 pub async fn rig(servers: Vec<ServerSettings>) -> Rig {
-    rig_with(servers, Arc::default(), options()).await
+    rig_with(servers, journal(), options()).await
 }
 
-pub async fn rig_with(servers: Vec<ServerSettings>, facts: Arc<Facts>, options: Options) -> Rig {
+pub async fn rig_with(servers: Vec<ServerSettings>, facts: Arc<InMemoryJournal>, options: Options) -> Rig {
     let _ = tracing_subscriber::fmt()
         .with_env_filter("flyball_executors=debug")
         .with_test_writer()
