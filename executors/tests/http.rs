@@ -180,7 +180,7 @@ async fn a_refused_connection_is_not_sent_and_the_server_is_found_again_when_it_
         let rig = rig(vec![http("s", &served.url())]).await;
         let life = rig.ready("s").await;
         let address = served.kill().await;
-        let outcome = rig.call("s/echo", json!({})).await;
+        let outcome = rig.call_past_stale_connections("s/echo", json!({})).await;
         assert!(is_not_sent(&outcome), "{outcome:?}");
         let served = serve_at(address, world(World::new(versions), true)).await;
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -226,7 +226,7 @@ async fn a_forgotten_session_is_not_sent_and_made_anew_by_us_not_behind_our_back
     let second = World::new(LEGACY);
     let calls = second.calls.subscribe();
     let served = serve_at(address, world(second, true)).await;
-    let outcome = rig.call("s/echo", json!({})).await;
+    let outcome = rig.call_past_stale_connections("s/echo", json!({})).await;
     assert!(is_not_sent(&outcome), "{outcome:?}");
     assert_eq!(*calls.borrow(), 0, "nothing was sent a second time behind our back");
     rig.ready("s").await;

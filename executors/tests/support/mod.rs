@@ -113,6 +113,18 @@ impl Rig {
         }
     }
 
+    /// What a call finds out about a server that is gone. A connection from the pool may have died a moment ago: such a call
+    /// is unknown, and rightly so; the next ones get connections of their own.
+    pub async fn call_past_stale_connections(&self, tool: &str, args: Value) -> Outcome {
+        for _ in 0..20 {
+            match self.call(tool, args.clone()).await {
+                Outcome::Unknown { reason, .. } => assert!(reason.contains("cut"), "{reason}"),
+                other => return other,
+            }
+        }
+        panic!("every call was cut");
+    }
+
     /// Asks until the server is up, as a policy that retries would.
     pub async fn ready(&self, alias: &str) -> Incarnation {
         let deadline = Instant::now() + Duration::from_secs(20);
