@@ -29,7 +29,7 @@ async fn the_model_chooses_a_runbook_and_copies_its_parameters() {
         *params,
         json!({"area": "0.0.0.0", "process_id": 100, "role": "core", "site": "beijing"})
     );
-    assert_eq!(draft["steps"][1]["tool"], "config/configure_ospf");
+    assert_eq!(draft["steps"][2]["tool"], "config/configure_ospf");
     assert_eq!(purposes(&planned), ["choose", "slots"]);
     assert_eq!(planned.model_calls[0].input_tokens, 11);
     assert_eq!(planned.model_calls[0].output_tokens, 7);
