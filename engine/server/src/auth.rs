@@ -3,8 +3,8 @@
 
 use crate::settings::User;
 use flyball_engine::actor::Actor;
-use flyball_engine::canonical::Digest;
 use flyball_engine::actor::OriginKind;
+use flyball_engine::canonical::Digest;
 use flyball_policies::UserKind;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,6 +1,6 @@
 //! A mistake in what the operator wrote: file, line, what is wrong, what would be right. All are reported at once.
 
-use crate::document::{Document, DocumentFault};
+use flyball_engine::document::{Document, DocumentFault};
 use serde::Serialize;
 use std::fmt;
 

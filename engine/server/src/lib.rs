@@ -1,10 +1,15 @@
 //! The binary `flyball` as a library: REST, command line, settings and wiring. The only place that sees all packages.
 
 pub mod auth;
-pub mod document;
+pub mod check;
+pub mod cli;
 pub mod errors;
 pub mod finding;
 pub mod http;
+pub mod library;
 pub mod narrate;
 pub mod render;
+pub mod serve;
 pub mod settings;
+mod shipped;
+pub mod wiring;

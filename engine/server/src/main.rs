@@ -1,1 +1,5 @@
-fn main() {}
+//! `flyball`: see the library of the same name.
+
+fn main() -> std::process::ExitCode {
+    flyball::cli::main()
+}

@@ -4,7 +4,7 @@
 mod read;
 pub mod secret;
 
-pub use read::{read, read_file};
+pub use read::{Examined, examine_file, read, read_file};
 
 use flyball_engine::span::Span;
 use secret::SecretText;

@@ -2,9 +2,9 @@
 
 use super::secret::{self, SecretText};
 use super::{Model, Pinning, Server, Settings, User};
-use crate::document::Document;
 use crate::finding::Finding;
 use flyball_engine::canonical::Digest;
+use flyball_engine::document::Document;
 use flyball_engine::span::Span;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -40,37 +40,69 @@ const SERVER_KEYS: [&str; 7] = ["type", "command", "args", "env", "cwd", "url", 
 
 /// Reads the file if there is one (a missing `flyball.yaml` means defaults), with the environment over it.
 pub fn read_file(file: &Path, must_exist: bool, env: &BTreeMap<String, String>) -> Result<Settings, Vec<Finding>> {
-    let name = file.display().to_string();
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must_exist => String::new(),
-        Err(e) => {
-            let hint = "name an existing file with --config, or leave it out for the defaults";
-            return Err(vec![
-                Finding::nowhere(name, format!("cannot be read: {e}")).suggest(hint),
-            ]);
-        }
-    };
-    let dir = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let dir = dir.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
-    read(&name, &text, &dir, env)
+    examine_file(file, must_exist, env).into_result()
 }
 
 /// Reads settings from a text. Relative paths start from `dir`.
 pub fn read(name: &str, text: &str, dir: &Path, env: &BTreeMap<String, String>) -> Result<Settings, Vec<Finding>> {
-    let text = if text.trim().is_empty() { "{}" } else { text };
-    let document = Document::parse(name, text).map_err(|f| f.into_iter().map(Finding::from).collect::<Vec<_>>())?;
+    examine(name, text, dir, env).into_result()
+}
+
+/// Settings as far as they can be read, with every mistake in them: so that what they lead to can be checked too.
+pub struct Examined {
+    pub settings: Settings,
+    pub findings: Vec<Finding>,
+    /// The text is YAML; else the settings are only defaults.
+    pub readable: bool,
+}
+
+impl Examined {
+    fn into_result(self) -> Result<Settings, Vec<Finding>> {
+        if self.findings.is_empty() {
+            Ok(self.settings)
+        } else {
+            Err(self.findings)
+        }
+    }
+}
+
+/// As [`read_file`], going on after mistakes.
+pub fn examine_file(file: &Path, must_exist: bool, env: &BTreeMap<String, String>) -> Examined {
+    let name = file.display().to_string();
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let dir = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
+    match std::fs::read_to_string(file) {
+        Ok(text) => examine(&name, &text, &dir, env),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must_exist => examine(&name, "", &dir, env),
+        Err(e) => {
+            let hint = "name an existing file with --config, or leave it out for the defaults";
+            let mut examined = examine(&name, "", &dir, env);
+            examined.findings.push(Finding::nowhere(name, format!("cannot be read: {e}")).suggest(hint));
+            examined.readable = false;
+            examined
+        }
+    }
+}
+
+fn examine(name: &str, text: &str, dir: &Path, env: &BTreeMap<String, String>) -> Examined {
+    let parsed = Document::parse(name, if text.trim().is_empty() { "{}" } else { text });
+    let (document, faults) = match parsed {
+        Ok(document) => (document, Vec::new()),
+        Err(faults) => (Document::parse(name, "{}").expect("an empty object is YAML"), faults),
+    };
+    let readable = faults.is_empty();
     let mut reader = Reader::new(document, dir);
+    reader.findings.extend(faults.into_iter().map(Finding::from));
     reader.lay_over(env);
     reader.unknown_keys();
     let settings = reader.settings();
     reader.references();
     reader.findings.sort();
     reader.findings.dedup();
-    if reader.findings.is_empty() {
-        Ok(settings)
-    } else {
-        Err(reader.findings)
+    Examined {
+        settings,
+        findings: reader.findings,
+        readable,
     }
 }
 

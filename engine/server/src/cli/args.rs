@@ -1,0 +1,276 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Closed-loop intent automation for networks: says what will change, asks, changes it, verifies it, takes it back.
+#[derive(Debug, Parser)]
+#[command(name = "flyball", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Goes with every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Where the server answers; default: that of the settings.
+    #[arg(long, env = "FLYBALL_URL", global = true)]
+    pub url: Option<String>,
+    /// The settings file.
+    #[arg(long, env = "FLYBALL_CONFIG", global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No colours, no live drawing.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look and show the change; nothing is sent. `apply` goes on from there.
+    Plan(Wish),
+    /// Look, ask, change and verify: plan and apply in one.
+    Submit(Wish),
+    /// Go on with an intent that was planned.
+    Apply(Follow),
+    /// Show the change of an intent in the devices' own words, with the way back.
+    Diff {
+        intent: String,
+        #[arg(long)]
+        device: Option<String>,
+    },
+    /// List intents, newest first.
+    List {
+        /// A state, or `open`.
+        #[arg(long)]
+        state: Option<String>,
+        #[arg(long)]
+        origin: Option<String>,
+        #[arg(long)]
+        target: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Show one intent: where it stands, the plan as a tree, the report once it has ended.
+    Show { intent: String },
+    /// Follow an intent to its end.
+    Watch { intent: String },
+    /// Print an intent's plan as a graph.
+    Graph {
+        intent: String,
+        /// DOT instead of Mermaid.
+        #[arg(long)]
+        dot: bool,
+    },
+    /// Approve what an intent waits for. Shows it first and asks, unless --digest or --yes is given.
+    Approve(Approve),
+    /// Deny what an intent waits for.
+    Deny {
+        /// The approval or its intent.
+        id: String,
+        #[arg(long)]
+        comment: Option<String>,
+    },
+    /// Approvals that are waited for.
+    Approvals,
+    /// Stop an intent: nothing new is sent, what was sent is taken back.
+    Cancel {
+        #[command(flatten)]
+        follow: Follow,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Start nothing new until resumed.
+    Pause {
+        intent: String,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Go on after a pause.
+    Resume(Follow),
+    /// Answer a question that a server asked.
+    Answer {
+        intent: String,
+        request: String,
+        /// JSON, or a text.
+        answer: String,
+    },
+    /// Say what became of a call that is in doubt.
+    Settle {
+        intent: String,
+        /// `step` or `step/3`.
+        item: String,
+        #[arg(value_parser = ["applied", "not_applied", "partial", "taken_over"])]
+        verdict: String,
+        /// Before the call is certain to be over.
+        #[arg(long)]
+        force: bool,
+        #[arg(long)]
+        comment: Option<String>,
+    },
+    /// Decide about an item that needs a person.
+    Resolve {
+        intent: String,
+        /// `step` or `step/3`.
+        item: String,
+        #[arg(value_parser = ["retry", "accept", "overwrite"])]
+        resolution: String,
+        #[arg(long)]
+        comment: Option<String>,
+    },
+    /// From now on no call that changes something is started.
+    Halt {
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Lift the halt.
+    Unhalt,
+    /// Calls whose outcome is not known.
+    InDoubt,
+    /// Who holds which target; `locks release TARGET --reason …` takes one away.
+    Locks {
+        #[command(subcommand)]
+        action: Option<LockAction>,
+    },
+    /// The tools of all servers; `tools pin SERVER/TOOL DIGEST` signs one off.
+    Tools {
+        #[command(subcommand)]
+        action: Option<ToolAction>,
+    },
+    /// The MCP servers and how they are doing.
+    Servers,
+    /// Runbooks.
+    Runbook {
+        #[command(subcommand)]
+        action: RunbookAction,
+    },
+    /// Read settings, contracts, runbooks, policies, alarm rules and plans, and report every mistake at once.
+    Check {
+        /// A folder with a flyball.yaml; default: that of --config, or this one.
+        dir: Option<PathBuf>,
+    },
+    /// Explain an error code.
+    Explain { code: String },
+    /// Run the server.
+    Serve {
+        /// Over the settings: address:port, port 0 takes a free one.
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+    },
+    /// MCP servers for network devices, and a network to try them on.
+    Netops(Netops),
+    /// Starts a child so that it dies with the engine (used by the engine itself).
+    #[command(hide = true)]
+    Guard,
+}
+
+/// What is wanted.
+#[derive(Debug, Args)]
+pub struct Wish {
+    /// In words.
+    #[arg(required_unless_present_any = ["plan", "runbook"], conflicts_with_all = ["plan", "runbook"])]
+    pub text: Option<String>,
+    /// A plan's file (JSON or YAML); `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "runbook")]
+    pub plan: Option<PathBuf>,
+    /// A runbook's id, with parameters as --param KEY=VALUE.
+    #[arg(long, value_name = "ID")]
+    pub runbook: Option<String>,
+    #[arg(long = "param", short = 'p', value_name = "KEY=VALUE", requires = "runbook")]
+    pub params: Vec<String>,
+    /// The change ticket.
+    #[arg(long)]
+    pub change: Option<String>,
+    #[arg(long = "label", value_name = "LABEL")]
+    pub labels: Vec<String>,
+    /// RFC 3339, or a length of time such as 2h.
+    #[arg(long)]
+    pub deadline: Option<String>,
+    /// Not verified by then: taken back.
+    #[arg(long)]
+    pub backout_by: Option<String>,
+    /// Sending the same thing twice with one key does it once.
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Print the id and do not wait.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// An intent that is followed until it rests.
+#[derive(Debug, Args)]
+pub struct Follow {
+    pub intent: String,
+    /// Do not wait.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The approval or its intent.
+    pub id: String,
+    /// The digest that was shown; another one is refused.
+    #[arg(long)]
+    pub digest: Option<String>,
+    /// Approve what stands there now without asking.
+    #[arg(long)]
+    pub yes: bool,
+    #[arg(long)]
+    pub comment: Option<String>,
+    /// Do not wait.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LockAction {
+    /// Takes a lock away from the intent that holds it.
+    Release {
+        target: String,
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ToolAction {
+    /// Signs a tool's definition off.
+    Pin { tool: String, digest: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunbookAction {
+    /// Lists the runbooks with the phrases that call them.
+    List,
+}
+
+/// `--role R` serves tools over an inventory, `--sandbox` runs a network of devices to try them on.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Netops {
+    /// inventory, config or telemetry.
+    #[arg(long, conflicts_with = "sandbox")]
+    pub role: Option<String>,
+    /// Serve HTTP here instead of standard input and output.
+    #[arg(long, requires = "role")]
+    pub listen: Option<SocketAddr>,
+    #[arg(long, env = "NETOPS_INVENTORY", value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    #[arg(long, env = "NETOPS_CREDENTIALS", value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+    /// Run the sandbox network.
+    #[arg(long)]
+    pub sandbox: bool,
+    /// Where the sandbox keeps its files; default: a temporary folder.
+    #[arg(long, requires = "sandbox")]
+    pub dir: Option<PathBuf>,
+}

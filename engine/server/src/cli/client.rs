@@ -1,0 +1,204 @@
+//! The API as the command line calls it.
+
+use super::args::Global;
+use super::{Exit, Failure};
+use crate::auth;
+use crate::errors::Code;
+use crate::http::problem::Problem;
+use crate::settings::{self, Settings};
+use futures::{Stream, StreamExt};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The file in the data folder that holds the running server's address.
+pub const URL_FILE: &str = "server.url";
+
+/// Calls one server with one token.
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// Finds the server and the token: the command line, the environment, then the settings and their data folder.
+    pub fn new(global: &Global) -> Result<Self, Failure> {
+        let settings = settings(global).ok();
+        let data = settings.as_ref().map(|s| s.data.clone());
+        let running = || {
+            let file = data.as_ref()?.join(URL_FILE);
+            std::fs::read_to_string(file).ok().map(|u| u.trim().to_owned())
+        };
+        let listen = || settings.as_ref().map(|s| format!("http://{}", s.listen));
+        let base = global.url.clone().or_else(running).or_else(listen);
+        let base = base.unwrap_or_else(|| "http://127.0.0.1:8420".to_owned());
+        let stored = || {
+            let file = auth::admin_token_file(data.as_ref()?);
+            std::fs::read_to_string(file).ok().map(|t| t.trim().to_owned())
+        };
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|e| Failure::Internal(e.to_string()))?;
+        Ok(Self {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            token: std::env::var("FLYBALL_TOKEN").ok().or_else(stored),
+        })
+    }
+
+    /// A client with everything given, as the demo uses it.
+    pub fn with(base: &str, token: &str) -> Self {
+        Self {
+            http: reqwest::Client::new(),
+            base: base.trim_end_matches('/').to_owned(),
+            token: Some(token.to_owned()),
+        }
+    }
+
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Reads a resource.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.read(self.request(Method::GET, path).timeout(Duration::from_secs(60)))
+            .await
+    }
+
+    /// Reads a text.
+    pub async fn get_text(&self, path: &str, accept: &str) -> Result<String, Failure> {
+        let response = self
+            .send(self.request(Method::GET, path).header("accept", accept))
+            .await?;
+        response.text().await.map_err(|e| self.unreachable(&e))
+    }
+
+    /// Sends a body and reads the answer.
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        self.read(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// As [`Client::post`], with a key that makes sending it twice harmless.
+    pub async fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: Option<&str>,
+    ) -> Result<T, Failure> {
+        let request = self.request(Method::POST, path).json(body);
+        self.read(match key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        })
+        .await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
+        let response = self.send(request).await?;
+        let bytes = response.bytes().await.map_err(|e| self.unreachable(&e))?;
+        let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        serde_json::from_slice(bytes)
+            .map_err(|e| Failure::Internal(format!("the server's answer is not understood: {e}")))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let status = response.status();
+        if status.is_success() || status == StatusCode::SEE_OTHER {
+            return Ok(response);
+        }
+        let text = response.text().await.unwrap_or_default();
+        match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => Err(Failure::Problem(Box::new(problem))),
+            Err(_) => Err(Failure::Internal(format!("{} answered {status}", self.base))),
+        }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let why = if error.is_connect() {
+            "nobody answers there".to_owned()
+        } else {
+            error.to_string()
+        };
+        let problem = Problem::new(Code::Unreachable, format!("{}: {why}", self.base));
+        Failure::Problem(Box::new(problem))
+    }
+
+    /// The entries of an intent after a number, as they come. Ends with the intent.
+    pub async fn events(
+        &self,
+        intent: &str,
+        after: u64,
+    ) -> Result<impl Stream<Item = crate::http::dto::EntryView> + use<>, Failure> {
+        let request = self.request(Method::GET, &format!("/v1/intents/{intent}/events"));
+        let request = request.header("accept", "text/event-stream");
+        let response = self.send(request.header("last-event-id", after.to_string())).await?;
+        let mut buffer = String::new();
+        let chunks = response.bytes_stream().map(move |chunk| {
+            // A cut inside a character can only come from a cut stream, which ends here anyway.
+            buffer += &chunk
+                .map(|c| String::from_utf8_lossy(&c).into_owned())
+                .unwrap_or_default();
+            let mut entries = Vec::new();
+            while let Some(end) = buffer.find("\n\n") {
+                let event: String = buffer.drain(..end + 2).collect();
+                let data = event.lines().find_map(|l| l.strip_prefix("data:"));
+                entries.extend(data.and_then(|d| serde_json::from_str(d.trim()).ok()));
+            }
+            futures::stream::iter(entries)
+        });
+        Ok(chunks.flatten())
+    }
+}
+
+impl Failure {
+    /// The exit code of a failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Internal(_) => Exit::Failed,
+            Self::Problem(p) if p.code == Code::Unreachable.as_str() => Exit::Unreachable,
+            Self::Problem(p) => match p.status {
+                400 | 413 | 415 | 422 => Exit::Usage,
+                401 | 403 => Exit::Refused,
+                _ => Exit::Failed,
+            },
+        }
+    }
+}
+
+/// The settings file that a command works with.
+pub fn settings_file(global: &Global, dir: Option<&Path>) -> (PathBuf, bool) {
+    match (dir, &global.config) {
+        (Some(dir), _) if dir.is_file() => (dir.to_owned(), true),
+        (Some(dir), _) => (dir.join("flyball.yaml"), false),
+        (None, Some(file)) => (file.clone(), true),
+        (None, None) => (PathBuf::from("flyball.yaml"), false),
+    }
+}
+
+/// Reads the settings with the environment over them.
+pub fn settings(global: &Global) -> Result<Settings, Vec<crate::finding::Finding>> {
+    let (file, must_exist) = settings_file(global, None);
+    settings::read_file(&file, must_exist, &environment())
+}
+
+/// The environment, as far as it is text.
+pub fn environment() -> BTreeMap<String, String> {
+    let text = |(k, v): (std::ffi::OsString, std::ffi::OsString)| Some((k.into_string().ok()?, v.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}

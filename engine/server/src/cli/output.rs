@@ -1,0 +1,114 @@
+//! The only place that writes to standard output and standard error.
+
+use super::Exit;
+use crate::http::problem::Problem;
+use crate::render::{Color, Style, harmless};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+/// How to talk to whoever reads: a person at a terminal, a pipe, or a program that wants JSON.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    pub json: bool,
+    /// Drawing over what was drawn is possible.
+    pub live: bool,
+    pub style: Style,
+}
+
+impl Output {
+    pub fn new(json: bool, no_color: bool) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let plain = no_color || std::env::var_os("NO_COLOR").is_some();
+        let width = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+        Self {
+            json,
+            live: terminal && !plain && !json,
+            style: Style {
+                color: terminal && !plain,
+                width: width.filter(|w| *w >= 60).unwrap_or(100),
+            },
+        }
+    }
+
+    /// Text for people; nothing when JSON is wanted.
+    pub fn text(&self, text: &str) {
+        if !self.json {
+            out(text);
+        }
+    }
+
+    /// The value when JSON is wanted, else the text that `render` makes of it.
+    pub fn show<T: Serialize>(&self, value: &T, render: impl FnOnce(&T) -> String) {
+        if self.json {
+            self.value(value);
+        } else {
+            out(&render(value));
+        }
+    }
+
+    /// A value as JSON, whatever is wanted.
+    pub fn value<T: Serialize>(&self, value: &T) {
+        let text = serde_json::to_string_pretty(value).unwrap_or_default();
+        out(&text);
+    }
+
+    /// A value as one line of JSON.
+    pub fn value_line<T: Serialize>(&self, value: &T) {
+        out(&serde_json::to_string(value).unwrap_or_default());
+    }
+
+    /// A problem, with where to read more.
+    pub fn problem(&self, problem: &Problem) {
+        if self.json {
+            self.value(problem);
+            return;
+        }
+        let style = Style {
+            color: self.style.color && std::io::stderr().is_terminal(),
+            ..self.style
+        };
+        let mut text = style.paint(&format!("{}: {}", problem.code, problem.title), Color::Red);
+        text += &format!("\n  {}\n", harmless(&problem.detail));
+        for fault in &problem.errors {
+            if fault.message != problem.detail {
+                text += &format!("  {} {} [{}]\n", fault.pointer, harmless(&fault.message), fault.rule);
+            }
+            if let Some(suggestion) = &fault.suggestion {
+                text += &format!("    → {}\n", harmless(suggestion));
+            }
+        }
+        text += &format!("  more: flyball explain {}\n", problem.code);
+        err(&text);
+    }
+
+    /// A message on standard error.
+    pub fn note(&self, text: &str) {
+        err(text);
+    }
+}
+
+/// Asks a person; without a terminal the answer is no.
+pub fn confirm(question: &str) -> bool {
+    if !std::io::stdin().is_terminal() {
+        return false;
+    }
+    err(&format!("{question} [y/N] "));
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    read.is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
+}
+
+/// Writes to standard output; a reader that has gone away ends the process quietly, as it does for other tools.
+pub fn out(text: &str) {
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    let mut stdout = std::io::stdout().lock();
+    if write!(stdout, "{text}{newline}").and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(Exit::Failed as i32);
+    }
+}
+
+fn err(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    // Nobody is left to be told when standard error is gone.
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}

@@ -1,0 +1,266 @@
+//! What is only read (and the two small writes that live under a reading command: a lock's release, a tool's pin).
+
+use super::args::{Command, LockAction, RunbookAction, ToolAction};
+use super::client::Client;
+use super::output::Output;
+use super::{Exit, Failure, Outcome, watch};
+use crate::http::dto::{
+    ApprovalView, DiffView, DoubtView, IntentPage, IntentView, LockView, PinBody, ReasonBody, RunbookView, ServerView,
+    StepsView, Taken, ToolView,
+};
+use crate::render::{diff, harmless, table, tree};
+
+pub(super) async fn run(command: Command, client: &Client, output: Output) -> Outcome {
+    match command {
+        Command::Diff { intent, device } => show_diff(client, &intent, device.as_deref(), output).await,
+        Command::List {
+            state,
+            origin,
+            target,
+            limit,
+            cursor,
+        } => {
+            let given = [
+                ("state", state),
+                ("origin", origin),
+                ("target", target),
+                ("cursor", cursor),
+            ];
+            list(client, &given, limit, output).await
+        }
+        Command::Show { intent } => show(client, &intent, output).await,
+        Command::Graph { intent, dot } => {
+            let accept = if dot { "text/vnd.graphviz" } else { "text/vnd.mermaid" };
+            let text = client.get_text(&format!("/v1/intents/{intent}/graph"), accept).await?;
+            super::output::out(&text);
+            Ok(Exit::Done)
+        }
+        Command::Approvals => approvals(client, output).await,
+        Command::InDoubt => in_doubt(client, output).await,
+        Command::Locks { action: None } => locks(client, output).await,
+        Command::Locks {
+            action: Some(LockAction::Release { target, reason }),
+        } => {
+            let body = ReasonBody { reason: Some(reason) };
+            let path = format!("/v1/locks/{}/release", escape(&target));
+            let taken: Taken = client.post(&path, &body).await?;
+            output.show(&taken, |t| format!("asked intent {} to release {target}", t.id));
+            Ok(Exit::Done)
+        }
+        Command::Tools { action: None } => tools(client, output).await,
+        Command::Tools {
+            action: Some(ToolAction::Pin { tool, digest }),
+        } => {
+            let (): () = client
+                .post(&format!("/v1/tools/{tool}/pin"), &PinBody { digest })
+                .await?;
+            output.text(&format!("{tool} is signed off\n"));
+            Ok(Exit::Done)
+        }
+        Command::Servers => servers(client, output).await,
+        Command::Runbook {
+            action: RunbookAction::List,
+        } => runbooks(client, output).await,
+        other => Err(Failure::Internal(format!("{other:?} is no reading command"))),
+    }
+}
+
+/// One segment of a path, as bytes that need no meaning.
+fn escape(segment: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+    let escaped = segment.bytes().map(|b| match plain(b) {
+        true => char::from(b).to_string(),
+        false => format!("%{b:02X}"),
+    });
+    escaped.collect()
+}
+
+async fn show_diff(client: &Client, intent: &str, device: Option<&str>, output: Output) -> Outcome {
+    let device = device.map(|d| format!("?device={}", escape(d))).unwrap_or_default();
+    let view: DiffView = client.get(&format!("/v1/intents/{intent}/diff{device}")).await?;
+    output.show(&view, |v| diff::diff(v, output.style));
+    Ok(Exit::Done)
+}
+
+async fn list(client: &Client, given: &[(&str, Option<String>)], limit: usize, output: Output) -> Outcome {
+    let mut path = format!("/v1/intents?limit={limit}");
+    for (key, value) in given {
+        if let Some(value) = value {
+            path += &format!("&{key}={}", escape(value));
+        }
+    }
+    let page: IntentPage = client.get(&path).await?;
+    output.show(&page, |page| {
+        let row = |i: &crate::http::dto::IntentRowView| {
+            let at = i.received_at.get(..19).unwrap_or(&i.received_at).replace('T', " ");
+            vec![
+                i.id.clone(),
+                i.state.replace('_', " "),
+                at,
+                i.by.clone(),
+                i.title.clone(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = page.intents.iter().map(row).collect();
+        let mut text = table::table(
+            &["intent", "state", "received (UTC)", "by", "what"],
+            &rows,
+            output.style,
+        );
+        if let Some(next) = &page.next {
+            text += &format!("more: flyball list --cursor {next}\n");
+        }
+        text
+    });
+    Ok(Exit::Done)
+}
+
+/// Where an intent stands. The exit code says so too, except that one still under way is no failure.
+async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
+    let view: IntentView = client.get(&format!("/v1/intents/{intent}")).await?;
+    if output.json {
+        output.value(&view);
+        return Ok(Exit::Done);
+    }
+    let mut text = format!(
+        "{}\n{} since {}",
+        harmless(&view.title),
+        view.state.replace('_', " "),
+        view.updated_at
+    );
+    if let Some(reason) = &view.reason {
+        text += &format!(": {}", harmless(reason));
+    }
+    text.push('\n');
+    if let Some(waiting) = &view.waiting_for {
+        text += &format!(
+            "waits for {} held by {}\n",
+            waiting.targets.join(", "),
+            waiting.holders.join(", ")
+        );
+    }
+    for doubt in &view.in_doubt {
+        text += &format!("in doubt: {}\n", harmless(doubt));
+    }
+    output.text(&text);
+    let known = Exit::of_state(&view.state);
+    if known == Exit::Failed && view.state != "failed" {
+        let steps: StepsView = client.get(&format!("/v1/intents/{intent}/steps")).await?;
+        output.text(&format!("\n{}", tree::tree(&steps, output.style)));
+        return Ok(Exit::Done);
+    }
+    watch::finish(client, &view, output).await?;
+    Ok(Exit::Done)
+}
+
+async fn approvals(client: &Client, output: Output) -> Outcome {
+    let views: Vec<ApprovalView> = client.get("/v1/approvals").await?;
+    output.show(&views, |views| {
+        let row = |a: &ApprovalView| {
+            let digest = a.digest.short().to_owned();
+            vec![
+                a.intent.clone(),
+                digest,
+                a.asked_by.clone(),
+                a.targets.len().to_string(),
+                a.title.clone(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = views.iter().map(row).collect();
+        table::table(
+            &["intent", "digest", "asked by", "targets", "what"],
+            &rows,
+            output.style,
+        )
+    });
+    Ok(Exit::Done)
+}
+
+async fn in_doubt(client: &Client, output: Output) -> Outcome {
+    let views: Vec<DoubtView> = client.get("/v1/in-doubt").await?;
+    output.show(&views, |views| {
+        let row = |d: &DoubtView| {
+            let item = format!("{} ({})", d.item, d.phase);
+            vec![
+                d.intent.clone(),
+                item,
+                d.tool.clone(),
+                d.targets.join(", "),
+                d.reason.clone(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = views.iter().map(row).collect();
+        table::table(&["intent", "item", "tool", "targets", "why"], &rows, output.style)
+    });
+    Ok(if views.is_empty() { Exit::Done } else { Exit::Stuck })
+}
+
+async fn locks(client: &Client, output: Output) -> Outcome {
+    let views: Vec<LockView> = client.get("/v1/locks").await?;
+    output.show(&views, |views| {
+        let row = |l: &LockView| {
+            vec![
+                l.target.clone(),
+                l.intent.clone(),
+                l.state.replace('_', " "),
+                l.since.clone(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = views.iter().map(row).collect();
+        table::table(&["target", "held by", "state", "since"], &rows, output.style)
+    });
+    Ok(Exit::Done)
+}
+
+async fn tools(client: &Client, output: Output) -> Outcome {
+    let views: Vec<ToolView> = client.get("/v1/tools").await?;
+    output.show(&views, |views| {
+        let row = |t: &ToolView| {
+            let about = t.description.lines().next().unwrap_or("").to_owned();
+            vec![t.name.clone(), t.effect.clone(), t.pin.clone(), t.digest.clone(), about]
+        };
+        let rows: Vec<Vec<String>> = views.iter().map(row).collect();
+        table::table(&["tool", "effect", "pin", "digest", "description"], &rows, output.style)
+    });
+    Ok(Exit::Done)
+}
+
+async fn servers(client: &Client, output: Output) -> Outcome {
+    let views: Vec<ServerView> = client.get("/v1/servers").await?;
+    output.show(&views, |views| {
+        let text = |v: &ServerView, key: &str| match v.detail.get(key) {
+            None | Some(serde_json::Value::Null) => String::new(),
+            Some(serde_json::Value::String(s)) => s.clone(),
+            Some(other) => other.to_string(),
+        };
+        let row = |v: &ServerView| {
+            vec![
+                v.alias.clone(),
+                v.health.clone(),
+                text(v, "tools"),
+                text(v, "server"),
+                text(v, "last_error"),
+            ]
+        };
+        let rows: Vec<Vec<String>> = views.iter().map(row).collect();
+        table::table(
+            &["alias", "health", "tools", "server", "last error"],
+            &rows,
+            output.style,
+        )
+    });
+    Ok(Exit::Done)
+}
+
+async fn runbooks(client: &Client, output: Output) -> Outcome {
+    let views: Vec<RunbookView> = client.get("/v1/runbooks").await?;
+    output.show(&views, |views| {
+        let row = |r: &RunbookView| {
+            let phrase = r.phrases.first().cloned().unwrap_or_default();
+            vec![r.id.clone(), r.title.clone(), phrase]
+        };
+        let rows: Vec<Vec<String>> = views.iter().map(row).collect();
+        table::table(&["runbook", "title", "say"], &rows, output.style)
+    });
+    Ok(Exit::Done)
+}

@@ -1,0 +1,91 @@
+//! `plan` and `submit`.
+
+use super::args::Wish;
+use super::client::Client;
+use super::output::Output;
+use super::{Exit, Failure, Outcome, watch};
+use crate::http::dto::{IntentBody, RunbookCall, Submission};
+use flyball_engine::document::Document;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+pub(super) async fn submit(client: &Client, wish: Wish, mode: &str, output: Output) -> Outcome {
+    let (key, no_wait) = (wish.idempotency_key.clone(), wish.no_wait);
+    let body = body(wish, mode)?;
+    let taken: Submission = client.post_once("/v1/intents", &body, key.as_deref()).await?;
+    if no_wait {
+        output.show(&taken, |t| t.id.clone());
+        return Ok(Exit::Done);
+    }
+    let joined = if taken.joined { " (goes on already, joined)" } else { "" };
+    output.text(&format!("intent {}{joined}\n", taken.id));
+    watch::until_rest(client, &taken.id, None, output).await
+}
+
+fn body(wish: Wish, mode: &str) -> Result<IntentBody, Failure> {
+    let plan = wish.plan.as_deref().map(plan_file).transpose()?;
+    let params = params(&wish.params)?;
+    Ok(IntentBody {
+        text: wish.text,
+        plan,
+        runbook: wish.runbook.map(|id| RunbookCall { id, params }),
+        mode: Some(mode.to_owned()),
+        deadline: wish.deadline,
+        labels: wish.labels,
+        change: wish.change,
+        window: None,
+        backout_by: wish.backout_by,
+    })
+}
+
+/// A plan as JSON or YAML. A file may hold the plan itself or `{"plan": …}`, as the API takes it.
+fn plan_file(path: &Path) -> Result<Value, Failure> {
+    let name = path.display().to_string();
+    let text = if name == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.map_err(|e| Failure::Usage(format!("{name} cannot be read: {e}")))?;
+    let document = Document::parse(&name, &text).map_err(|faults| {
+        let faults: Vec<String> = faults
+            .into_iter()
+            .map(|f| crate::finding::Finding::from(f).to_string())
+            .collect();
+        Failure::Usage(faults.join("\n"))
+    })?;
+    let mut value = document.value;
+    Ok(match value.get_mut("plan") {
+        Some(plan) => plan.take(),
+        None => value,
+    })
+}
+
+/// `key=value`; a value that is JSON is taken as such, all else as a text.
+fn params(given: &[String]) -> Result<Value, Failure> {
+    let mut params = Map::new();
+    for text in given {
+        let Some((key, value)) = text.split_once('=') else {
+            return Err(Failure::Usage(format!("{text:?} is no parameter: write key=value")));
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        params.insert(key.to_owned(), value);
+    }
+    Ok(Value::Object(params))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn parameters_are_json_where_they_can_be_and_text_elsewhere() {
+        let given = ["area=0".to_owned(), "site=beijing".to_owned(), "x=a=b".to_owned()];
+        assert_eq!(
+            params(&given).unwrap(),
+            json!({"area": 0, "site": "beijing", "x": "a=b"})
+        );
+        assert!(params(&["area".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,266 @@
+//! Following an intent: a live tree at a terminal, plain lines in a pipe, lines of JSON for programs.
+
+use super::client::Client;
+use super::output::Output;
+use super::{Exit, Failure, Outcome};
+use crate::http::dto::{DiffView, EntryView, IntentView, ReportView, StepsView};
+use crate::render::{diff, table, tree};
+use futures::{Stream, StreamExt};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+/// The tree is drawn at most this often.
+const DRAW_EVERY: Duration = Duration::from_millis(120);
+/// How long to wait before asking again when the stream broke off.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How often in a row the stream may break off before the server counts as gone.
+const TRIES: u32 = 20;
+
+/// Follows until the intent has ended.
+pub(super) async fn to_the_end(client: &Client, intent: &str, output: Output) -> Outcome {
+    let view = follow(client, intent, 0, output, |v| has_ended(&v.state)).await?;
+    finish(client, &view, output).await
+}
+
+/// Follows until the intent has ended or waits for a person. `after`: the entry behind which a rest counts, since a
+/// command that was only posted has not moved it yet.
+pub(super) async fn until_rest(client: &Client, intent: &str, after: Option<u64>, output: Output) -> Outcome {
+    let moved = after.unwrap_or(0);
+    let view = follow(client, intent, moved, output, |v| rests(&v.state) && v.seq > moved).await?;
+    finish(client, &view, output).await
+}
+
+fn has_ended(state: &str) -> bool {
+    matches!(state, "fulfilled" | "rolled_back" | "failed" | "refused" | "cancelled")
+}
+
+/// Whether nothing more happens without a person.
+fn rests(state: &str) -> bool {
+    has_ended(state)
+        || matches!(
+            state,
+            "planned" | "awaiting_approval" | "awaiting_input" | "paused" | "stuck"
+        )
+}
+
+async fn follow(
+    client: &Client,
+    intent: &str,
+    mut after: u64,
+    output: Output,
+    done: impl Fn(&IntentView) -> bool,
+) -> Result<IntentView, Failure> {
+    let mut live = output.live.then(Live::new);
+    let mut tries = 0;
+    loop {
+        let view: IntentView = client.get(&format!("/v1/intents/{intent}")).await?;
+        if done(&view) {
+            // Lines of what happened before are told even when it is all over.
+            if live.is_none() {
+                tell_rest(client, intent, after, view.seq, output).await?;
+            }
+            return Ok(view);
+        }
+        let events = match client.events(intent, after).await {
+            Ok(events) => events,
+            Err(error) if tries >= TRIES => return Err(error),
+            Err(_) => {
+                tries += 1;
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+        };
+        let before = after;
+        let mut round = Round {
+            client,
+            intent,
+            output,
+            live: live.as_mut(),
+            after: &mut after,
+        };
+        round.run(pin!(events), &done).await?;
+        tries = if after > before { 0 } else { tries + 1 };
+        if tries >= TRIES {
+            return Err(Failure::Internal("the stream of events keeps breaking off".into()));
+        }
+        if after == before {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// One stream, until it ends or the intent is where it should be.
+struct Round<'a> {
+    client: &'a Client,
+    intent: &'a str,
+    output: Output,
+    live: Option<&'a mut Live>,
+    after: &'a mut u64,
+}
+
+impl Round<'_> {
+    async fn run(
+        &mut self,
+        mut events: impl Stream<Item = EntryView> + Unpin,
+        done: &impl Fn(&IntentView) -> bool,
+    ) -> Result<(), Failure> {
+        while let Some(entry) = events.next().await {
+            *self.after = entry.seq;
+            match &mut self.live {
+                None => tell(&entry, self.output),
+                Some(live) => live.draw(self.client, self.intent, self.output).await?,
+            }
+            if may_rest(&entry.kind) {
+                let view: IntentView = self.client.get(&format!("/v1/intents/{}", self.intent)).await?;
+                if done(&view) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// After which entries an intent may wait for a person. Asking after each one would be a fold per entry.
+fn may_rest(kind: &str) -> bool {
+    matches!(
+        kind,
+        "IntentEnded" | "ApprovalRequested" | "PlanJudged" | "Stuck" | "PauseRequested" | "InputRequested"
+    )
+}
+
+fn tell(entry: &EntryView, output: Output) {
+    if output.json {
+        output.value_line(entry);
+    } else {
+        let time = entry.at.get(11..19).unwrap_or("");
+        output.text(&format!(
+            "{time} {:>4}  {}\n",
+            entry.seq,
+            crate::render::harmless(&entry.text)
+        ));
+    }
+}
+
+async fn tell_rest(client: &Client, intent: &str, after: u64, upto: u64, output: Output) -> Result<(), Failure> {
+    let mut after = after;
+    while after < upto {
+        let path = format!("/v1/intents/{intent}/events?after={after}&limit=1000");
+        let page: crate::http::dto::EntryPage = client.get(&path).await?;
+        let Some(last) = page.entries.last() else { return Ok(()) };
+        after = last.seq;
+        page.entries.iter().for_each(|e| tell(e, output));
+    }
+    Ok(())
+}
+
+/// The tree that is drawn over itself.
+struct Live {
+    bar: ProgressBar,
+    drawn: Option<Instant>,
+}
+
+impl Live {
+    fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.set_draw_target(ProgressDrawTarget::stdout());
+        bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is constant"));
+        Self { bar, drawn: None }
+    }
+
+    async fn draw(&mut self, client: &Client, intent: &str, output: Output) -> Result<(), Failure> {
+        if self.drawn.is_some_and(|at| at.elapsed() < DRAW_EVERY) {
+            return Ok(());
+        }
+        self.drawn = Some(Instant::now());
+        let view: IntentView = client.get(&format!("/v1/intents/{intent}")).await?;
+        let steps: StepsView = client.get(&format!("/v1/intents/{intent}/steps")).await?;
+        let text = tree::progress(&steps, &view.state, output.style) + &tree::tree(&steps, output.style);
+        self.bar.set_message(text);
+        self.bar.tick();
+        Ok(())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// What is shown when nothing more happens by itself, and the exit code that goes with it.
+pub(super) async fn finish(client: &Client, view: &IntentView, output: Output) -> Outcome {
+    let exit = Exit::of_state(&view.state);
+    if output.json {
+        output.value_line(view);
+        return Ok(exit);
+    }
+    let style = output.style;
+    if has_ended(&view.state) {
+        let report: ReportView = client.get(&format!("/v1/intents/{}/report", view.id)).await?;
+        output.text(&format!("\n{}", table::report(&report, style)));
+        for fault in &view.faults {
+            let suggestion = fault
+                .suggestion
+                .as_deref()
+                .map(|s| format!("\n    → {s}"))
+                .unwrap_or_default();
+            output.text(&format!(
+                "{} {} [{}]{suggestion}\n",
+                fault.pointer, fault.message, fault.rule
+            ));
+        }
+        return Ok(exit);
+    }
+    let steps: StepsView = client.get(&format!("/v1/intents/{}/steps", view.id)).await?;
+    output.text(&format!("\n{}", tree::tree(&steps, style)));
+    if matches!(view.state.as_str(), "planned" | "awaiting_approval") {
+        let change: DiffView = client.get(&format!("/v1/intents/{}/diff", view.id)).await?;
+        output.text(&format!("\n{}", diff::diff(&change, style)));
+    }
+    output.text(&next_step(view));
+    Ok(exit)
+}
+
+/// What a person can do now.
+fn next_step(view: &IntentView) -> String {
+    let id = &view.id;
+    match view.state.as_str() {
+        "planned" => format!("\nplanned; go on with: flyball apply {id}\n"),
+        "awaiting_approval" => {
+            let reasons = view.approval.iter().flat_map(|a| &a.reasons);
+            let reasons: String = reasons.map(|r| format!("  {r}\n")).collect();
+            format!("\nwaiting for approval\n{reasons}approve with: flyball approve {id}\n")
+        }
+        "paused" => format!("\npaused; go on with: flyball resume {id}\n"),
+        "stuck" => {
+            let why: String = view.stuck.iter().map(|s| format!("  {s}\n")).collect();
+            format!("\nstuck, a person must decide:\n{why}see: flyball settle, flyball resolve\n")
+        }
+        state => format!("\n{}\n", state.replace('_', " ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_resting_state_has_its_exit_code() {
+        for (state, code) in [
+            ("fulfilled", Exit::Done),
+            ("planned", Exit::Done),
+            ("failed", Exit::Failed),
+            ("refused", Exit::Refused),
+            ("cancelled", Exit::Refused),
+            ("stuck", Exit::Stuck),
+            ("rolled_back", Exit::RolledBack),
+            ("awaiting_approval", Exit::Waiting),
+        ] {
+            assert!(rests(state), "{state}");
+            assert_eq!(Exit::of_state(state), code, "{state}");
+        }
+        assert!(!rests("executing") && !rests("looking"));
+    }
+}
