@@ -69,8 +69,8 @@ pub fn runbooks(settings: &Settings) -> Result<Runbooks, Vec<Finding>> {
     Runbooks::build(&shipped, &own).map_err(runbook_findings)
 }
 
-fn runbook_findings(faults: Vec<flyball_planner::DocumentFault>) -> Vec<Finding> {
-    let finding = |f: flyball_planner::DocumentFault| Finding {
+fn runbook_findings(faults: Vec<flyball_engine::document::DocumentFault>) -> Vec<Finding> {
+    let finding = |f: flyball_engine::document::DocumentFault| Finding {
         file: f.file,
         line: f.line,
         column: f.column,
