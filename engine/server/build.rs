@@ -24,7 +24,7 @@ fn embed(folder: &Path, name: &str, code: &mut String) {
     files.sort();
     let constant = name.to_uppercase();
     writeln!(code, "/// File name and text of every shipped file of `{name}`.").expect("a string takes all");
-    writeln!(code, "pub const {constant}: &[(&str, &str)] = &[").expect("a string takes all");
+    writeln!(code, "pub(crate) const {constant}: &[(&str, &str)] = &[").expect("a string takes all");
     for file in files {
         let shown = format!(
             "shipped {name}/{}",

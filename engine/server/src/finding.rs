@@ -46,6 +46,20 @@ impl Finding {
         self
     }
 
+    /// The same, its paths shortened to what a reader in that folder would type.
+    #[must_use]
+    pub fn seen_from(mut self, dir: &std::path::Path) -> Self {
+        let dir = format!("{}/", dir.display());
+        // The settings' own file may have been named from anywhere.
+        let absolute = std::path::absolute(&self.file).unwrap_or_default();
+        if let Some(short) = absolute.to_str().and_then(|f| f.strip_prefix(&dir)) {
+            self.file = short.to_owned();
+        }
+        self.message = self.message.replace(&dir, "");
+        self.suggestion = self.suggestion.map(|s| s.replace(&dir, ""));
+        self
+    }
+
     /// The same, with the nearest of the known names as the suggestion, or all of them if none is near.
     #[must_use]
     pub fn suggest_nearest<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Self {
@@ -65,10 +79,39 @@ impl From<DocumentFault> for Finding {
             file: f.file,
             line: f.line,
             column: f.column,
+            suggestion: f.suggestion.or_else(|| help(&f.message).map(str::to_owned)),
             message: f.message,
-            suggestion: f.suggestion,
         }
     }
+}
+
+/// What would be right, for kinds of mistakes whose finder knows only what is wrong.
+fn help(message: &str) -> Option<&'static str> {
+    const HELP: [(&str, &str); 8] = [
+        (
+            "not well-formed YAML",
+            "keys of one mapping start in the same column; look at this line and the one before",
+        ),
+        (
+            "not an expression",
+            "complete the CEL expression, for example state.exists(p, p.id == args.id)",
+        ),
+        (
+            "has no `type`",
+            "type: one of area, integer, string, name, address, prefix, enum",
+        ),
+        ("did you mean {", "write the slot as the parameter is called"),
+        (
+            "the phrase does not say",
+            "say every parameter without a default in each phrase, as {name}",
+        ),
+        ("has no parameter", "declare it under `params` with a type"),
+        ("there is no parameter", "declare it under `params` with a type"),
+        ("has no argument", "name an argument of the tool"),
+    ];
+    HELP.iter()
+        .find(|(part, _)| message.contains(part))
+        .map(|(_, help)| *help)
 }
 
 impl fmt::Display for Finding {

@@ -6,7 +6,7 @@ use crate::finding::Finding;
 use crate::settings::Settings;
 use crate::shipped;
 use flyball_engine::contract::{Contracts, load};
-use flyball_engine::document::Document;
+use flyball_engine::document::{Document, DocumentFault};
 use flyball_engine::tool::Catalogue;
 use flyball_planner::{Runbooks, Source};
 use flyball_policies::{Policies, PolicySettings, Role, UserSettings};
@@ -69,15 +69,8 @@ pub fn runbooks(settings: &Settings) -> Result<Runbooks, Vec<Finding>> {
     Runbooks::build(&shipped, &own).map_err(runbook_findings)
 }
 
-fn runbook_findings(faults: Vec<flyball_engine::document::DocumentFault>) -> Vec<Finding> {
-    let finding = |f: flyball_engine::document::DocumentFault| Finding {
-        file: f.file,
-        line: f.line,
-        column: f.column,
-        message: f.message,
-        suggestion: f.suggestion,
-    };
-    faults.into_iter().map(finding).collect()
+fn runbook_findings(faults: Vec<DocumentFault>) -> Vec<Finding> {
+    faults.into_iter().map(Finding::from).collect()
 }
 
 /// The default policies with the operator's beside them, for the users of the settings and the administrator.

@@ -1,7 +1,7 @@
 //! Looking: expanding steps into items, and each mutating item's state, diff and way back. Nothing is changed.
 
 use super::facts::Facts;
-use super::job::{self, ItemJob, Taken, brief};
+use super::job::{self, ItemJob, Taken};
 use crate::binding;
 use crate::contract::apply;
 use crate::contract::{Contract, Contracts};
@@ -262,9 +262,7 @@ pub(super) async fn preview(job: &mut ItemJob, facts: &mut Facts) -> Result<Even
                 args: facts.payload(Value::Object(args), sealed),
             })
         }
-        Err(why) => WayBack::Irreversible {
-            why: brief(&Value::String(why)),
-        },
+        Err(why) => WayBack::Irreversible { why },
     };
     let output = facts.payload(output, sealed);
     Ok(Event::PreviewTaken {

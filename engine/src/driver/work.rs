@@ -481,7 +481,7 @@ impl Driver {
                 .state
                 .items
                 .iter()
-                .any(|(other, o)| other != id && o.sent_at.is_some() && crate::intent::effects::overlap(item, o))
+                .any(|(other, o)| other != id && o.mutating && o.sent_at.is_some() && crate::intent::effects::overlap(item, o))
     }
 
     /// The base that a writing tool must find: that of the approved preview, or the one read after an earlier call of this

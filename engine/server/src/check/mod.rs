@@ -20,8 +20,8 @@ pub fn check(file: &Path, must_exist: bool, env: &BTreeMap<String, String>) -> V
     let settings = &examined.settings;
     let mut findings = examined.findings;
     findings.extend(inventory(settings));
-    let names = contract_names(settings);
-    let contracts = library::contracts(settings, Some(&catalogue(&names)));
+    let known = contracted(settings);
+    let contracts = library::contracts(settings, Some(&catalogue(&known)));
     let sound = contracts.is_ok();
     let contracts = contracts.unwrap_or_else(|faults| {
         findings.extend(faults);
@@ -37,8 +37,9 @@ pub fn check(file: &Path, must_exist: bool, env: &BTreeMap<String, String>) -> V
     findings.extend(alarms::check(settings, &ids));
     // Without settings no server is known, and every plan would be wrong for that alone.
     if examined.readable {
-        findings.extend(plans::check(settings, &contracts, sound, &names));
+        findings.extend(plans::check(settings, &contracts, sound, &known));
     }
+    let mut findings: Vec<Finding> = findings.into_iter().map(|f| f.seen_from(&settings.dir)).collect();
     findings.sort();
     findings.dedup();
     findings
@@ -52,29 +53,48 @@ fn inventory(settings: &Settings) -> Option<Finding> {
     Some(finding.suggest("see the README's section on devices for the form of an inventory"))
 }
 
-/// Every tool that has a contract, whether or not the contract is sound.
-fn contract_names(settings: &Settings) -> Vec<ToolName> {
-    let own = settings.contracts.iter().flat_map(|dir| library::files(dir, &["yaml", "yml"]));
+/// A tool that has a contract, whether or not the contract is sound, and the arguments that the contract names as such.
+struct Known {
+    tool: ToolName,
+    arguments: Vec<String>,
+}
+
+fn contracted(settings: &Settings) -> Vec<Known> {
+    let own = settings
+        .contracts
+        .iter()
+        .flat_map(|dir| library::files(dir, &["yaml", "yml"]));
     let own = own.filter_map(|f| library::document(&f).ok());
     let shipped = crate::shipped::CONTRACTS.iter();
     let shipped = shipped.filter_map(|(n, t)| flyball_engine::document::Document::parse(n, t).ok());
-    let mut names: Vec<ToolName> = shipped
+    let contracts = shipped
         .chain(own)
         .filter_map(|d| d.value.get("contracts").and_then(Value::as_object).cloned())
-        .flat_map(|map| map.into_iter().filter_map(|(name, _)| name.parse().ok()))
-        .collect();
-    names.sort();
-    names.dedup();
-    names
+        .flatten();
+    let known = contracts.filter_map(|(name, contract)| {
+        let argument = |key: &str| contract.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(Known {
+            tool: name.parse().ok()?,
+            arguments: ["split_by", "idempotency_arg"]
+                .into_iter()
+                .filter_map(argument)
+                .collect(),
+        })
+    });
+    known.collect()
 }
 
-/// A catalogue of tools about which only the name is known: every argument passes.
-fn catalogue(names: &[ToolName]) -> Catalogue {
-    Catalogue::of(names.iter().map(|name| ToolSpec {
-        name: name.clone(),
-        description: String::new(),
-        input_schema: json!({"type": "object"}),
-        output_schema: None,
-        annotations: None,
+/// A catalogue of tools about which hardly more than the name is known: every argument passes.
+fn catalogue(known: &[Known]) -> Catalogue {
+    Catalogue::of(known.iter().map(|known| {
+        let properties: serde_json::Map<String, Value> =
+            known.arguments.iter().map(|a| (a.clone(), json!({}))).collect();
+        ToolSpec {
+            name: known.tool.clone(),
+            description: String::new(),
+            input_schema: json!({"type": "object", "properties": properties}),
+            output_schema: None,
+            annotations: None,
+        }
     }))
 }

@@ -1,7 +1,7 @@
 //! Plans kept beside the settings: `plans/*.json|yaml`. Checked by the engine's own check, over the tools that are known
 //! by their contracts; what only a running server could tell (its schemas) is left out.
 
-use super::catalogue;
+use super::{Known, catalogue};
 use crate::finding::Finding;
 use crate::library;
 use crate::settings::Settings;
@@ -16,9 +16,13 @@ use serde_json::Value;
 const NEEDS_CONTRACTS: [&str; 3] = ["plan.read_only", "plan.depends_on_change", "plan.shape"];
 
 /// Every mistake in every plan. `known`: tools that have a contract; `sound`: the contracts could be read.
-pub(super) fn check(settings: &Settings, contracts: &Contracts, sound: bool, known: &[ToolName]) -> Vec<Finding> {
+pub(super) fn check(settings: &Settings, contracts: &Contracts, sound: bool, known: &[Known]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for file in settings.plans.iter().flat_map(|dir| library::files(dir, &["json", "yaml", "yml"])) {
+    for file in settings
+        .plans
+        .iter()
+        .flat_map(|dir| library::files(dir, &["json", "yaml", "yml"]))
+    {
         match library::document(&file) {
             Ok(document) => plan(&document, settings, contracts, sound, known, &mut findings),
             Err(faults) => findings.extend(faults),
@@ -32,15 +36,15 @@ fn plan(
     settings: &Settings,
     contracts: &Contracts,
     sound: bool,
-    known: &[ToolName],
+    known: &[Known],
     findings: &mut Vec<Finding>,
 ) {
     // A file may hold the plan itself, or `{"plan": …}` as the API takes it.
     let wrapped = document.value.get("plan").is_some();
     let draft = document.value.get("plan").unwrap_or(&document.value);
     let served: Vec<&str> = settings.servers.keys().map(String::as_str).collect();
-    let mut tools = known.to_vec();
-    tools.retain(|t| served.contains(&t.server()));
+    let known = known.iter().map(|k| k.tool.clone());
+    let mut tools: Vec<ToolName> = known.filter(|t| served.contains(&t.server())).collect();
     for (pointer, tool) in named_tools(draft) {
         if served.contains(&tool.server()) {
             // A server may well have tools without a contract.
@@ -52,8 +56,11 @@ fn plan(
             findings.push(finding.suggest_nearest(tool.server(), served.iter().copied()));
         }
     }
-    tools.sort();
-    tools.dedup();
+    let tools = tools.into_iter().map(|tool| Known {
+        tool,
+        arguments: Vec::new(),
+    });
+    let tools: Vec<Known> = tools.collect();
     let context = CheckContext {
         catalogue: &catalogue(&tools),
         contracts,
@@ -70,7 +77,9 @@ fn finding(document: &Document, wrapped: bool, fault: Fault) -> Finding {
     let inside = fault.pointer.strip_prefix("/plan").unwrap_or(&fault.pointer).to_owned();
     let pointer = if wrapped { fault.pointer } else { inside };
     let finding = Finding::at(document, &pointer, fault.message);
-    let suggestion = fault.suggestion.unwrap_or_else(|| format!("see the rule {}", fault.rule));
+    let suggestion = fault
+        .suggestion
+        .unwrap_or_else(|| format!("see the rule {}", fault.rule));
     finding.suggest(suggestion)
 }
 

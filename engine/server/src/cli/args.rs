@@ -126,6 +126,12 @@ pub enum Command {
         #[arg(long)]
         comment: Option<String>,
     },
+    /// See it work: four acts on a sandbox network, in under a minute.
+    Demo {
+        /// Leave everything running for exploring, until interrupted.
+        #[arg(long)]
+        keep: bool,
+    },
     /// From now on no call that changes something is started.
     Halt {
         #[arg(long)]

@@ -98,7 +98,9 @@ fn mistakes(findings: &[Finding], output: Output) -> Exit {
 
 pub(super) fn check(global: &Global, dir: Option<&Path>, output: Output) -> Exit {
     let (file, must_exist) = settings_file(global, dir);
-    let found = check::check(&file, must_exist || dir.is_some(), &environment());
+    // A folder may do without the file, but it must be there itself.
+    let must_exist = must_exist || dir.is_some_and(|d| !d.exists());
+    let found = check::check(&file, must_exist, &environment());
     if output.json {
         output.value(&found);
     } else {

@@ -105,6 +105,7 @@ async fn run(cli: Cli, output: Output) -> Outcome {
         Command::Check { dir } => return Ok(local::check(global, dir.as_deref(), output)),
         Command::Explain { code } => return local::explain(&code, output),
         Command::Netops(args) => return netops::run(args, output).await,
+        Command::Demo { keep } => return Box::pin(crate::demo::run(crate::demo::Options { keep }, output)).await,
         Command::Guard => return Err(Failure::Usage("guard is for the engine itself".into())),
         _ => {}
     }

@@ -15,7 +15,7 @@ use flyball_engine::intent::state::{Approval, IntentState};
 
 /// Approvals that were asked for and neither given nor denied.
 #[utoipa::path(get, path = "/v1/approvals", tag = "approvals", responses((status = 200, body = Vec<ApprovalView>)))]
-pub async fn list(State(app): Shared, caller: Caller) -> Result<Json<Vec<ApprovalView>>, Problem> {
+pub(super) async fn list(State(app): Shared, caller: Caller) -> Result<Json<Vec<ApprovalView>>, Problem> {
     app.may(&caller, "read", None)?;
     let states = app.open_states(|s| s == "awaiting_approval").await?;
     let views = states
@@ -35,7 +35,7 @@ fn open(state: &IntentState) -> Option<&Approval> {
 #[utoipa::path(post, path = "/v1/approvals/{id}", params(("id" = String, Path)), request_body = DecisionBody,
     tag = "approvals", responses((status = 202, body = Taken), (status = 404, body = Problem),
         (status = 409, body = Problem, description = "The digest is another one now."), (status = 412, body = Problem)))]
-pub async fn decide(
+pub(super) async fn decide(
     State(app): Shared,
     caller: Caller,
     Path(id): Path<String>,

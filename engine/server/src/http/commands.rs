@@ -48,14 +48,14 @@ pub(super) async fn post(app: &App, caller: &Caller, state: &IntentState, what: 
 /// Goes on with an intent that was only planned.
 #[utoipa::path(post, path = "/v1/intents/{id}/apply", params(("id" = String, Path)), tag = "commands",
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 412, body = Problem)))]
-pub async fn apply(State(app): Shared, caller: Caller, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+pub(super) async fn apply(State(app): Shared, caller: Caller, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     act(&app, &caller, &id, &headers, "apply", What::Apply).await
 }
 
 /// Stops it: nothing new is sent, what was sent is taken back.
 #[utoipa::path(post, path = "/v1/intents/{id}/cancel", params(("id" = String, Path)), request_body = ReasonBody,
     tag = "commands", responses((status = 202, body = Taken), (status = 409, body = Problem)))]
-pub async fn cancel(
+pub(super) async fn cancel(
     State(app): Shared,
     caller: Caller,
     Path(id): Path<String>,
@@ -69,7 +69,7 @@ pub async fn cancel(
 /// Starts nothing new until it is resumed.
 #[utoipa::path(post, path = "/v1/intents/{id}/pause", params(("id" = String, Path)), request_body = ReasonBody,
     tag = "commands", responses((status = 202, body = Taken), (status = 409, body = Problem)))]
-pub async fn pause(
+pub(super) async fn pause(
     State(app): Shared,
     caller: Caller,
     Path(id): Path<String>,
@@ -83,14 +83,14 @@ pub async fn pause(
 /// Goes on after a pause.
 #[utoipa::path(post, path = "/v1/intents/{id}/resume", params(("id" = String, Path)), tag = "commands",
     responses((status = 202, body = Taken), (status = 409, body = Problem)))]
-pub async fn resume(State(app): Shared, caller: Caller, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+pub(super) async fn resume(State(app): Shared, caller: Caller, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     act(&app, &caller, &id, &headers, "resume", What::Resume).await
 }
 
 /// Answers a question that a server asked.
 #[utoipa::path(post, path = "/v1/intents/{id}/input", params(("id" = String, Path)), request_body = InputBody,
     tag = "commands", responses((status = 202, body = Taken), (status = 409, body = Problem)))]
-pub async fn input(
+pub(super) async fn input(
     State(app): Shared,
     caller: Caller,
     Path(id): Path<String>,
@@ -107,7 +107,7 @@ pub async fn input(
 /// Says what became of a call that is in doubt, of a step without items.
 #[utoipa::path(post, path = "/v1/intents/{id}/steps/{step}/settle", params(("id" = String, Path), ("step" = String, Path)),
     request_body = SettleBody, tag = "commands", responses((status = 202, body = Taken), (status = 409, body = Problem)))]
-pub async fn settle_step(
+pub(super) async fn settle_step(
     State(app): Shared,
     caller: Caller,
     Path((id, step)): Path<(String, String)>,
@@ -121,7 +121,7 @@ pub async fn settle_step(
 #[utoipa::path(post, path = "/v1/intents/{id}/steps/{step}/{item}/settle",
     params(("id" = String, Path), ("step" = String, Path), ("item" = u32, Path)),
     request_body = SettleBody, tag = "commands", responses((status = 202, body = Taken), (status = 409, body = Problem)))]
-pub async fn settle_item(
+pub(super) async fn settle_item(
     State(app): Shared,
     caller: Caller,
     Path((id, step, index)): Path<(String, String, String)>,
@@ -149,7 +149,7 @@ async fn settle(app: &App, caller: &Caller, id: &str, item: ItemId, headers: &He
 /// Decides about a stuck step without items.
 #[utoipa::path(post, path = "/v1/intents/{id}/steps/{step}/resolve", params(("id" = String, Path), ("step" = String, Path)),
     request_body = ResolveBody, tag = "commands", responses((status = 202, body = Taken), (status = 409, body = Problem)))]
-pub async fn resolve_step(
+pub(super) async fn resolve_step(
     State(app): Shared,
     caller: Caller,
     Path((id, step)): Path<(String, String)>,
@@ -163,7 +163,7 @@ pub async fn resolve_step(
 #[utoipa::path(post, path = "/v1/intents/{id}/steps/{step}/{item}/resolve",
     params(("id" = String, Path), ("step" = String, Path), ("item" = u32, Path)),
     request_body = ResolveBody, tag = "commands", responses((status = 202, body = Taken), (status = 409, body = Problem)))]
-pub async fn resolve_item(
+pub(super) async fn resolve_item(
     State(app): Shared,
     caller: Caller,
     Path((id, step, index)): Path<(String, String, String)>,

@@ -28,7 +28,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Which entries.
 #[derive(Debug, Default, Deserialize, IntoParams)]
-pub struct EventsQuery {
+pub(super) struct EventsQuery {
     /// Entries after this number; `Last-Event-ID` says the same.
     pub after: Option<u64>,
     /// At most this many (1 to 1000, default 200); pages only.
@@ -39,7 +39,7 @@ pub struct EventsQuery {
 #[utoipa::path(get, path = "/v1/intents/{id}/events", params(("id" = String, Path), EventsQuery), tag = "intents",
     responses((status = 200, body = EntryPage), (status = 204, description = "A stream that has nothing more to come."),
         (status = 404, body = Problem)))]
-pub async fn events(
+pub(super) async fn events(
     State(app): Shared,
     caller: Caller,
     Path(id): Path<String>,

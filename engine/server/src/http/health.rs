@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
-pub async fn healthz() -> &'static str {
+pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// The journal can be read and the server is not stopping. Says nothing about any intent or server.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
-pub async fn readyz(State(app): Shared) -> (StatusCode, Json<Value>) {
+pub(super) async fn readyz(State(app): Shared) -> (StatusCode, Json<Value>) {
     let filter = Filter {
         limit: 1,
         ..Filter::default()
@@ -36,7 +36,7 @@ pub async fn readyz(State(app): Shared) -> (StatusCode, Json<Value>) {
 /// The page of an error code, in Markdown.
 #[utoipa::path(get, path = "/errors/{code}", params(("code" = String, Path)), tag = "health",
     responses((status = 200, body = String, content_type = "text/markdown"), (status = 404, body = Problem)))]
-pub async fn explain(Path(code): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn explain(Path(code): Path<String>) -> Result<Response, Problem> {
     let found = Code::find(&code);
     let code = found.ok_or_else(|| Problem::new(Code::NoSuchThing, format!("there is no error code {code}")))?;
     let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];

@@ -20,7 +20,7 @@ use utoipa::IntoParams;
 /// Which intents to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct ListQuery {
+pub(super) struct ListQuery {
     /// A state as intents show it; `open` for all without an end.
     pub state: Option<String>,
     pub origin: Option<String>,
@@ -35,7 +35,7 @@ pub struct ListQuery {
 /// Lists intents, newest first.
 #[utoipa::path(get, path = "/v1/intents", params(ListQuery), tag = "intents",
     responses((status = 200, body = IntentPage), (status = 400, body = Problem)))]
-pub async fn list(
+pub(super) async fn list(
     State(app): Shared,
     caller: Caller,
     query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
@@ -68,14 +68,14 @@ pub async fn list(
 /// One intent as it stands. `ETag` is the number of its last entry.
 #[utoipa::path(get, path = "/v1/intents/{id}", params(("id" = String, Path)), tag = "intents",
     responses((status = 200, body = IntentView), (status = 404, body = Problem)))]
-pub async fn one(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn one(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     let state = app.state(&caller, &id).await?;
     let etag = format!("\"{}\"", state.seq);
     Ok(([(header::ETAG, etag)], Json(view(&app, &state).await?)).into_response())
 }
 
 /// An intent's view, with the faults of its plan where that is why it ended.
-pub async fn view(app: &App, state: &IntentState) -> Result<IntentView, Problem> {
+pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, Problem> {
     let refused = matches!(state.ended, Some((End::Refused | End::Failed, ..))) && state.accepted.is_none();
     let faults = if refused {
         views::refusal_faults(&app.entries(state.id).await?)
@@ -88,7 +88,11 @@ pub async fn view(app: &App, state: &IntentState) -> Result<IntentView, Problem>
 /// The accepted plan.
 #[utoipa::path(get, path = "/v1/intents/{id}/plan", params(("id" = String, Path)), tag = "intents",
     responses((status = 200, body = PlanView), (status = 404, body = Problem)))]
-pub async fn plan(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Result<Json<PlanView>, Problem> {
+pub(super) async fn plan(
+    State(app): Shared,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<PlanView>, Problem> {
     let state = app.state(&caller, &id).await?;
     views::plan(&state)
         .map(Json)
@@ -98,7 +102,11 @@ pub async fn plan(State(app): Shared, caller: Caller, Path(id): Path<String>) ->
 /// The steps with their items and checks.
 #[utoipa::path(get, path = "/v1/intents/{id}/steps", params(("id" = String, Path)), tag = "intents",
     responses((status = 200, body = StepsView), (status = 404, body = Problem)))]
-pub async fn steps(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Result<Json<StepsView>, Problem> {
+pub(super) async fn steps(
+    State(app): Shared,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<StepsView>, Problem> {
     let state = app.state(&caller, &id).await?;
     Ok(Json(steps_of(&app, &state).await))
 }
@@ -113,14 +121,14 @@ async fn steps_of(app: &App, state: &IntentState) -> StepsView {
 
 /// Which device's diff.
 #[derive(Debug, Default, Deserialize, IntoParams)]
-pub struct DiffQuery {
+pub(super) struct DiffQuery {
     pub device: Option<String>,
 }
 
 /// The change in the devices' own words, with the way back.
 #[utoipa::path(get, path = "/v1/intents/{id}/diff", params(("id" = String, Path), DiffQuery), tag = "intents",
     responses((status = 200, body = DiffView), (status = 404, body = Problem)))]
-pub async fn diff(
+pub(super) async fn diff(
     State(app): Shared,
     caller: Caller,
     Path(id): Path<String>,
@@ -139,7 +147,7 @@ pub async fn diff(
 /// The DAG: Mermaid, or DOT where `Accept` asks for `text/vnd.graphviz`.
 #[utoipa::path(get, path = "/v1/intents/{id}/graph", params(("id" = String, Path)), tag = "intents",
     responses((status = 200, body = String, content_type = "text/vnd.mermaid"), (status = 404, body = Problem)))]
-pub async fn graph(
+pub(super) async fn graph(
     State(app): Shared,
     caller: Caller,
     Path(id): Path<String>,
@@ -159,7 +167,11 @@ pub async fn graph(
 /// What became of it, written from the journal.
 #[utoipa::path(get, path = "/v1/intents/{id}/report", params(("id" = String, Path)), tag = "intents",
     responses((status = 200, body = ReportView), (status = 404, body = Problem)))]
-pub async fn report(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Result<Json<ReportView>, Problem> {
+pub(super) async fn report(
+    State(app): Shared,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<ReportView>, Problem> {
     let state = app.state(&caller, &id).await?;
     let entries = app.entries(state.id).await?;
     let values = Values {

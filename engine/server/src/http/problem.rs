@@ -40,8 +40,10 @@ impl From<Fault> for ProblemFault {
 pub struct Problem {
     /// `/errors/FBnnnn`: the page that explains it.
     #[serde(rename = "type")]
-    pub kind: String,
-    pub title: String,
+    #[schema(value_type = String)]
+    pub kind: Box<str>,
+    #[schema(value_type = String)]
+    pub title: Box<str>,
     pub status: u16,
     pub detail: String,
     /// `FBnnnn`.
@@ -54,8 +56,8 @@ impl Problem {
     /// A problem of this code; `detail` is one sentence about this very case.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("/errors/{code}"),
-            title: code.title().to_owned(),
+            kind: format!("/errors/{code}").into(),
+            title: code.title().into(),
             status: code.status(),
             detail: detail.into(),
             code: code.as_str().to_owned(),

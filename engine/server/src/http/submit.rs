@@ -19,7 +19,7 @@ use flyball_engine::span::Span;
     responses((status = 202, body = Submission, description = "Taken, durable; `Location` names it."),
         (status = 303, body = Submission, description = "Joined to the intent that `Location` names."),
         (status = 400, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem)))]
-pub async fn submit(
+pub(super) async fn submit(
     State(app): Shared,
     caller: Caller,
     headers: HeaderMap,
@@ -70,7 +70,7 @@ fn idempotency(headers: &HeaderMap, caller: &Caller, request: &Request) -> Resul
 }
 
 /// From the body to the engine's request. All faults at once.
-pub fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<Request, Problem> {
+pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<Request, Problem> {
     let mut faults = Problem::new(Code::WrongShape, "the intent cannot be taken as it is");
     let wish = wish(&body).map_err(|why| faults = faults.clone().with("", "intent.wish", why, None));
     let mode = match body.mode.as_deref() {

@@ -18,7 +18,7 @@ use flyball_executors::Executors;
 
 /// Calls whose outcome is not known, of all intents.
 #[utoipa::path(get, path = "/v1/in-doubt", tag = "world", responses((status = 200, body = Vec<DoubtView>)))]
-pub async fn in_doubt(State(app): Shared, caller: Caller) -> Result<Json<Vec<DoubtView>>, Problem> {
+pub(super) async fn in_doubt(State(app): Shared, caller: Caller) -> Result<Json<Vec<DoubtView>>, Problem> {
     app.may(&caller, "read", None)?;
     let may_doubt = |s: &str| !matches!(s, "planning" | "looking" | "planned" | "awaiting_approval" | "waiting");
     let states = app.open_states(may_doubt).await?;
@@ -27,7 +27,7 @@ pub async fn in_doubt(State(app): Shared, caller: Caller) -> Result<Json<Vec<Dou
 
 /// Who holds what.
 #[utoipa::path(get, path = "/v1/locks", tag = "world", responses((status = 200, body = Vec<LockView>)))]
-pub async fn locks(State(app): Shared, caller: Caller) -> Result<Json<Vec<LockView>>, Problem> {
+pub(super) async fn locks(State(app): Shared, caller: Caller) -> Result<Json<Vec<LockView>>, Problem> {
     app.may(&caller, "read", None)?;
     let mut views = Vec::new();
     for lock in app.journal().locks().await.map_err(|e| journal_problem(&e))? {
@@ -45,7 +45,7 @@ pub async fn locks(State(app): Shared, caller: Caller) -> Result<Json<Vec<LockVi
 /// Takes a lock away from the intent that holds it: a person's decision, recorded with the reason.
 #[utoipa::path(post, path = "/v1/locks/{target}/release", params(("target" = String, Path)), request_body = ReasonBody,
     tag = "world", responses((status = 202, body = Taken), (status = 404, body = Problem)))]
-pub async fn release(
+pub(super) async fn release(
     State(app): Shared,
     caller: Caller,
     Path(target): Path<String>,
@@ -65,7 +65,7 @@ pub async fn release(
 
 /// Whether calls that change something are stopped.
 #[utoipa::path(get, path = "/v1/halt", tag = "world", responses((status = 200, body = HaltView)))]
-pub async fn halted(State(app): Shared, caller: Caller) -> Result<Json<HaltView>, Problem> {
+pub(super) async fn halted(State(app): Shared, caller: Caller) -> Result<Json<HaltView>, Problem> {
     app.may(&caller, "read", None)?;
     let reason = app.supervisor.halted();
     Ok(Json(HaltView {
@@ -77,7 +77,11 @@ pub async fn halted(State(app): Shared, caller: Caller) -> Result<Json<HaltView>
 /// From now on no call that changes something is started. Holds over restarts.
 #[utoipa::path(post, path = "/v1/halt", request_body = ReasonBody, tag = "world",
     responses((status = 200, body = HaltView)))]
-pub async fn halt(State(app): Shared, caller: Caller, Body(body): Body<ReasonBody>) -> Result<Json<HaltView>, Problem> {
+pub(super) async fn halt(
+    State(app): Shared,
+    caller: Caller,
+    Body(body): Body<ReasonBody>,
+) -> Result<Json<HaltView>, Problem> {
     app.may(&caller, "halt", None)?;
     let halted = app.supervisor.halt(&caller.actor, body.reason.as_deref()).await;
     halted.map_err(|e| journal_problem(&e))?;
@@ -87,7 +91,7 @@ pub async fn halt(State(app): Shared, caller: Caller, Body(body): Body<ReasonBod
 
 /// Lifts the halt.
 #[utoipa::path(post, path = "/v1/unhalt", tag = "world", responses((status = 200, body = HaltView)))]
-pub async fn unhalt(State(app): Shared, caller: Caller) -> Result<Json<HaltView>, Problem> {
+pub(super) async fn unhalt(State(app): Shared, caller: Caller) -> Result<Json<HaltView>, Problem> {
     app.may(&caller, "unhalt", None)?;
     app.supervisor.unhalt().await.map_err(|e| journal_problem(&e))?;
     tracing::info!(by = %caller.actor, "the halt is lifted");
@@ -99,13 +103,13 @@ pub async fn unhalt(State(app): Shared, caller: Caller) -> Result<Json<HaltView>
 
 /// The MCP servers and how they are doing.
 #[utoipa::path(get, path = "/v1/servers", tag = "world", responses((status = 200, body = Vec<ServerView>)))]
-pub async fn servers(State(app): Shared, caller: Caller) -> Result<Json<Vec<ServerView>>, Problem> {
+pub(super) async fn servers(State(app): Shared, caller: Caller) -> Result<Json<Vec<ServerView>>, Problem> {
     app.may(&caller, "read", None)?;
     Ok(Json(server_views(&app.executors)))
 }
 
 /// The servers' states as they are shown.
-pub fn server_views(executors: &Executors) -> Vec<ServerView> {
+pub(super) fn server_views(executors: &Executors) -> Vec<ServerView> {
     let views = executors.status().into_iter().map(|status| {
         let detail = serde_json::to_value(&status).unwrap_or_default();
         let health = detail.get("health").and_then(|h| h.as_str()).unwrap_or("unknown");
@@ -120,7 +124,7 @@ pub fn server_views(executors: &Executors) -> Vec<ServerView> {
 
 /// The tools of all servers, with what their contracts say and how their pins stand.
 #[utoipa::path(get, path = "/v1/tools", tag = "world", responses((status = 200, body = Vec<ToolView>)))]
-pub async fn tools(State(app): Shared, caller: Caller) -> Result<Json<Vec<ToolView>>, Problem> {
+pub(super) async fn tools(State(app): Shared, caller: Caller) -> Result<Json<Vec<ToolView>>, Problem> {
     app.may(&caller, "read", None)?;
     let contracts = &app.supervisor.deps().contracts;
     let catalogue = app.executors.catalogue();
@@ -147,7 +151,7 @@ fn word(value: &impl serde::Serialize) -> String {
 /// Signs a tool's definition off, named by the digest that the person read.
 #[utoipa::path(post, path = "/v1/tools/{server}/{tool}/pin", params(("server" = String, Path), ("tool" = String, Path)),
     request_body = PinBody, tag = "world", responses((status = 204), (status = 409, body = Problem), (status = 502, body = Problem)))]
-pub async fn pin(
+pub(super) async fn pin(
     State(app): Shared,
     caller: Caller,
     Path((server, tool)): Path<(String, String)>,
@@ -175,7 +179,7 @@ pub async fn pin(
 /// Lists a server's tools again.
 #[utoipa::path(post, path = "/v1/servers/{alias}/refresh", params(("alias" = String, Path)), tag = "world",
     responses((status = 200, body = Vec<ServerView>), (status = 502, body = Problem)))]
-pub async fn refresh(
+pub(super) async fn refresh(
     State(app): Shared,
     caller: Caller,
     Path(alias): Path<String>,
@@ -188,7 +192,7 @@ pub async fn refresh(
 
 /// The runbooks.
 #[utoipa::path(get, path = "/v1/runbooks", tag = "world", responses((status = 200, body = Vec<RunbookView>)))]
-pub async fn runbooks(State(app): Shared, caller: Caller) -> Result<Json<Vec<RunbookView>>, Problem> {
+pub(super) async fn runbooks(State(app): Shared, caller: Caller) -> Result<Json<Vec<RunbookView>>, Problem> {
     app.may(&caller, "read", None)?;
     Ok(Json(app.runbooks.clone()))
 }

@@ -77,7 +77,9 @@ pub fn examine_file(file: &Path, must_exist: bool, env: &BTreeMap<String, String
         Err(e) => {
             let hint = "name an existing file with --config, or leave it out for the defaults";
             let mut examined = examine(&name, "", &dir, env);
-            examined.findings.push(Finding::nowhere(name, format!("cannot be read: {e}")).suggest(hint));
+            examined
+                .findings
+                .push(Finding::nowhere(name, format!("cannot be read: {e}")).suggest(hint));
             examined.readable = false;
             examined
         }

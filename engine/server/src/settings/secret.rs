@@ -71,7 +71,7 @@ pub fn expand(text: &str, base: &Path) -> Result<String, Error> {
 fn secret(reference: &str, base: &Path) -> Result<String, Error> {
     match reference.split_once(':') {
         Some(("env", name)) => std::env::var(name).map_err(|_| Error::NotSet(name.to_owned())),
-        Some(("file", path)) => read_file(&base.join(path)),
+        Some(("file", path)) => read_file(&base.join(path.strip_prefix("./").unwrap_or(path))),
         _ => Err(Error::UnknownKind(reference.to_owned())),
     }
 }

@@ -1,0 +1,78 @@
+//! The ten mistakes of one folder.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn check(dir: &Path) -> (i32, Vec<serde_json::Value>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_flyball"))
+        .args(["check", "--json"])
+        .arg(dir)
+        .env_clear()
+        .output()
+        .unwrap();
+    (
+        output.status.code().unwrap(),
+        serde_json::from_slice(&output.stdout).unwrap(),
+    )
+}
+
+#[test]
+fn ten_mistakes_are_reported_at_once_with_file_line_and_suggestion() {
+    let dir = tempfile::tempdir().unwrap();
+    copy(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ten-mistakes")),
+        dir.path(),
+    );
+    // A checkout does not say who may read a file.
+    let readable = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(dir.path().join("tickets.token"), readable).unwrap();
+    let (code, found) = check(dir.path());
+    assert_eq!(code, 1);
+    for (file, line, part) in [
+        ("contracts/indentation.yaml", 4, "not well-formed YAML"),
+        ("flyball.yaml", 4, "unknown key `pining`"),
+        ("plans/neighbors.yaml", 4, "no server telemetri"),
+        ("runbooks/untyped.yaml", 6, "has no `type`"),
+        ("runbooks/unknown-slot.yaml", 4, "{devise}"),
+        ("contracts/loopback.yaml", 6, "not an expression"),
+        ("contracts/loopback.yaml", 8, "config/remove_loopback"),
+        ("policies/night.cedar", 4, "targets_cuont"),
+        ("alarms/links.yaml", 2, "no `key`"),
+        ("flyball.yaml", 12, "can be read by others"),
+    ] {
+        let hit = found
+            .iter()
+            .find(|f| f["file"] == file && f["line"] == line && f["message"].as_str().unwrap().contains(part));
+        let hit = hit.unwrap_or_else(|| panic!("{file}:{line} {part} is missing in {found:#?}"));
+        assert!(
+            hit["suggestion"].as_str().is_some_and(|s| !s.is_empty()),
+            "no suggestion: {hit}"
+        );
+    }
+    let elsewhere: Vec<_> = found
+        .iter()
+        .filter(|f| f["file"].as_str().unwrap().starts_with("shipped"))
+        .collect();
+    assert!(elsewhere.is_empty(), "what ships has no mistakes: {elsewhere:#?}");
+    assert!(!format!("{found:?}").contains("not-a-real-token"), "a secret is shown");
+}
+
+#[test]
+fn an_empty_folder_has_no_mistakes() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(check(dir.path()), (0, Vec::new()));
+}

@@ -1,0 +1,6 @@
+//! The binary as it is run: the server from start to stop, and the check of a faulty folder.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod check;
+mod serve;
