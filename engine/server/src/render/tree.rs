@@ -104,7 +104,9 @@ fn item_lines(step: &StepView, style: Style) -> Vec<String> {
     let mut wave = None;
     let mut lines = Vec::new();
     let waves = step.items.iter().map(|i| i.wave).max().unwrap_or(0);
-    for item in step.items.iter().take(SHOWN_ITEMS) {
+    let mut items: Vec<&ItemView> = step.items.iter().collect();
+    items.sort_by_key(|i| i.wave);
+    for item in items.into_iter().take(SHOWN_ITEMS) {
         if waves > 0 && wave != Some(item.wave) {
             wave = Some(item.wave);
             lines.push(style.paint(&format!("wave {}", item.wave + 1), Color::Dim));
