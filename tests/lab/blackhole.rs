@@ -12,7 +12,8 @@ async fn a_black_hole_is_seen_by_the_data_plane_alone() {
     net.until_reachable().await;
     routers.fault(&["blackhole", "edge1", "edge2"]);
 
-    net.until_full(&[("<one>", 3), ("<two>", 3), ("<left>", 2), ("<right>", 2)]).await;
+    net.until_full(&[("<one>", 3), ("<two>", 3), ("<left>", 2), ("<right>", 2)])
+        .await;
     let seen = net.ok("reachability", json!({})).await;
     assert_eq!(seen["unreachable"], json!(["<left> -> <right>"]), "{seen}");
     assert_eq!(seen["pairs"], 12);

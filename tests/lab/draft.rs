@@ -17,7 +17,10 @@ fn refused_at(result: &Value, device: &str, sent: usize, line: &str, message: &s
     let lines = result["lines"].as_array().unwrap();
     assert_eq!(lines.len(), sent, "nothing is sent after a refusal: {result}");
     assert_eq!(lines[sent - 1]["line"], line);
-    assert!(lines[..sent - 1].iter().all(|l| l["ok"] == true) && lines[sent - 1]["ok"] == false, "{result}");
+    assert!(
+        lines[..sent - 1].iter().all(|l| l["ok"] == true) && lines[sent - 1]["ok"] == false,
+        "{result}"
+    );
 }
 
 #[tokio::test]
@@ -29,7 +32,12 @@ async fn the_drafts_process_id_is_refused_and_nothing_is_sent_after_it() {
     let verdict = net.ask("batch_configure_devices", args).await;
     assert!(verdict.is_error);
     assert_eq!(verdict.content["success"], false);
-    for (result, device) in verdict.content["results"].as_array().unwrap().iter().zip(["<one>", "<left>"]) {
+    for (result, device) in verdict.content["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(["<one>", "<left>"])
+    {
         refused_at(result, device, 1, PROCESS, "% OSPF is not running in instance mode");
     }
     assert_eq!(["core1", "edge1"].map(|router| routers.running(router)), before);

@@ -53,8 +53,16 @@ impl Net {
 
     async fn over(name: &'static str, inventory: PathBuf, players: &[&str; 4]) -> Self {
         let toolbox = |role| Toolbox::new(role, inventory.clone(), None, true);
-        let toolboxes = [toolbox(Role::Config), toolbox(Role::Telemetry), toolbox(Role::Inventory)];
-        let mut net = Self { name, toolboxes, names: vec![] };
+        let toolboxes = [
+            toolbox(Role::Config),
+            toolbox(Role::Telemetry),
+            toolbox(Role::Inventory),
+        ];
+        let mut net = Self {
+            name,
+            toolboxes,
+            names: vec![],
+        };
         let mut names = Vec::new();
         for (part, player) in PARTS.iter().zip(players) {
             let device = net.ask("get_device", json!({"device": player})).await.content;
@@ -69,11 +77,18 @@ impl Net {
     pub(crate) async fn ask(&self, tool: &str, args: Value) -> Verdict {
         let args: Map<String, Value> = serde_json::from_str(&self.here(&args.to_string())).unwrap();
         let knows = |toolbox: &&Toolbox| toolbox.tools().iter().any(|known| known.name == tool);
-        let toolbox = self.toolboxes.iter().find(knows).unwrap_or_else(|| panic!("no tool {tool}"));
+        let toolbox = self
+            .toolboxes
+            .iter()
+            .find(knows)
+            .unwrap_or_else(|| panic!("no tool {tool}"));
         let reply = toolbox.call(tool, args, &Map::new()).await.unwrap();
         let mut content = serde_json::from_str(&self.anywhere(&reply.content.to_string())).unwrap();
         tidy(&mut content);
-        Verdict { is_error: reply.is_error, content }
+        Verdict {
+            is_error: reply.is_error,
+            content,
+        }
     }
 
     /// Calls a tool and expects success.
@@ -117,7 +132,9 @@ impl Net {
     }
 
     fn here(&self, text: &str) -> String {
-        self.names.iter().fold(text.to_owned(), |text, (placeholder, called)| text.replace(placeholder, called))
+        self.names.iter().fold(text.to_owned(), |text, (placeholder, called)| {
+            text.replace(placeholder, called)
+        })
     }
 
     /// One pass from left to right, so that a name inside a placeholder or a longer name is left alone.

@@ -114,7 +114,9 @@ fn hold() -> Result<Child, String> {
         .map_err(|error| error.to_string())?;
     let mut said = String::new();
     let out = child.stdout.take().expect("asked for above");
-    BufReader::new(out).read_line(&mut said).map_err(|error| error.to_string())?;
+    BufReader::new(out)
+        .read_line(&mut said)
+        .map_err(|error| error.to_string())?;
     match said.trim() {
         "ready" => Ok(child),
         other => Err(format!("it did not start: {other}")),
@@ -128,7 +130,11 @@ fn lab(args: &[&str]) -> String {
 fn run(command: &mut Command) -> String {
     let done = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(done.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{command:?}: {said}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     said
 }
 
@@ -143,7 +149,11 @@ fn inventory() -> TempDir {
         .collect();
     let dir = tempfile::tempdir().unwrap();
     // JSON is YAML.
-    std::fs::write(dir.path().join("inventory.yaml"), json!({"devices": devices}).to_string()).unwrap();
+    std::fs::write(
+        dir.path().join("inventory.yaml"),
+        json!({"devices": devices}).to_string(),
+    )
+    .unwrap();
     let password = std::env::var("LAB_PASS").unwrap_or_else(|_| "labpass".into());
     let credentials = json!({"lab": {"username": routers[0]["user"], "password": password}});
     let mut file = std::fs::OpenOptions::new()

@@ -28,7 +28,12 @@ async fn a_save_is_believed_when_the_router_confirmed_it_and_a_failed_one_is_not
     for (net, failed) in [&real, &sandbox].into_iter().zip(failed) {
         let content = failed.content;
         assert!(failed.is_error, "{}: {content}", net.name);
-        assert_eq!((&content["saved"], &content["differs"]), (&json!(false), &json!(true)), "{}: {content}", net.name);
+        assert_eq!(
+            (&content["saved"], &content["differs"]),
+            (&json!(false), &json!(true)),
+            "{}: {content}",
+            net.name
+        );
         let message = content["message"].as_str().unwrap();
         assert!(message.contains("Permission denied"), "{}: {content}", net.name);
         assert_eq!(net.ok("get_config", one()).await["saved"], false, "{}", net.name);
@@ -37,10 +42,23 @@ async fn a_save_is_believed_when_the_router_confirmed_it_and_a_failed_one_is_not
 
     for net in [&real, &sandbox] {
         let saved = net.ok("save", one()).await;
-        assert_eq!((&saved["saved"], &saved["differs"], &saved["read_back"]), (&json!(true), &json!(false), &json!(false)), "{saved}");
+        assert_eq!(
+            (&saved["saved"], &saved["differs"], &saved["read_back"]),
+            (&json!(true), &json!(false), &json!(false)),
+            "{saved}"
+        );
         assert_eq!(net.ok("get_config", one()).await["saved"], true, "{}", net.name);
-        net.ok("set_interface", json!({"device": "<one>", "interface": "<one.two>", "ospf_cost": 34})).await;
-        assert_eq!(net.ok("get_config", one()).await["saved"], false, "{}: changed since", net.name);
+        net.ok(
+            "set_interface",
+            json!({"device": "<one>", "interface": "<one.two>", "ospf_cost": 34}),
+        )
+        .await;
+        assert_eq!(
+            net.ok("get_config", one()).await["saved"],
+            false,
+            "{}: changed since",
+            net.name
+        );
         unreadable(net).await;
     }
     assert!(startup("core1").contains("cost 33"));
@@ -48,7 +66,9 @@ async fn a_save_is_believed_when_the_router_confirmed_it_and_a_failed_one_is_not
 
 /// vtysh knows `show startup-config` and prints nothing: no answer is better than an empty one.
 async fn unreadable(net: &Net) {
-    let refused = net.ask("get_config", json!({"device": "<one>", "which": "startup"})).await;
+    let refused = net
+        .ask("get_config", json!({"device": "<one>", "which": "startup"}))
+        .await;
     assert!(refused.is_error, "{}: {}", net.name, refused.content);
     assert_ne!(refused.content["error"], Value::Null);
 }

@@ -73,7 +73,9 @@ async fn what_somebody_else_changed_meanwhile_is_not_overwritten() {
     let taken_back = |s: &flyball_engine::intent::state::IntentState| {
         s.items.values().any(|i| i.status.api_name() == "undone") && !s.stuck.is_empty()
     };
-    engine.until_that(intent, "the other device taken back", taken_back).await;
+    engine
+        .until_that(intent, "the other device taken back", taken_back)
+        .await;
     assert_eq!(
         world.value("b", "mtu"),
         Some(json!(4000)),
