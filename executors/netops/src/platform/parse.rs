@@ -172,6 +172,19 @@ fn frr_interface(line: &str) -> Option<InterfaceState> {
     })
 }
 
+/// Interfaces that exist on paper only, from frr's `show interface`.
+pub fn frr_phantoms(text: &str) -> Vec<String> {
+    let (mut present, mut phantoms) = (None, Vec::new());
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("Interface ") {
+            present = rest.split_whitespace().next().map(str::to_owned);
+        } else if line.trim() == "pseudo interface" {
+            phantoms.extend(present.take());
+        }
+    }
+    phantoms
+}
+
 static IOS_ECHOES: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"Success rate is \d+ percent \((\d+)/(\d+)\)").expect("a constant pattern"));
 static SENT: LazyLock<Regex> =
@@ -259,6 +272,12 @@ mod tests {
         assert!(!found[0].admin_up && found[1].up);
         let frr = "Interface       Status  VRF             Addresses\n---------       ------  ---             ---------\neth1            up      default         10.1.0.1/30\n";
         assert_eq!(interfaces(Platform::Frr, frr)[0].address.as_deref(), Some("10.1.0.1"));
+    }
+
+    #[test]
+    fn an_interface_that_exists_on_paper_only_is_told_by_frrs_long_table() {
+        let text = "Interface eth1 is up, line protocol is up\n  vrf: default\n  index 2 metric 0 mtu 1500 speed 10000 \nInterface nope0 is down\n  Link ups:       0    last: (never)\n  vrf: default\n  Description: pseudo interface of mine\n  pseudo interface\n";
+        assert_eq!(frr_phantoms(text), ["nope0"]);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(crate) fn refusal(dialect: Dialect, prompt: &str, line: &str, fault: &Fault)
         (Dialect::Frr, Fault::Unknown { .. } | Fault::WrongParameter { .. }) => {
             format!("% Unknown command: {line}\n")
         }
-        (Dialect::Frr, Fault::Incomplete { .. }) => "% Command incomplete.\n".to_owned(),
+        (Dialect::Frr, Fault::Incomplete { .. }) => format!("% Command incomplete: {line}\n"),
         (Dialect::Frr, Fault::Ambiguous { .. }) => "% Ambiguous command.\n".to_owned(),
     }
 }
@@ -71,7 +71,7 @@ pub(crate) fn saved(dialect: Dialect, worked: bool) -> &'static str {
             "Note: this version of vtysh never writes vtysh.conf\nBuilding Configuration...\nIntegrated configuration saved to /etc/frr/frr.conf\n[OK]\n"
         }
         (Dialect::Frr, false) => {
-            "Note: this version of vtysh never writes vtysh.conf\nBuilding Configuration...\n% Can't open configuration file /etc/frr/frr.conf due to 'Permission denied'\n"
+            "Note: this version of vtysh never writes vtysh.conf\nBuilding Configuration...\nError renaming /etc/frr/frr.conf to /etc/frr/frr.conf.sav: Permission denied\n% Error: failed to open configuration file /etc/frr/frr.conf: Permission denied\n"
         }
     }
 }

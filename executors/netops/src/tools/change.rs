@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::fleet::{Found, View};
+use super::hollow;
 use super::reply::Fault;
 use crate::inventory::Device;
 use crate::platform::config::Config;
@@ -138,6 +139,9 @@ pub(super) struct Written {
     pub sent: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedLine>,
+    /// Lines sent after a refusal, to take back stanzas that this call had opened and left empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<String>,
     /// Why it is not known what the device did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
@@ -160,6 +164,7 @@ impl Written {
             lines: vec![],
             sent: 0,
             refused: None,
+            taken_back: vec![],
             unknown: None,
             base: Some(base),
         }
@@ -224,7 +229,12 @@ pub(super) async fn write(
     terms.check_time(device)?;
     lease.enter_config().await?;
     let mut written = send(&mut lease, device, &foreseen, terms).await;
-    look_again(&mut lease, device, &before, &mut written).await;
+    let after = look_again(&mut lease, device, &before, &mut written).await;
+    if let (true, Some(after)) = (written.refused.is_some() && !terms.is_over(), after) {
+        let accepted = written.lines.iter().filter(|l| l.ok).map(|l| l.line.as_str());
+        let empty = hollow::left_behind(device.platform, &found.config, &after, accepted);
+        take_back(&mut lease, device, &before, &mut written, empty).await;
+    }
     Ok(written)
 }
 
@@ -242,8 +252,7 @@ fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Fore
     let exists = |name: &str| found.has_interface(name);
     deny::check(device.platform, &lines, &[], None)?;
     let foreseen = model::foresee(device.platform, &found.config, &exists, &lines)?;
-    let management = found.management(device);
-    deny::check(device.platform, &lines, &foreseen.places, management.as_deref())?;
+    deny::check(device.platform, &lines, &foreseen.places, found.management.as_deref())?;
     Ok(foreseen)
 }
 
@@ -287,25 +296,46 @@ fn refuse(written: &mut Written, line: &str, message: String) -> (bool, Option<S
 }
 
 /// Leaves configuration mode and reads what is there now. Not being able to is a doubt, never a success.
-async fn look_again(lease: &mut Lease, device: &Device, before: &str, written: &mut Written) {
+async fn look_again(lease: &mut Lease, device: &Device, before: &str, written: &mut Written) -> Option<Config> {
     if written.unknown.is_some() || !lease.usable() {
         written.changed = written.lines.iter().any(|line| line.ok);
-        return;
+        return None;
     }
     match read_back(lease, device).await {
-        Ok(base) => {
+        Ok(config) => {
+            let base = config.digest();
             written.changed = base != before;
             written.base = Some(base);
+            Some(config)
         }
         Err(fault) => {
             written.changed = true;
+            written.base = None;
             written.unknown = Some(format!("the configuration could not be read back: {fault}"));
+            None
         }
     }
 }
 
-async fn read_back(lease: &mut Lease, device: &Device) -> Result<String, Fault> {
+async fn read_back(lease: &mut Lease, device: &Device) -> Result<Config, Fault> {
     lease.leave_config().await?;
     let answer = lease.run(device.platform.words().running).await?;
-    Ok(super::fleet::running(device, &answer.text)?.digest())
+    super::fleet::running(device, &answer.text)
+}
+
+/// The way into a refused line is no configuration that anybody asked for: an OSPF process without a network.
+async fn take_back(lease: &mut Lease, device: &Device, before: &str, written: &mut Written, lines: Vec<String>) {
+    if lines.is_empty() || lease.enter_config().await.is_err() {
+        return;
+    }
+    for line in lines {
+        let outcome = lease.configure(&line).await;
+        written.taken_back.push(line);
+        if let Outcome::Unknown { error } = outcome {
+            written.unknown = Some(error.to_string());
+            written.base = None;
+            return;
+        }
+    }
+    look_again(lease, device, before, written).await;
 }

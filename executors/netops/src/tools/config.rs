@@ -50,7 +50,8 @@ pub(super) struct ConfigText {
     pub redacted: bool,
     /// Digest of the running configuration.
     pub base: String,
-    /// The running configuration equals the startup configuration.
+    /// The running configuration is known to equal the startup configuration: read, or, where the device does not show
+    /// the latter (frr), confirmed by the device when this server last told it to save.
     pub saved: bool,
 }
 
@@ -58,10 +59,12 @@ pub(super) struct ConfigText {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Saved {
     pub device: String,
-    /// Read back: the startup configuration equals the running one.
+    /// The startup configuration equals the running one.
     pub saved: bool,
     /// They differ although the device was told to save.
     pub differs: bool,
+    /// `saved` was read from the device. Otherwise (frr, which does not show what it saved) it is the device's word.
+    pub read_back: bool,
     /// The device's refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -100,11 +103,20 @@ pub(super) async fn get(view: &View, device: &Device, which: Which, open: bool) 
     let words = device.platform.words();
     let texts = view.read(device, &[words.running, words.startup]).await?;
     let running = super::fleet::running(device, &texts[0])?;
-    let startup = Config::parse(&texts[1]);
-    let shown = if which == Which::Running {
-        running.text()
-    } else {
-        startup.text()
+    let startup = startup(device, &texts[1]);
+    let saved = match &startup {
+        Some(startup) => same(&running, startup),
+        None => view.has_confirmed(device, &running.digest()),
+    };
+    let shown = match (which, startup) {
+        (Which::Running, _) => running.text(),
+        (Which::Startup, Some(startup)) => startup.text(),
+        (Which::Startup, None) => {
+            return Err(Fault::Unreadable {
+                device: device.name.clone(),
+                line: words.startup.to_owned(),
+            });
+        }
     };
     Ok(ConfigText {
         device: device.name.clone(),
@@ -112,26 +124,35 @@ pub(super) async fn get(view: &View, device: &Device, which: Which, open: bool) 
         config: if open { shown } else { redact::text(&shown) },
         redacted: !open,
         base: running.digest(),
-        saved: same(&running, &startup),
+        saved,
     })
 }
 
-/// `save`: tells the device to, and believes only what it reads back.
+/// The printed startup configuration. vtysh knows the command and prints nothing, whatever was saved.
+fn startup(device: &Device, text: &str) -> Option<Config> {
+    let config = Config::parse(text);
+    (device.platform != Platform::Frr || !config.nodes.is_empty()).then_some(config)
+}
+
+/// `save`: tells the device to, and believes what it reads back; where nothing can be read back, a clear confirmation.
 pub(super) async fn save(view: &View, device: &Device, terms: &Terms) -> Result<Saved, Fault> {
     change::refuse_unless_writable(device)?;
     terms.check_time(device)?;
     let _alone = view.writer(device).await;
     let words = device.platform.words();
     let (mut lease, texts) = view.read_with(device, None, &[words.running]).await?;
-    terms.check_base(device, &super::fleet::running(device, &texts[0])?)?;
+    let before = super::fleet::running(device, &texts[0])?;
+    terms.check_base(device, &before)?;
     terms.check_time(device)?;
     let mut saved = Saved {
         device: device.name.clone(),
         saved: false,
         differs: true,
+        read_back: false,
         message: None,
         unknown: None,
     };
+    view.confirm_saved(device, None);
     match lease.run(words.save).await {
         Ok(answer) => saved.message = refused_to_save(device.platform, &answer.text),
         Err(error) => {
@@ -140,19 +161,37 @@ pub(super) async fn save(view: &View, device: &Device, terms: &Terms) -> Result<
         }
     }
     drop(lease);
-    match get(view, device, Which::Startup, false).await {
-        Ok(read) => (saved.saved, saved.differs) = (read.saved, !read.saved),
+    // What was saved is what was there before and after; it is no evidence if it changed meanwhile.
+    view.confirm_saved(device, saved.message.is_none().then(|| before.digest()));
+    match read_saved(view, device).await {
+        Ok((equal, read_back)) => {
+            (saved.saved, saved.differs, saved.read_back) = (equal, !equal, read_back);
+        }
         Err(fault) => saved.unknown = Some(format!("saved or not could not be read back: {fault}")),
     }
     Ok(saved)
 }
 
+/// Whether the running configuration is saved, and whether that was read from the device.
+async fn read_saved(view: &View, device: &Device) -> Result<(bool, bool), Fault> {
+    let words = device.platform.words();
+    let texts = view.read(device, &[words.running, words.startup]).await?;
+    let running = super::fleet::running(device, &texts[0])?;
+    Ok(match startup(device, &texts[1]) {
+        Some(startup) => (same(&running, &startup), true),
+        None => (view.has_confirmed(device, &running.digest()), false),
+    })
+}
+
 /// A refusal, or no word that it worked.
 fn refused_to_save(platform: Platform, text: &str) -> Option<String> {
-    let done = if platform == Platform::Vrp {
-        "successfully"
-    } else {
-        "[OK]"
+    let done = match platform {
+        Platform::Vrp => "successfully",
+        Platform::Ios => "[OK]",
+        // Followed by `[OK]` only if the file's owner could be set as well; preceded by a complaint if no copy of the
+        // old file could be kept. Written it is.
+        Platform::Frr if text.contains("Integrated configuration saved to") => return None,
+        Platform::Frr => "[OK]",
     };
     let unconfirmed = || (!text.contains(done)).then(|| "the device did not confirm".to_owned());
     refusal::find(platform, text).or_else(unconfirmed)

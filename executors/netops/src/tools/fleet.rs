@@ -1,5 +1,7 @@
 //! The devices behind the tools: the inventory as it is now, and sessions on them.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +9,8 @@ use super::reply::Fault;
 use crate::inventory::{self, Device, Files, Inventory, Stamp};
 use crate::platform::config::Config;
 use crate::platform::model::{self, same_interface};
-use crate::platform::{ospf, parse, refusal};
+use crate::platform::parse::InterfaceState;
+use crate::platform::{Platform, ospf, parse, refusal};
 use crate::ssh;
 use crate::ssh::pool::{Lease, Pool};
 
@@ -21,6 +24,8 @@ pub(super) struct Fleet {
 pub(super) struct View {
     pub inventory: Inventory,
     pool: Pool,
+    /// Digest of the configuration that a device last confirmed to have saved, where it cannot be asked for it.
+    confirmed: Mutex<BTreeMap<String, String>>,
 }
 
 /// What a device was found to be before a change or for a reading.
@@ -28,6 +33,8 @@ pub(super) struct Found {
     pub config: Config,
     /// Names of interfaces that the device really has.
     pub interfaces: Vec<String>,
+    /// The interface that carries the management address.
+    pub management: Option<String>,
 }
 
 impl Fleet {
@@ -51,6 +58,7 @@ impl Fleet {
         let view = Arc::new(View {
             inventory: Inventory::load(&self.files)?,
             pool: Pool::default(),
+            confirmed: Mutex::default(),
         });
         *current = Some((stamp, Arc::clone(&view)));
         Ok(view)
@@ -63,6 +71,21 @@ impl View {
         let reference = credential.unwrap_or(&device.credentials);
         let login = self.inventory.login(reference)?;
         Ok(self.pool.lease(device, reference, login).await?)
+    }
+
+    /// Remembers that the device confirmed to have saved the configuration with this digest; `None` forgets.
+    pub(super) fn confirm_saved(&self, device: &Device, digest: Option<String>) {
+        let mut confirmed = self.confirmed.lock().expect("no panic while held");
+        match digest {
+            Some(digest) => confirmed.insert(device.name.clone(), digest),
+            None => confirmed.remove(&device.name),
+        };
+    }
+
+    /// Whether the device confirmed to have saved exactly this.
+    pub(super) fn has_confirmed(&self, device: &Device, digest: &str) -> bool {
+        let confirmed = self.confirmed.lock().expect("no panic while held");
+        confirmed.get(&device.name).is_some_and(|saved| saved == digest)
     }
 
     /// Held while a device is changed.
@@ -96,19 +119,23 @@ impl View {
     /// Configuration and interfaces of a device, and the session that read them.
     pub(super) async fn find(&self, device: &Device, credential: Option<&str>) -> Result<(Lease, Found), Fault> {
         let words = device.platform.words();
-        let (lease, texts) = self
+        let (mut lease, texts) = self
             .read_with(device, credential, &[words.running, words.interfaces])
             .await?;
         let config = running(device, &texts[0])?;
-        let brief = parse::interfaces(device.platform, &texts[1])
-            .into_iter()
-            .map(|i| i.name);
-        let mut interfaces: Vec<String> = brief.collect();
+        let brief = real_interfaces(&mut lease, device, &texts[1]).await?;
+        let management = management(device, &config, &brief);
+        let mut interfaces: Vec<String> = brief.into_iter().map(|i| i.name).collect();
         // frr lists stanzas of interfaces that do not exist; there only the interface table counts.
-        if device.platform != crate::platform::Platform::Frr {
+        if device.platform != Platform::Frr {
             interfaces.extend(ospf::interfaces(device.platform, &config).into_iter().map(|i| i.name));
         }
-        Ok((lease, Found { config, interfaces }))
+        let found = Found {
+            config,
+            interfaces,
+            management,
+        };
+        Ok((lease, found))
     }
 }
 
@@ -129,20 +156,21 @@ impl Found {
             None => model::Error::NoSuchInterface(name.to_owned()).into(),
         })
     }
+}
 
-    /// The interface that carries the management address.
-    pub(super) fn management(&self, device: &Device) -> Option<String> {
-        let all = ospf::interfaces(device.platform, &self.config);
-        let carries = |i: &&ospf::Interface| {
-            i.address
-                .is_some_and(|a| std::net::IpAddr::V4(a.address) == device.address)
-        };
-        let named = |i: &&ospf::Interface| i.name.starts_with("MEth") || i.name.starts_with("mgmt");
-        all.iter()
-            .find(carries)
-            .or_else(|| all.iter().find(named))
-            .map(|i| i.name.clone())
-    }
+/// The interface that carries the management address. The table is asked as well as the configuration: under frr the
+/// address may be the kernel's, and then the configuration does not name the interface at all.
+fn management(device: &Device, config: &Config, table: &[InterfaceState]) -> Option<String> {
+    let all = ospf::interfaces(device.platform, config);
+    let configured = all.iter().map(|i| (&i.name, i.address.map(|a| IpAddr::V4(a.address))));
+    let address = |text: &String| text.parse::<IpAddr>().ok();
+    let listed = table.iter().map(|i| (&i.name, i.address.as_ref().and_then(address)));
+    let seen: Vec<(&String, Option<IpAddr>)> = configured.chain(listed).collect();
+    let carries = seen.iter().find(|(_, address)| *address == Some(device.address));
+    let named = |(name, _): &&(&String, _)| name.starts_with("MEth") || name.starts_with("mgmt");
+    carries
+        .or_else(|| seen.iter().find(named))
+        .map(|(name, _)| (*name).clone())
 }
 
 /// Reads a printed running configuration; an empty one is not believed.
@@ -156,6 +184,22 @@ pub(super) fn running(device: &Device, text: &str) -> Result<Config, Fault> {
         });
     }
     Ok(config)
+}
+
+/// The interfaces of the platform's brief table. frr lists there what somebody merely wrote a stanza for, too.
+pub(super) async fn real_interfaces(
+    lease: &mut Lease,
+    device: &Device,
+    brief: &str,
+) -> Result<Vec<InterfaceState>, Fault> {
+    let mut found = parse::interfaces(device.platform, brief);
+    let doubtful = |i: &InterfaceState| !i.up && i.address.is_none();
+    if device.platform == Platform::Frr && found.iter().any(doubtful) {
+        let texts = run_all(lease, device, &["show interface"]).await?;
+        let phantoms = parse::frr_phantoms(&texts[0]);
+        found.retain(|interface| !phantoms.contains(&interface.name));
+    }
+    Ok(found)
 }
 
 async fn run_all(lease: &mut Lease, device: &Device, commands: &[&str]) -> Result<Vec<String>, Fault> {

@@ -6,6 +6,7 @@ mod change;
 mod config;
 mod devices;
 mod fleet;
+mod hollow;
 mod interface;
 mod ospf;
 mod reach;

@@ -23,6 +23,14 @@ const PING_TIMEOUT: Duration = Duration::from_secs(15);
 /// frr's ping goes on until interrupted.
 const FRR_PING: Duration = Duration::from_secs(3);
 
+/// Why Linux does not even send an echo: no route; routes of the kinds unreachable, blackhole, prohibit.
+const NOT_SENT: [&str; 4] = [
+    "Network is unreachable",
+    "No route to host",
+    "ping: connect: Invalid argument",
+    "ping: connect: Permission denied",
+];
+
 /// One ping.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -118,8 +126,8 @@ async fn echo(lease: &mut Lease, device: &Device, target: Ipv4Addr, count: Optio
     if let Some(echoes) = parse::echoes(device.platform, &answer.text) {
         return Ok(echoes);
     }
-    // No route at all: the kernel under frr says so instead of a summary.
-    if answer.text.contains("Network is unreachable") {
+    // No route at all, or one that drops: the kernel under frr says so instead of a summary.
+    if device.platform == Platform::Frr && NOT_SENT.iter().any(|said| answer.text.contains(said)) {
         return Ok(Echoes { sent: 0, received: 0 });
     }
     let device = device.name.clone();

@@ -246,6 +246,24 @@ async fn the_drafts_own_lines_are_refused_by_frr_and_said_so() {
 }
 
 #[tokio::test]
+async fn an_empty_process_opened_on_the_way_to_a_refused_line_is_taken_back() {
+    let lab = Lab::start(&["bj-core-1", "bj-core-2", "bj-edge-2"]).await;
+    lab.ok("remove_ospf", json!({"device": "bj-edge-2"})).await;
+    for (device, open, back) in [
+        ("bj-core-1", json!(["router ospf 7", "flurb"]), "no router ospf 7"),
+        ("bj-core-2", json!(["ospf 7", "area 0.0.0.0", "flurb"]), "undo ospf 7"),
+        ("bj-edge-2", json!(["router ospf", "flurb"]), "no router ospf"),
+    ] {
+        let before = lab.text(device, "running").await;
+        let args = json!({"device": device, "lines": open});
+        let result = lab.err("apply_lines", args).await;
+        assert_eq!(result["taken_back"], json!([back]), "{result}");
+        assert_eq!(result["changed"], false, "{result}");
+        assert_eq!(lab.text(device, "running").await, before, "{device}");
+    }
+}
+
+#[tokio::test]
 async fn a_batch_reports_each_device_and_each_line() {
     let lab = Lab::start(&["bj-core-1", "bj-core-2", "bj-core-3"]).await;
     let args = json!({"device_ips": ["127.0.10.1", "bj-core-3", "bj-core-2"], "commands": ["router ospf 100", "network 10.0.0.0 0.255.255.255 area 0"]});
@@ -272,12 +290,13 @@ async fn a_batch_reports_each_device_and_each_line() {
 }
 
 #[tokio::test]
-async fn saving_is_believed_only_when_read_back() {
+async fn saving_is_believed_when_read_back_or_where_nothing_is_shown_when_confirmed() {
     let lab = Lab::start(&[]).await;
     for (device, interface) in DEVICES {
+        let shows_startup = device != "sh-core-1";
         assert_eq!(
             lab.ok("get_config", json!({"device": device})).await["saved"],
-            true,
+            shows_startup,
             "{device}"
         );
         lab.ok(
@@ -296,7 +315,14 @@ async fn saving_is_believed_only_when_read_back() {
         );
         assert!(failed["message"].is_string(), "{failed}");
         let saved = lab.ok("save", json!({"device": device})).await;
-        assert_eq!((&saved["saved"], &saved["differs"]), (&json!(true), &json!(false)));
+        assert_eq!(
+            (&saved["saved"], &saved["differs"], &saved["read_back"]),
+            (&json!(true), &json!(false), &json!(shows_startup))
+        );
+        assert_eq!(lab.ok("get_config", json!({"device": device})).await["saved"], true);
+        if !shows_startup {
+            continue;
+        }
         let startup = lab
             .ok("get_config", json!({"device": device, "which": "startup"}))
             .await;

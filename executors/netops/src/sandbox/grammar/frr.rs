@@ -29,7 +29,8 @@ const EXEC: &[Rule] = &[
     ("configure", |_| C::Configure),
     ("configure terminal", |_| C::Configure),
     ("show running-config", |_| C::Show(Show::Running)),
-    ("show startup-config", |_| C::Show(Show::Startup)),
+    // vtysh of FRR 8.4 knows it and prints nothing, whatever was saved.
+    ("show startup-config", |_| C::Nothing),
     ("show ip ospf neighbor", |_| C::Show(Show::Neighbors)),
     ("show ip ospf neighbor json", |_| C::Show(Show::NeighborsJson)),
     ("show ip ospf interface", |_| C::Show(Show::OspfInterfaces)),

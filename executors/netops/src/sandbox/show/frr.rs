@@ -158,9 +158,18 @@ fn interfaces(view: &View<'_>) -> String {
     let mut out = String::new();
     for (name, interface) in view.interfaces() {
         let up = if view.is_up(name) { "up" } else { "down" };
-        let _ = writeln!(out, "Interface {name} is {up}, line protocol is {up}\n  vrf: default");
+        let protocol = if interface.phantom {
+            String::new()
+        } else {
+            format!(", line protocol is {up}")
+        };
+        let _ = writeln!(out, "Interface {name} is {up}{protocol}\n  vrf: default");
         if let Some(text) = &interface.description {
             let _ = writeln!(out, "  Description: {text}");
+        }
+        if interface.phantom {
+            out.push_str("  pseudo interface\n");
+            continue;
         }
         let _ = writeln!(out, "  index 2 metric 0 mtu {} speed 10000 ", interface.mtu());
         if let Some((address, length)) = interface.address {
