@@ -8,11 +8,11 @@ use flyball_engine::document::Document;
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::{Command as Order, What};
 use flyball_engine::intent::event::Event;
+use flyball_engine::intent::event::PlanSource;
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::intent::{Mode, Request, Wish};
 use flyball_engine::journal::{Head, Journal, verify_chain};
 use flyball_engine::plan::check::Limits;
-use flyball_engine::intent::event::PlanSource;
 use flyball_engine::ports::{Clock, PlanAnswer, Planned, Planner, PlanningContext, ToolExecutor};
 use flyball_engine::supervisor::{Deps, Supervisor};
 use flyball_executors::{Executors, Health, Options, ServerEntry, ServerSettings, Timeouts};
@@ -195,12 +195,7 @@ impl Rig {
     }
 
     /// Waits until the state is as `good` says.
-    pub(crate) async fn until(
-        &self,
-        intent: IntentId,
-        what: &str,
-        good: impl Fn(&IntentState) -> bool,
-    ) -> IntentState {
+    pub(crate) async fn until(&self, intent: IntentId, what: &str, good: impl Fn(&IntentState) -> bool) -> IntentState {
         let mut changes = self.journal.watch(intent);
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -222,11 +217,12 @@ impl Rig {
         entries.into_iter().map(|e| e.entry.event).collect()
     }
 
-    /// The tools of all calls that were sent, in order, undos too.
+    /// The tools of all calls that were sent and may change something, in order, undos too.
     pub(crate) async fn sent(&self, intent: IntentId) -> Vec<String> {
         let events = self.events(intent).await;
+        let contracts = &self.supervisor.deps().contracts;
         let tools = events.iter().filter_map(|e| match e {
-            Event::CallStarted { tool, .. } => Some(tool.to_string()),
+            Event::CallStarted { tool, .. } if contracts.of(tool).effect.mutates() => Some(tool.to_string()),
             _ => None,
         });
         tools.collect()
@@ -271,8 +267,7 @@ fn git(dir: &Path, args: &[&str]) -> String {
 fn servers(folder: &Path, bins: &[PathBuf]) -> Vec<ServerSettings> {
     let file = examples().join("flyball.yaml");
     let settings = Document::parse("flyball.yaml", &std::fs::read_to_string(file).unwrap()).unwrap();
-    let entries: BTreeMap<String, ServerEntry> =
-        serde_json::from_value(settings.value["mcp_servers"].clone()).unwrap();
+    let entries: BTreeMap<String, ServerEntry> = serde_json::from_value(settings.value["mcp_servers"].clone()).unwrap();
     let inherited = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(bins.iter().cloned().chain(std::env::split_paths(&inherited))).unwrap();
     let placed = entries.into_iter().map(|(alias, mut entry)| {
@@ -301,11 +296,16 @@ pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
 /// A plan of these steps, run in order, whose post-check is missed: what was done is taken back.
 pub(crate) fn missed(steps: &[(&str, Value)]) -> Value {
     let step = |(at, (tool, args)): (usize, &(&str, Value))| {
-        let needs: Vec<String> = at.checked_sub(1).map(|before| format!("s{before}")).into_iter().collect();
+        let needs: Vec<String> = at
+            .checked_sub(1)
+            .map(|before| format!("s{before}"))
+            .into_iter()
+            .collect();
         json!({"id": format!("s{at}"), "needs": needs, "tool": tool, "args": args})
     };
     let steps: Vec<Value> = steps.iter().enumerate().map(step).collect();
-    let check = json!({"tool": "time/get_current_time", "args": {"timezone": "UTC"}, "expect": "output.timezone == 'Mars'"});
+    let check =
+        json!({"tool": "time/get_current_time", "args": {"timezone": "UTC"}, "expect": "output.timezone == 'Mars'"});
     json!({"steps": steps, "post_checks": [check]})
 }
 
