@@ -112,28 +112,8 @@ impl Supervisor {
         idempotency: Option<(String, Digest)>,
     ) -> Result<Submitted, journal::Error> {
         let (intent, at) = (IntentId::fresh(), self.deps.clock.now_ms());
-        let actor = request.origin.actor.clone();
         let join_key = Some(join_key(&request));
-        let event = Event::IntentReceived {
-            request: Box::new(request),
-        };
-        let prev_hash = Digest::zero();
-        let entry = StoredEntry::seal(Entry {
-            seq: 1,
-            at,
-            schema: SCHEMA,
-            actor,
-            epoch: 0,
-            trace: String::new(),
-            prev_hash,
-            event,
-        });
-        let state = IntentState::begin(intent, &entry.entry).expect("the first entry says what was received");
-        let commit = Commit {
-            entries: vec![entry],
-            row: Some(row(&state)),
-            ..Commit::default()
-        };
+        let commit = first_commit(intent, at, request);
         let idempotency = idempotency.map(|(scope, body)| IdempotencyRecord {
             scope,
             body,
@@ -270,6 +250,28 @@ impl Supervisor {
 
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.deps.journal
+    }
+}
+
+/// The commit that makes an intent: its first entry and its row.
+fn first_commit(intent: IntentId, at: i64, request: Request) -> Commit {
+    let entry = StoredEntry::seal(Entry {
+        seq: 1,
+        at,
+        schema: SCHEMA,
+        actor: request.origin.actor.clone(),
+        epoch: 0,
+        trace: String::new(),
+        prev_hash: Digest::zero(),
+        event: Event::IntentReceived {
+            request: Box::new(request),
+        },
+    });
+    let state = IntentState::begin(intent, &entry.entry).expect("the first entry says what was received");
+    Commit {
+        entries: vec![entry],
+        row: Some(row(&state)),
+        ..Commit::default()
     }
 }
 

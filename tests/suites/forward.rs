@@ -127,11 +127,17 @@ async fn a_check_that_cannot_be_read_waits_for_a_person_and_takes_nothing_back()
     let world = World::of(&["a"]);
     let engine = Engine::over(&world, Decision::Run).await;
     let mut plan = set_all(1);
-    plan["post_checks"] =
-        json!([{"tool": "world/get", "args": {"device": "ghost"}, "expect": "output.values.size() > 0"}]);
+    let reads = json!({"tool": "world/get", "args": {"device": "later"}, "expect": "output.values.size() > 0"});
+    plan["post_checks"] = json!([reads]);
     let intent = engine.submit(plan).await;
     engine.until(intent, "stuck").await;
     assert_eq!(world.executed(), ["set a mtu=1"]);
+    world.intrude("later", "k", json!(1));
+    engine
+        .command(intent, flyball_engine::intent::command::What::Resume)
+        .await
+        .unwrap();
+    assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Fulfilled);
 }
 
 #[tokio::test(start_paused = true)]

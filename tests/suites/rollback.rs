@@ -238,3 +238,40 @@ async fn two_steps_on_one_value_are_taken_back_one_by_one_to_what_was_there_befo
     );
     assert_eq!(world.executed(), ["set a k=1", "set a k=2", "set a k=1", "set a k=0"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_conflict_blocked_is_taken_back_once_a_person_has_decided_the_conflict() {
+    let world = World::of(&["a"]);
+    world.set_check("post", false);
+    world.misbehave("unset a two", Misbehaviour::Lie);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let set = |id: &str, needs: Value| json!({"id": id, "tool": "world/set", "needs": needs, "args": {"device": "a", "key": id, "value": 1}});
+    let intent = engine
+        .submit(json!({
+            "steps": [set("one", json!([])), set("two", json!(["one"]))],
+            "post_checks": [{"tool": "world/check", "args": {"name": "post"}, "expect": "output.good"}]
+        }))
+        .await;
+    let blocked = |s: &flyball_engine::intent::state::IntentState| {
+        s.items.values().any(|i| i.status.api_name() == "blocked") && !s.stuck.is_empty()
+    };
+    engine.until_that(intent, "a blocked undo", blocked).await;
+    assert_eq!(
+        world.executed(),
+        ["set a one=1", "set a two=1"],
+        "the earlier one on the same device waits"
+    );
+    let retry = What::Resolve {
+        item: "two".parse().unwrap(),
+        resolution: Resolution::Retry,
+        comment: None,
+    };
+    engine.command(intent, retry).await.unwrap();
+    assert_eq!(
+        engine.end(intent).await.ended.unwrap().0,
+        End::RolledBack,
+        "{}",
+        engine.story(intent)
+    );
+    assert_eq!(world.picture(), json!({"a": {}}));
+}

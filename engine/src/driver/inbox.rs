@@ -78,26 +78,7 @@ fn events(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
         What::Resume => facts.push(Event::Resumed { by }),
         What::Approve { .. } | What::Deny { .. } => return decide(state, command, facts),
         What::Settle { .. } => return settle(state, command, facts),
-        What::Resolve {
-            item,
-            resolution,
-            comment,
-        } => {
-            let known = state.items.get(item).ok_or_else(|| format!("no item {item}"))?;
-            let event = Event::Resolved {
-                item: item.clone(),
-                resolution: *resolution,
-                by,
-                comment: comment.clone(),
-            };
-            if !known.status.needs_a_person() || known.status.after(&event, known.probed).is_none() {
-                return Err(format!(
-                    "{item} is {}: there is nothing to resolve that way",
-                    known.status.api_name()
-                ));
-            }
-            facts.push(event);
-        }
+        What::Resolve { .. } => return resolve(state, command, facts),
         What::Input { request, answer } => {
             let answer = facts.payload(Value::clone(answer), false);
             facts.push(Event::InputGiven {
@@ -106,19 +87,51 @@ fn events(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
                 by,
             });
         }
-        What::ReleaseLock { target, reason } => {
-            let held = state.locked.iter().find(|t| t.as_str() == target);
-            let held = held.ok_or_else(|| format!("it holds no lock on {target}"))?;
-            if state.stuck.is_empty() {
-                return Err("locks are released by a person only while the intent is stuck".into());
-            }
-            facts.push(Event::TargetsReleased {
-                targets: vec![held.clone()],
-                reason: reason.clone(),
-                by: Some(by),
-            });
-        }
+        What::ReleaseLock { .. } => return release(state, command, facts),
     }
+    Ok(())
+}
+
+fn resolve(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(), String> {
+    let What::Resolve {
+        item,
+        resolution,
+        comment,
+    } = &command.what
+    else {
+        return Err("no resolution".into());
+    };
+    let known = state.items.get(item).ok_or_else(|| format!("no item {item}"))?;
+    let (by, comment) = (command.by.clone(), comment.clone());
+    let event = Event::Resolved {
+        item: item.clone(),
+        resolution: *resolution,
+        by,
+        comment,
+    };
+    if !known.status.needs_a_person() || known.status.after(&event, known.probed).is_none() {
+        let stands = known.status.api_name();
+        return Err(format!("{item} is {stands}: there is nothing to resolve that way"));
+    }
+    facts.push(event);
+    Ok(())
+}
+
+fn release(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(), String> {
+    let What::ReleaseLock { target, reason } = &command.what else {
+        return Err("no release".into());
+    };
+    let held = state.locked.iter().find(|t| t.as_str() == target);
+    let held = held.ok_or_else(|| format!("it holds no lock on {target}"))?;
+    if state.stuck.is_empty() {
+        return Err("locks are released by a person only while the intent is stuck".into());
+    }
+    let (reason, by) = (reason.clone(), Some(command.by.clone()));
+    facts.push(Event::TargetsReleased {
+        targets: vec![held.clone()],
+        reason,
+        by,
+    });
     Ok(())
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32) -> Facts
                 contracts: &deps.contracts,
                 params,
                 alarm: request.alarm.clone(),
-                limits: deps.limits.clone(),
+                limits: deps.limits,
             };
             match check(&draft, &context) {
                 Ok(plan) => accepted(&mut facts, deps, &catalogue, revision, source, &plan),

@@ -476,12 +476,9 @@ impl Driver {
         let item = self.item(id);
         item.probed
             && item.call.is_none()
-            && self
-                .ledger
-                .state
-                .items
-                .iter()
-                .any(|(other, o)| other != id && o.mutating && o.sent_at.is_some() && crate::intent::effects::overlap(item, o))
+            && self.ledger.state.items.iter().any(|(other, o)| {
+                other != id && o.mutating && o.sent_at.is_some() && crate::intent::effects::overlap(item, o)
+            })
     }
 
     /// The base that a writing tool must find: that of the approved preview, or the one read after an earlier call of this

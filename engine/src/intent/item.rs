@@ -198,7 +198,7 @@ impl ItemStatus {
     pub fn needs_a_person(self) -> bool {
         matches!(
             self,
-            Self::Failed | Self::UndoFailed | Self::UndoConflict | Self::Blocked | Self::Succeeded
+            Self::Failed | Self::UndoFailed | Self::UndoConflict | Self::Blocked
         )
     }
 }

@@ -6,8 +6,8 @@ use crate::canonical::Digest;
 use crate::contract::{Contract, Contracts};
 use crate::ids::{CallId, IntentId, ItemId, StepId};
 use crate::intent::event::{
-    CheckId, CheckPurpose, CheckReading, Deadline, Decision, End, Event, ExpandedItem, PlanSource, ProbePurpose,
-    RuleApplied,
+    CheckId, CheckPurpose, CheckReading, CheckVerdict, Deadline, Decision, End, Event, ExpandedItem, PlanSource,
+    ProbePurpose, RuleApplied,
 };
 use crate::intent::{Mode, Request};
 use crate::journal::{Entry, Epoch, Seq};
@@ -317,13 +317,26 @@ impl IntentState {
                 self.waiting_for = Some((targets.clone(), holders.clone()));
             }
             Event::TargetsReleased { targets, .. } => self.locked.retain(|t| !targets.contains(t)),
+            event => self.fold_steering(event),
+        }
+    }
+
+    /// What people and clocks say about where the intent goes.
+    fn fold_steering(&mut self, event: &Event) {
+        match event {
             Event::RollbackStarted { why } => self.rollback = Some(why.clone()),
             Event::ApplyRequested { .. } => self.applied = true,
             Event::PauseRequested { by, reason } => {
                 let why = reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
                 self.paused = Some(format!("paused by {by}{why}"));
             }
-            Event::Resumed { .. } => self.paused = None,
+            Event::Resumed { .. } => {
+                self.paused = None;
+                self.stuck.remove("intent");
+                // What could not be read is read again.
+                self.checks
+                    .retain(|_, reading| reading.verdict != CheckVerdict::Unreadable);
+            }
             Event::CancelRequested { by, reason } => {
                 let why = reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
                 self.back_out(&format!("cancelled by {by}{why}"), End::Cancelled, End::Cancelled);

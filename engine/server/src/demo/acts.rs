@@ -338,7 +338,10 @@ async fn settlements(stage: &Stage, id: &str) -> Result<Vec<String>, Failure> {
 fn same_but_for_edit(before: &Picture, after: &Picture) -> bool {
     let mut expected = before.clone();
     if let Some((running, _)) = expected.get_mut("sh-core-1") {
-        *running = running.replace("interface eth2\n description to sh-edge-1", "interface eth2\n description fibre test 4711");
+        *running = running.replace(
+            "interface eth2\n description to sh-edge-1",
+            "interface eth2\n description fibre test 4711",
+        );
     }
     expected == *after && before != after
 }

@@ -18,13 +18,15 @@ impl IntentState {
                     self.report_unclean(id, item, due);
                     unclean.push((id, item));
                 }
-                ItemStatus::Blocked => unclean.push((id, item)),
                 _ => {
                     if let Some((by, _)) = unclean.iter().find(|(_, other)| super::overlap(item, other)) {
-                        due.record.push(Event::UndoBlocked {
-                            item: (*id).clone(),
-                            by: (*by).clone(),
-                        });
+                        if item.status == ItemStatus::Blocked {
+                            // Blocked stays blocked until what blocks it is clean; others go on.
+                            unclean.push((id, item));
+                            continue;
+                        }
+                        let (item, by) = ((*id).clone(), (*by).clone());
+                        due.record.push(Event::UndoBlocked { item, by });
                         return;
                     }
                     if self.due_undo(id, item, now, due) {
