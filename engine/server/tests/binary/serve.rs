@@ -101,7 +101,7 @@ async fn a_server_starts_asks_for_a_token_answers_and_stops_in_order() {
     assert_eq!(openapi["openapi"], "3.1.0");
     assert!(openapi["paths"]["/v1/intents/{id}/diff"].is_object());
 
-    let text = include_str!("fixtures/draft-section-10-1.txt");
+    let text = include_str!("../fixtures/draft-section-10-1.txt");
     let post = http
         .post(format!("{}/v1/intents", server.url))
         .bearer_auth(&token)
