@@ -1,6 +1,6 @@
 //! Plans over real servers: done, done already, and taken back as far as it goes.
 
-use crate::rig::{Rig, missed, plan};
+use crate::rig::{Rig, in_order, missed, plan};
 use flyball_engine::ids::ItemId;
 use flyball_engine::intent::command::What;
 use flyball_engine::intent::event::{End, Resolution};
@@ -112,17 +112,9 @@ async fn overwriting_a_file_is_shown_as_irreversible_and_waits_for_a_person() {
     let Some(rig) = Rig::start().await else { return };
     write(rig.file("CHG-2041.md"), "somebody's words").unwrap();
     let intent = rig.submit(plan()).await;
-    let state = rig.until(intent, "approval", |state| state.approval.is_some()).await;
+    rig.until(intent, "approval", |state| state.approval.is_some()).await;
     assert_eq!(read_to_string(rig.file("CHG-2041.md")).unwrap(), "somebody's words");
-    let approval = state.approval.unwrap();
-    let what = What::Approve {
-        approval: approval.id,
-        digest: approval.digest,
-        comment: None,
-        own: false,
-    };
-    rig.order(intent, what).await;
-    let state = rig.until(intent, "an end", |state| state.ended.is_some()).await;
+    let state = rig.approve(intent).await;
     assert_eq!(state.ended.unwrap().0, End::Fulfilled, "{}", rig.story(intent).await);
     assert!(read_to_string(rig.file("CHG-2041.md")).unwrap().contains("22:00 UTC"));
     rig.end().await;
@@ -189,5 +181,30 @@ async fn what_a_contract_refuses_is_never_sent() {
         assert_eq!(state.ended.unwrap().0, End::Refused, "{tool} {args}");
         assert!(rig.sent(intent).await.is_empty());
     }
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_way_back_is_approved_and_found_in_place_the_second_time() {
+    let Some(rig) = Rig::start().await else { return };
+    let steps = [
+        ("files/create_directory", json!({"path": "notes"})),
+        ("files/write_file", json!({"path": "notes/a.md", "content": "a\n"})),
+        ("git/git_add", json!({"repo_path": ".", "files": ["notes/a.md"]})),
+        ("git/git_commit", json!({"repo_path": ".", "message": "Notes"})),
+        (
+            "git/git_create_branch",
+            json!({"repo_path": ".", "branch_name": "next"}),
+        ),
+        ("git/git_checkout", json!({"repo_path": ".", "branch_name": "next"})),
+    ];
+    let intent = rig.submit(in_order(&steps)).await;
+    let state = rig.approve(intent).await;
+    assert_eq!(state.ended.unwrap().0, End::Fulfilled, "{}", rig.story(intent).await);
+    assert_eq!(rig.git(&["branch", "--show-current"]), "next\n");
+    assert_eq!(rig.git(&["show", "HEAD:notes/a.md"]), "a\n");
+    let (again, state) = rig.run(in_order(&steps)).await;
+    assert_eq!(state.ended.unwrap().0, End::Fulfilled, "{}", rig.story(again).await);
+    assert!(rig.sent(again).await.is_empty());
     rig.end().await;
 }

@@ -183,6 +183,20 @@ impl Rig {
         )
     }
 
+    /// Approves what is to be approved, and waits for the end.
+    pub(crate) async fn approve(&self, intent: IntentId) -> IntentState {
+        let state = self.until(intent, "approval", |state| state.approval.is_some()).await;
+        let approval = state.approval.unwrap();
+        let what = What::Approve {
+            approval: approval.id,
+            digest: approval.digest,
+            comment: None,
+            own: false,
+        };
+        self.order(intent, what).await;
+        self.until(intent, "an end", |state| state.ended.is_some()).await
+    }
+
     /// A person says something.
     pub(crate) async fn order(&self, intent: IntentId, what: What) {
         let order = Order {
@@ -293,8 +307,8 @@ pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// A plan of these steps, run in order, whose post-check is missed: what was done is taken back.
-pub(crate) fn missed(steps: &[(&str, Value)]) -> Value {
+/// A plan of these steps, run in order.
+pub(crate) fn in_order(steps: &[(&str, Value)]) -> Value {
     let step = |(at, (tool, args)): (usize, &(&str, Value))| {
         let needs: Vec<String> = at
             .checked_sub(1)
@@ -304,9 +318,15 @@ pub(crate) fn missed(steps: &[(&str, Value)]) -> Value {
         json!({"id": format!("s{at}"), "needs": needs, "tool": tool, "args": args})
     };
     let steps: Vec<Value> = steps.iter().enumerate().map(step).collect();
-    let check =
-        json!({"tool": "time/get_current_time", "args": {"timezone": "UTC"}, "expect": "output.timezone == 'Mars'"});
-    json!({"steps": steps, "post_checks": [check]})
+    json!({"steps": steps})
+}
+
+/// A plan of these steps, run in order, whose post-check is missed: what was done is taken back.
+pub(crate) fn missed(steps: &[(&str, Value)]) -> Value {
+    let mut plan = in_order(steps);
+    plan["post_checks"] =
+        json!([{"tool": "time/get_current_time", "args": {"timezone": "UTC"}, "expect": "output.timezone == 'Mars'"}]);
+    plan
 }
 
 /// Makes a hook of the repository: a shell script.
