@@ -193,7 +193,7 @@ fn tidy(value: &mut Value) {
                 tidy(inner);
                 let unordered = ["neighbors", "interfaces", "interface_names", "reachable", "unreachable"];
                 if let (true, Value::Array(list)) = (unordered.contains(&key.as_str()), inner) {
-                    list.sort_by_key(Value::to_string);
+                    list.sort_by_key(|entry| ["name", "id"].map(|key| entry.get(key).unwrap_or(entry).to_string()));
                 }
             }
         }

@@ -57,6 +57,7 @@ fn neighbor(part: &str) -> Value {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 async fn the_state_of_a_router_reads_the_same() {
     let Some(routers) = Routers::fresh().await else { return };
     let (real, (sandbox, ..)) = (Net::real(&routers).await, &Net::sandbox().await);
@@ -124,6 +125,7 @@ async fn the_state_of_a_router_reads_the_same() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 async fn ospf_is_taken_away_and_configured_with_the_same_verdicts() {
     let Some(routers) = Routers::fresh().await else { return };
     let (real, (sandbox, ..)) = (Net::real(&routers).await, &Net::sandbox().await);
@@ -225,6 +227,7 @@ async fn an_interface_is_set_and_set_back_with_the_same_verdicts() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 async fn what_is_refused_is_refused_in_both_and_changes_nothing() {
     let Some(routers) = Routers::fresh().await else { return };
     let (real, (sandbox, ..)) = (Net::real(&routers).await, &Net::sandbox().await);
@@ -337,4 +340,31 @@ async fn an_interface_that_somebody_only_wrote_about_is_still_none() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_dead_ospf_daemon_is_no_evidence_that_there_is_no_ospf() {
+    let Some(routers) = Routers::fresh().await else { return };
+    let net = Net::real(&routers).await;
+    let left = || json!({"device": "<left>"});
+    routers.fault(&["kill-ospfd", "edge1"]);
+    // vtysh goes on, and its running configuration says nothing of OSPF any more.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while routers.running("edge1").contains("router ospf") {
+        assert!(std::time::Instant::now() < deadline, "the daemon did not end");
+    }
+    let area = || json!({"device": "<left>", "area": "0"});
+    for (tool, args) in [
+        ("get_ospf", left()),
+        ("ospf_neighbors", left()),
+        ("preview_remove_ospf", left()),
+        ("remove_ospf", left()),
+        ("preview_ospf", area()),
+        ("configure_ospf", area()),
+    ] {
+        let verdict = net.ask(tool, args).await;
+        assert!(verdict.is_error, "{tool}: {}", verdict.content);
+        let error = verdict.content["error"].as_str().unwrap();
+        assert!(error.contains("ospfd is not running"), "{tool}: {error}");
+    }
 }

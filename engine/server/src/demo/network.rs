@@ -69,10 +69,21 @@ impl Network {
         let mut picture = Picture::new();
         for device in devices {
             let running = self.config(device, "running").await?;
-            let startup = self.config(device, "startup").await?;
+            let startup = self.startup(device).await?;
             picture.insert((*device).to_owned(), (running, startup));
         }
         Ok(picture)
+    }
+
+    /// FRR prints no startup configuration, whatever was saved; there the sandbox itself is asked.
+    async fn startup(&self, device: &str) -> Result<String, Failure> {
+        if let Ok(text) = self.config(device, "startup").await {
+            return Ok(text);
+        }
+        let answer = self
+            .ask(json!({"cmd": "show", "device": device, "what": "startup"}))
+            .await?;
+        Ok(answer["text"].as_str().unwrap_or_default().to_owned())
     }
 
     async fn config(&self, device: &str, which: &str) -> Result<String, Failure> {

@@ -121,5 +121,6 @@ pub(crate) enum Show {
     Routes,
     Cpu,
     Memory,
+    Daemons,
     Version,
 }

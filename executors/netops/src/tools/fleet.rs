@@ -35,6 +35,8 @@ pub(super) struct Found {
     pub interfaces: Vec<String>,
     /// The interface that carries the management address.
     pub management: Option<String>,
+    /// What `show daemons` printed; only frr has them.
+    daemons: Option<String>,
 }
 
 impl Fleet {
@@ -119,9 +121,9 @@ impl View {
     /// Configuration and interfaces of a device, and the session that read them.
     pub(super) async fn find(&self, device: &Device, credential: Option<&str>) -> Result<(Lease, Found), Fault> {
         let words = device.platform.words();
-        let (mut lease, texts) = self
-            .read_with(device, credential, &[words.running, words.interfaces])
-            .await?;
+        let commands = [words.running, words.interfaces, DAEMONS];
+        let asked = if device.platform == Platform::Frr { 3 } else { 2 };
+        let (mut lease, texts) = self.read_with(device, credential, &commands[..asked]).await?;
         let config = running(device, &texts[0])?;
         let brief = real_interfaces(&mut lease, device, &texts[1]).await?;
         let management = management(device, &config, &brief);
@@ -134,12 +136,20 @@ impl View {
             config,
             interfaces,
             management,
+            daemons: texts.get(2).cloned(),
         };
         Ok((lease, found))
     }
 }
 
 impl Found {
+    /// Refuses when what was found says nothing about OSPF.
+    pub(super) fn refuse_without_ospf(&self, device: &Device) -> Result<(), Fault> {
+        self.daemons
+            .as_ref()
+            .map_or(Ok(()), |daemons| refuse_without_ospf(device, daemons))
+    }
+
     /// Whether the device has this interface.
     pub(super) fn has_interface(&self, name: &str) -> bool {
         self.interfaces.iter().any(|present| present == name)
@@ -171,6 +181,21 @@ fn management(device: &Device, config: &Config, table: &[InterfaceState]) -> Opt
     carries
         .or_else(|| seen.iter().find(named))
         .map(|(name, _)| (*name).clone())
+}
+
+/// The command that lists the daemons of frr which answer.
+pub(super) const DAEMONS: &str = "show daemons";
+
+/// While ospfd is down, vtysh prints a running configuration without a word of OSPF: no evidence that there is none.
+pub(super) fn refuse_without_ospf(device: &Device, daemons: &str) -> Result<(), Fault> {
+    if daemons.split_whitespace().any(|daemon| daemon == "ospfd") {
+        return Ok(());
+    }
+    Err(Fault::Refused {
+        device: device.name.clone(),
+        line: DAEMONS.to_owned(),
+        message: "ospfd is not running, so the OSPF configuration is not shown".to_owned(),
+    })
 }
 
 /// Reads a printed running configuration; an empty one is not believed.

@@ -91,6 +91,9 @@ fn resolve(device: &Device, found: &Found, name: &str) -> Result<Interface, Faul
 impl Planner for SetInterface {
     fn lines(&self, device: &Device, found: &Found) -> Result<Vec<String>, Fault> {
         self.check()?;
+        if self.ospf_cost.is_some() {
+            found.refuse_without_ospf(device)?;
+        }
         let present = resolve(device, found, &self.interface)?;
         let description = self.description.clone();
         let change = InterfaceChange {

@@ -53,8 +53,9 @@ pub(super) struct OspfState {
 
 /// `get_ospf`.
 pub(super) async fn get(view: &View, device: &Device) -> Result<OspfState, Fault> {
-    let texts = view.read(device, &[device.platform.words().running]).await?;
-    let config = super::fleet::running(device, &texts[0])?;
+    let (_lease, found) = view.find(device, None).await?;
+    found.refuse_without_ospf(device)?;
+    let config = found.config;
     let processes = processes(device, &config);
     Ok(OspfState {
         device: device.name.clone(),
@@ -99,6 +100,7 @@ pub(super) fn check_process_id(device: &Device, process_id: Option<u32>, needed:
 impl Planner for ConfigureOspf {
     fn lines(&self, device: &Device, found: &Found) -> Result<Vec<String>, Fault> {
         check_process_id(device, self.process_id, true)?;
+        found.refuse_without_ospf(device)?;
         let area = dotted_area(&self.area)
             .ok_or_else(|| Fault::Arguments(format!("area {} is neither a number nor dotted", self.area)))?;
         let processes = processes(device, &found.config);
@@ -229,6 +231,7 @@ fn networks(interfaces: &[Interface]) -> Vec<NetworkStatement> {
 impl Planner for RemoveOspf {
     fn lines(&self, device: &Device, found: &Found) -> Result<Vec<String>, Fault> {
         check_process_id(device, self.process_id, false)?;
+        found.refuse_without_ospf(device)?;
         let processes = processes(device, &found.config);
         let process_id = match (self.process_id, processes.as_slice()) {
             (Some(id), _) => Some(id),

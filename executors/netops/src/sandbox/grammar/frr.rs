@@ -39,6 +39,7 @@ const EXEC: &[Rule] = &[
     ("show interface", |_| C::Show(Show::Interfaces)),
     ("show thread cpu", |_| C::Show(Show::Cpu)),
     ("show memory", |_| C::Show(Show::Memory)),
+    ("show daemons", |_| C::Show(Show::Daemons)),
     ("show version", |_| C::Show(Show::Version)),
     ("write", |_| C::Save { ask: false }),
     ("write memory", |_| C::Save { ask: false }),

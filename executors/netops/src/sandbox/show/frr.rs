@@ -19,6 +19,7 @@ pub(super) fn show(view: &View<'_>, what: Show) -> String {
         Show::Routes => routes(view),
         Show::Cpu => cpu(view),
         Show::Memory => memory(view),
+        Show::Daemons => " zebra ospfd staticd\n".to_owned(),
         Show::Version => format!(
             "FRRouting 8.4.4 ({}) on Linux(sandbox).\nCopyright 1996-2005 Kunihiro Ishiguro, et al.\n",
             view.config.hostname
