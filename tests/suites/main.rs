@@ -3,4 +3,5 @@
 mod approvals;
 mod doubt;
 mod forward;
+mod invariants;
 mod rollback;

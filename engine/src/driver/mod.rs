@@ -10,6 +10,7 @@ mod job;
 mod judge;
 pub(crate) mod ledger;
 mod look;
+mod need;
 mod planning;
 mod work;
 

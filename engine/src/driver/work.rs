@@ -3,14 +3,12 @@
 use super::act::{self, Dispatch, UndoStart};
 use super::facts::Facts;
 use super::job::ItemJob;
-use super::{Deps, DriveError, Driver, checks, judge, look, planning};
-use crate::contract::apply::Known;
-use crate::contract::{Contract, Contracts};
+use super::{DriveError, Driver, checks, judge, look, planning};
 use crate::expr::Bindings;
 use crate::ids::{CallId, ItemId, Phase, StepId};
 use crate::intent::effects::Work;
 use crate::intent::event::{Event, FaultEffect, WayBack};
-use crate::intent::item::{CallState, ItemState};
+use crate::intent::item::ItemState;
 use crate::payload::Payload;
 use crate::plan::{Step, StepFacts};
 use crate::tool::Outcome;
@@ -364,7 +362,7 @@ impl Driver {
         Ok(payload.value(bytes.as_deref().map(Vec::as_slice)))
     }
 
-    async fn optional(&mut self, payload: Option<Payload>) -> Result<Option<Arc<Value>>, DriveError> {
+    pub(super) async fn optional(&mut self, payload: Option<Payload>) -> Result<Option<Arc<Value>>, DriveError> {
         Ok(match payload {
             Some(payload) => self.value(&payload).await?.map(Arc::new),
             None => None,
@@ -377,135 +375,6 @@ impl Driver {
 
     pub(super) fn step_of(&self, id: &ItemId) -> Option<(&Step, &StepFacts)> {
         self.ledger.state.accepted.as_ref()?.plan.step(&id.step)
-    }
-
-    /// What an item's calls need.
-    pub(super) async fn item_job(&mut self, id: &ItemId) -> Result<ItemJob, DriveError> {
-        let accepted = self
-            .ledger
-            .state
-            .accepted
-            .clone()
-            .expect("only an accepted plan has items");
-        let (step, _) = accepted.plan.step(&id.step).expect("an item's step is in the plan");
-        let (contracts, tool): (Arc<Contracts>, _) = (accepted.contracts.clone(), step.tool.clone());
-        let contract: Contract = contracts.of(&tool);
-        let state = self.item(id).clone();
-        let args = match &state.expanded.args {
-            Some(payload) => self.value(payload).await?,
-            None => None,
-        };
-        let args = match args {
-            Some(Value::Object(args)) => args,
-            _ => Map::new(),
-        };
-        let before = self.optional(state.before.and_then(|r| r.state)).await?;
-        let after = self.optional(state.after.and_then(|r| r.state)).await?;
-        let preview = self.optional(state.preview).await?;
-        let known = Known {
-            args,
-            output: None,
-            before,
-            after,
-            preview,
-        };
-        let (deps, intent): (Arc<Deps>, _) = (self.deps.clone(), self.ledger.id);
-        Ok(ItemJob {
-            deps,
-            intent,
-            item: id.clone(),
-            tool,
-            contract,
-            contracts,
-            known,
-        })
-    }
-
-    /// The job with all arguments resolved and valid, or why it cannot be sent.
-    async fn sendable_job(&mut self, id: &ItemId) -> Result<Result<ItemJob, String>, DriveError> {
-        let mut job = self.item_job(id).await?;
-        if self.item(id).expanded.args.is_none() {
-            let (step, facts) = self
-                .step_of(id)
-                .map(|(s, f)| (s.clone(), f.clone()))
-                .expect("an item's step is in the plan");
-            let scope = self.scope(&facts.binds).await?;
-            let element = self.optional(self.item(id).expanded.element.clone()).await?;
-            let (scope, names) = look::item_scope(&scope, id.index, element.map(|e| (*e).clone()));
-            match crate::binding::resolve(&step.args, names, &scope) {
-                Ok(Value::Object(args)) => job.known.args = args,
-                Ok(_) => return Ok(Err("its arguments are no object".to_owned())),
-                Err(e) => return Ok(Err(format!("its arguments cannot be resolved: {e}"))),
-            }
-            let targets = crate::contract::apply::targets(&job.tool, &job.contract, &job.known.args);
-            if targets.as_deref() != Ok(self.item(id).expanded.targets.as_slice()) {
-                return Ok(Err("its targets are not those that were looked at".to_owned()));
-            }
-        }
-        if let Some(why) = crate::contract::apply::refused(&job.contract, &job.known.args) {
-            return Ok(Err(why));
-        }
-        let catalogue = self.deps.executor.catalogue();
-        let Some(tool) = catalogue.get(&job.tool) else {
-            return Ok(Err(format!("{} is not there any more", job.tool)));
-        };
-        let faults = crate::plan::schema::argument_faults(&tool.spec, &Value::Object(job.known.args.clone()));
-        match faults.first() {
-            Some(fault) => Ok(Err(format!("its arguments do not fit the tool: {fault}"))),
-            None => Ok(Ok(job)),
-        }
-    }
-
-    /// Whether a step before the item's own will change what it acts on.
-    fn follows_a_change(&self, id: &ItemId) -> bool {
-        let Some(accepted) = &self.ledger.state.accepted else {
-            return false;
-        };
-        let Some((_, facts)) = accepted.plan.step(&id.step) else {
-            return false;
-        };
-        self.ledger
-            .state
-            .earlier_changes(&accepted.plan, facts, self.item(id))
-            .unwrap_or(true)
-    }
-
-    /// Whether an earlier call of this intent has changed what the item acts on, so that the reading taken at the look
-    /// says nothing any more.
-    fn was_changed_since(&self, id: &ItemId) -> bool {
-        let item = self.item(id);
-        item.probed
-            && item.call.is_none()
-            && self.ledger.state.items.iter().any(|(other, o)| {
-                other != id && o.mutating && o.sent_at.is_some() && crate::intent::effects::overlap(item, o)
-            })
-    }
-
-    /// The base that a writing tool must find: that of the approved preview, or the one read after an earlier call of this
-    /// intent on the same device.
-    fn expected_base(&self, id: &ItemId) -> Option<String> {
-        let item = self.item(id);
-        let devices: Vec<&str> = item.expanded.targets.iter().filter_map(|t| t.device()).collect();
-        let earlier = self.ledger.state.items.iter().filter(|(other, o)| {
-            *other != id
-                && o.sent_at.is_some()
-                && o.expanded
-                    .targets
-                    .iter()
-                    .any(|t| t.device().is_some_and(|d| devices.contains(&d)))
-        });
-        let latest = earlier.max_by_key(|(_, o)| o.sent_at);
-        match latest {
-            Some((_, other)) => other.after.as_ref().and_then(|r| r.base.clone()),
-            None => item.preview_base.clone(),
-        }
-    }
-
-    fn next_attempt(&self, item: &ItemId, call: &CallId) -> u32 {
-        self.item(item)
-            .call_of(call.phase)
-            .filter(|c: &&CallState| c.id == *call)
-            .map_or(1, |c| c.attempt + 1)
     }
 }
 

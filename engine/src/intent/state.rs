@@ -1,13 +1,18 @@
 //! The fold: an intent's state from its entries. Pure: no clock, no await, no store. Live run, restart and replay share it.
 
-use super::item::{CallState, Doubt, ItemState, ItemStatus};
+mod item;
+mod pairs;
+
+pub use item::item_of;
+
+use super::item::{ItemState, ItemStatus};
 use crate::actor::Actor;
 use crate::canonical::Digest;
 use crate::contract::{Contract, Contracts};
-use crate::ids::{CallId, IntentId, ItemId, StepId};
+use crate::ids::{IntentId, ItemId, StepId};
 use crate::intent::event::{
     CheckId, CheckPurpose, CheckReading, CheckVerdict, Deadline, Decision, End, Event, ExpandedItem, PlanSource,
-    ProbePurpose, RuleApplied,
+    RuleApplied,
 };
 use crate::intent::{Mode, Request};
 use crate::journal::{Entry, Epoch, Seq};
@@ -124,28 +129,6 @@ pub struct IntentState {
     pub tokens: (u64, u64),
     pub calls_sent: u64,
     pub report: Option<Payload>,
-}
-
-/// Maps with keys that are no strings, as lists of pairs.
-mod pairs {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::collections::BTreeMap;
-
-    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
-        map: &BTreeMap<K, V>,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
-        s.collect_seq(map)
-    }
-
-    pub(super) fn deserialize<'de, K, V, D>(d: D) -> Result<BTreeMap<K, V>, D::Error>
-    where
-        K: Deserialize<'de> + Ord,
-        V: Deserialize<'de>,
-        D: Deserializer<'de>,
-    {
-        Ok(Vec::<(K, V)>::deserialize(d)?.into_iter().collect())
-    }
 }
 
 impl IntentState {
@@ -447,7 +430,7 @@ impl IntentState {
         item.status = was
             .after(&entry.event, item.probed)
             .ok_or_else(|| format!("{id} is {was:?}"))?;
-        update_item(item, entry, claimed_ms, settle_after.0 as i64);
+        item::update_item(item, entry, claimed_ms, settle_after.0 as i64);
         match &entry.event {
             Event::CallStarted { .. } => self.calls_sent += 1,
             Event::CallSettled { .. } | Event::Resolved { .. } => {
@@ -499,177 +482,4 @@ fn typed<T: serde::de::DeserializeOwned>(payload: &Payload, blobs: &dyn Blobs, w
         .value(bytes.as_deref())
         .ok_or_else(|| format!("the {what} cannot be read"))?;
     serde_json::from_value(value).map_err(|e| format!("the {what} has another form: {e}"))
-}
-
-/// The item that an event is about.
-pub fn item_of(event: &Event) -> Option<&ItemId> {
-    match event {
-        Event::StepSkipped { item, .. }
-        | Event::StepSatisfied { item, .. }
-        | Event::ProbeTaken { item, .. }
-        | Event::PreviewTaken { item, .. }
-        | Event::UndoConflict { item, .. }
-        | Event::UndoBlocked { item, .. }
-        | Event::Resolved { item, .. } => Some(item),
-        _ => call_of(event).map(|c| &c.item),
-    }
-}
-
-fn call_of(event: &Event) -> Option<&CallId> {
-    match event {
-        Event::CallStarted { call, .. }
-        | Event::CallAnswered { call, .. }
-        | Event::CallNotSent { call, .. }
-        | Event::CallRetryScheduled { call, .. }
-        | Event::CallFailed { call, .. }
-        | Event::CallInDoubt { call, .. }
-        | Event::CallSettled { call, .. } => Some(call),
-        _ => None,
-    }
-}
-
-fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, settle_after: i64) {
-    match &entry.event {
-        Event::StepSkipped { reason, .. } => item.reason = Some(reason.clone()),
-        Event::StepSatisfied { output, .. } => item.output.clone_from(output),
-        Event::ProbeTaken { purpose, reading, .. } => match purpose {
-            ProbePurpose::Before => {
-                item.refreshed = item.looked.is_some();
-                item.looked.get_or_insert_with(|| reading.clone());
-                item.before = Some(reading.clone());
-            }
-            ProbePurpose::Stale => {
-                item.confirmed = reading.valid && reading.equal == Some(true);
-                if reading.valid {
-                    item.before = Some(reading.clone());
-                }
-            }
-            // A reading that does not show the change is what our call left only where the call itself failed: else
-            // another hand may have been there, and an undo must not take its work for ours.
-            ProbePurpose::After | ProbePurpose::Settle
-                if reading.valid && (reading.holds != Some(false) || item.status == ItemStatus::Failed) =>
-            {
-                item.after = Some(reading.clone());
-            }
-            _ => {}
-        },
-        Event::PreviewTaken {
-            output, way_back, base, ..
-        } => {
-            item.preview = Some(output.clone());
-            item.way_back = Some(way_back.clone());
-            item.preview_base.clone_from(base);
-        }
-        Event::UndoConflict { why, .. } => item.reason = Some(why.clone()),
-        Event::Resolved { resolution, .. } => {
-            item.overwrite = *resolution == crate::intent::event::Resolution::Overwrite;
-            item.reported = false;
-            if item.status == ItemStatus::Waiting {
-                item.generation += 1;
-            }
-        }
-        event => update_call(item, event, entry.seq, entry.at, claimed_ms, settle_after),
-    }
-}
-
-fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_ms: i64, settle_after: i64) {
-    if let Event::CallStarted {
-        call,
-        attempt,
-        tool,
-        incarnation,
-        deadline_ms,
-        ..
-    } = event
-    {
-        if call.phase == crate::ids::Phase::Do {
-            item.sent_at = Some(seq);
-        }
-        *item.call_of_mut(call.phase) = Some(CallState {
-            id: call.clone(),
-            attempt: *attempt,
-            tool: tool.clone(),
-            started_ms: at,
-            deadline_ms: *deadline_ms,
-            incarnation: incarnation.clone(),
-            orphaned: false,
-            doubt: None,
-            retry_at_ms: None,
-            fault: None,
-            effect: None,
-            settled: None,
-        });
-        return;
-    }
-    let Some(id) = call_of(event) else { return };
-    if let Event::CallAnswered { output, .. } = event
-        && id.phase == crate::ids::Phase::Do
-    {
-        item.output = Some(output.clone());
-    }
-    if let Event::CallInDoubt { .. } = event {
-        item.hot_until_ms = i64::MAX;
-    }
-    if let Event::CallSettled { verdict, by, fence, .. } = event {
-        settle(item, id, *verdict, by, fence.is_some(), claimed_ms, settle_after);
-    }
-    if let Event::CallFailed { fault, .. } = event {
-        item.reason = Some(fault.clone());
-    }
-    let Some(state) = item.call_of_mut(id.phase) else {
-        return;
-    };
-    match event {
-        Event::CallRetryScheduled { until_ms, .. } => state.retry_at_ms = Some(*until_ms),
-        Event::CallFailed { fault, effect, .. } => {
-            state.fault = Some(fault.clone());
-            state.effect = Some(*effect);
-        }
-        Event::CallInDoubt { reason, .. } => {
-            state.doubt = Some(Doubt {
-                since_ms: at,
-                reason: reason.clone(),
-            })
-        }
-        _ => {}
-    }
-}
-
-fn settle(
-    item: &mut ItemState,
-    id: &CallId,
-    verdict: crate::intent::event::Settlement,
-    by: &crate::intent::event::SettledBy,
-    fenced: bool,
-    claimed_ms: i64,
-    settle_after: i64,
-) {
-    use crate::intent::event::{FaultEffect, SettledBy, Settlement};
-    let since = item
-        .call_of(id.phase)
-        .and_then(|c| c.doubt.as_ref())
-        .map_or(claimed_ms, |d| d.since_ms.max(claimed_ms));
-    // A person may settle before the call is certain to be over: the target stays hot until it is.
-    item.hot_until_ms = match by {
-        SettledBy::Person { .. } => since + settle_after,
-        _ => i64::MIN,
-    };
-    if fenced && verdict == Settlement::NotApplied {
-        match id.phase {
-            crate::ids::Phase::Undo => item.undo_generation += 1,
-            _ => item.generation += 1,
-        }
-    }
-    if let Some(call) = item.call_of_mut(id.phase) {
-        call.settled = Some((verdict, by.clone()));
-        call.effect = match verdict {
-            Settlement::NotApplied => Some(FaultEffect::None),
-            Settlement::Partial => Some(FaultEffect::Some),
-            _ => None,
-        };
-    }
-    if !fenced && verdict == Settlement::NotApplied {
-        item.reason =
-            Some("the call had no effect, and nothing shows that its first sending can land no more".to_owned());
-    }
 }
