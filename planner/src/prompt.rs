@@ -95,7 +95,9 @@ fn arguments(schema: &Value) -> String {
         let optional = if required.contains(&name.as_str()) { "" } else { "?" };
         format!("{name}{optional}: {}", shape(schema, property, 2))
     };
-    properties.into_iter().flatten().map(one).collect::<Vec<_>>().join(", ")
+    let mut all: Vec<String> = properties.into_iter().flatten().map(one).collect();
+    all.sort();
+    all.join(", ")
 }
 
 /// A schema as a person would jot it down: `{devices: [{name: string}]}`. `root` is where its references lead.
@@ -119,10 +121,11 @@ fn shape(root: &Value, schema: &Value, depth: usize) -> String {
         schema.get("items"),
     ) {
         ("object", Some(properties), _) => {
-            let fields = properties
-                .iter()
-                .map(|(name, s)| format!("{name}: {}", shape(root, s, inner)));
-            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+            // Sorted, so that a prompt is the same whatever order a server lists its properties in.
+            let one = |(name, s): (&String, &Value)| format!("{name}: {}", shape(root, s, inner));
+            let mut fields: Vec<String> = properties.iter().map(one).collect();
+            fields.sort();
+            format!("{{{}}}", fields.join(", "))
         }
         ("array", _, Some(items)) => format!("[{}]", shape(root, items, inner + 1)),
         _ => kind.to_owned(),

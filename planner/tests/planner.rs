@@ -30,7 +30,7 @@ async fn a_phrase_needs_no_model_and_gives_the_same_plan_each_time() {
         draft["summary"],
         "OSPF process 100, area 0.0.0.0, on all core switches of beijing"
     );
-    assert_eq!(draft["steps"][1]["waves"], json!([2, "100%"]));
+    assert_eq!(draft["steps"][2]["waves"], json!([2, "100%"]));
     assert_eq!(params["site"], "beijing");
     assert_eq!(format!("{:?}", first.answer), format!("{:?}", second.answer));
 }

@@ -75,8 +75,8 @@ fn moving_traffic_finds_both_ends_of_the_link_and_no_other() {
         args,
         json!({"device": "sh-core-1", "interface": "eth2", "ospf_cost": 1000})
     );
-    let saved = resolve_list(steps[3].for_each.as_ref().unwrap(), &scope).unwrap();
-    assert_eq!(saved, [json!("sh-core-1"), json!("sh-edge-1")]);
+    // A drain is for the time of the work: nothing saves it.
+    assert!(steps.iter().all(|s| s.tool.tool() != "save"));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn moving_traffic_off_a_link_that_does_not_exist_stops_at_the_look() {
 #[test]
 fn ospf_on_a_group_goes_on_only_when_each_neighbor_is_full() {
     let steps = steps("ospf-on-group");
-    let gate = steps[1].gate.as_ref().unwrap();
+    let gate = steps.iter().find_map(|s| s.gate.as_ref()).unwrap();
     let with = |states: &[&str]| {
         let neighbors: Vec<Value> = states
             .iter()

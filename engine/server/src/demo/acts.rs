@@ -137,12 +137,17 @@ pub(super) async fn black_hole(stage: &mut Stage, tell: &mut Tell) -> Result<(),
         "Flyball refused to overwrite the edit",
         during["sh-core-1"].0.contains("fibre test 4711"),
     );
+    way_back(stage, tell, &id, &before).await
+}
+
+/// Act 4, the end: a person decides about the conflict, and what was there before is there again.
+async fn way_back(stage: &Stage, tell: &mut Tell, id: &str, before: &Picture) -> Result<(), Failure> {
     tell.types(
         APPROVER,
         "flyball resolve … cost/0 overwrite   (she looked: it is only a description)",
     );
-    resolve(stage, &id, "cost/0", "overwrite").await?;
-    let end = until_ended(stage, &id).await?;
+    resolve(stage, id, "cost/0", "overwrite").await?;
+    let end = until_ended(stage, id).await?;
     tell.line(&format!("{}: {}", end.state, end.reason.clone().unwrap_or_default()));
     let after = stage.network.picture(&SHANGHAI).await?;
     tell.promise("the intent ended as rolled back", end.state == "rolled_back");
@@ -150,7 +155,7 @@ pub(super) async fn black_hole(stage: &mut Stage, tell: &mut Tell) -> Result<(),
         "the edit is still there",
         after["sh-core-1"].0.contains("description fibre test 4711"),
     );
-    let same = same_but_for_edit(&before, &after);
+    let same = same_but_for_edit(before, &after);
     tell.promise(
         "running and startup configurations equal those before, that edit aside",
         same,
