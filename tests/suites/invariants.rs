@@ -33,15 +33,24 @@ fn files(below: &str, ending: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![root().join(below)];
     while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        for entry in std::fs::read_dir(&folder).expect("our folders can be read") {
+            let path = entry.expect("our folders can be read").path();
+            let name = path
+                .file_name()
+                .expect("an entry has a name")
+                .to_string_lossy()
+                .into_owned();
             if path.is_dir() {
                 if name != "target" && !name.starts_with('.') {
                     open.push(path);
                 }
             } else if name.ends_with(ending) {
-                found.push(path.strip_prefix(root()).unwrap().to_string_lossy().into_owned());
+                found.push(
+                    path.strip_prefix(root())
+                        .expect("found below the root")
+                        .to_string_lossy()
+                        .into_owned(),
+                );
             }
         }
     }
@@ -54,7 +63,7 @@ fn files(below: &str, ending: &str) -> Vec<String> {
 }
 
 fn text(file: &str) -> String {
-    std::fs::read_to_string(root().join(file)).unwrap()
+    std::fs::read_to_string(root().join(file)).expect("our sources can be read")
 }
 
 /// A file's code: without comments, and without what stands in quotes.
@@ -74,7 +83,10 @@ fn code(file: &str) -> String {
 
 /// A file's text up to the tests that stand at its end.
 fn without_tests(source: &str) -> &str {
-    source.split("#[cfg(test)]\nmod tests {").next().unwrap()
+    source
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .expect("a split has a first part")
 }
 
 /// Whether a word stands alone in a text: not as a part of a longer name.
@@ -361,7 +373,11 @@ fn section(name: &str) -> String {
         .split(&heading)
         .nth(1)
         .unwrap_or_else(|| panic!("the README has no section {name}"));
-    after.split("\n## ").next().unwrap().to_owned()
+    after
+        .split("\n## ")
+        .next()
+        .expect("a split has a first part")
+        .to_owned()
 }
 
 #[test]
