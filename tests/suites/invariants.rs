@@ -33,11 +33,11 @@ fn files(below: &str, ending: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![root().join(below)];
     while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder).expect("our own folder can be listed") {
-            let path = entry.expect("our own folder can be listed").path();
+        for entry in std::fs::read_dir(&folder).expect("our folders can be read") {
+            let path = entry.expect("our folders can be read").path();
             let name = path
                 .file_name()
-                .expect("a file has a name")
+                .expect("an entry has a name")
                 .to_string_lossy()
                 .into_owned();
             if path.is_dir() {
@@ -47,7 +47,7 @@ fn files(below: &str, ending: &str) -> Vec<String> {
             } else if name.ends_with(ending) {
                 found.push(
                     path.strip_prefix(root())
-                        .expect("it was found below the root")
+                        .expect("found below the root")
                         .to_string_lossy()
                         .into_owned(),
                 );
@@ -63,7 +63,7 @@ fn files(below: &str, ending: &str) -> Vec<String> {
 }
 
 fn text(file: &str) -> String {
-    std::fs::read_to_string(root().join(file)).expect("our own file can be read")
+    std::fs::read_to_string(root().join(file)).expect("our sources can be read")
 }
 
 /// A file's code: without comments, and without what stands in quotes.
