@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::job::{self, ItemJob, Taken};
 use crate::binding;
 use crate::contract::apply;
-use crate::contract::{Contract, Contracts};
+use crate::contract::{Contract, Contracts, EffectClass};
 use crate::expr::{Bindings, Expr, Root, Scope};
 use crate::fault::Fault;
 use crate::ids::CallId;
@@ -161,7 +161,7 @@ fn assign_waves(step: &Step, elements: &[Option<Value>], items: &mut [ExpandedIt
 /// step before it will change the same target, so that holding now says nothing.
 pub(super) async fn look(mut job: ItemJob, call: CallId, check_stability: bool, follows: bool) -> Facts {
     let mut facts = Facts::default();
-    if let Some(why) = apply::refused(&job.contract, &job.known.args) {
+    if let Some(why) = refusal(&job) {
         let pointer = format!("/plan/steps/{}", job.item);
         let fault = Fault::new(pointer, "contract.refuse_when", format!("{}: {why}", job.tool));
         let reason = fault.message.clone();
@@ -189,6 +189,15 @@ pub(super) async fn look(mut job: ItemJob, call: CallId, check_stability: bool, 
         Err(why) => return failed(facts, call, why),
     }
     facts
+}
+
+/// Why the call may not be made at all.
+fn refusal(job: &ItemJob) -> Option<String> {
+    if job.contract.effect == EffectClass::Confirmable {
+        // A device-side timer that nobody extends or confirms would undo the change behind everybody's back.
+        return Some("confirmable calls are not driven yet: describe it as reversible, without the timer".to_owned());
+    }
+    apply::refused(&job.contract, &job.known.args)
 }
 
 /// A valid reading; the first look under a contract takes two and wants them equal.

@@ -46,7 +46,7 @@ pub(super) fn program() -> Result<PathBuf, Failure> {
 pub(super) fn logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("FLYBALL_LOG");
     // async-openai logs whole bodies when it cannot read them: they may hold the text of an intent.
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,async_openai=off"));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rmcp=warn,async_openai=off"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
