@@ -91,8 +91,8 @@ async fn a_commit_that_cannot_be_taken_back_waits_for_a_person_with_what_lies_un
     let why: Vec<_> = state.stuck.iter().map(|s| format!("{s:?}")).collect();
     assert!(why.iter().any(|w| w.contains("cannot be taken back")), "{why:?}");
 
-    // The commit stands, so what it was made of may stay too.
-    for step in ["commit", "stage", "note"] {
+    // What the commit was made of may stay; said first, since a decided commit lets what it blocks be taken back.
+    for step in ["note", "stage", "commit"] {
         let item: ItemId = step.parse().unwrap();
         let what = What::Resolve {
             item,
