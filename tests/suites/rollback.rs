@@ -275,3 +275,21 @@ async fn what_a_conflict_blocked_is_taken_back_once_a_person_has_decided_the_con
     );
     assert_eq!(world.picture(), json!({"a": {}}));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_call_that_may_have_had_an_effect_is_not_sent_again_by_a_retry() {
+    let world = World::of(&["a"]);
+    world.misbehave("set a", Misbehaviour::ActThenIntrude(json!(4000)));
+    let engine = Engine::over(&world, Decision::Run).await;
+    let step =
+        json!({"id": "s", "tool": "world/set", "on_failure": "hold", "args": {"device": "a", "key": "k", "value": 1}});
+    let intent = engine.submit(json!({"steps": [step]})).await;
+    engine.until(intent, "stuck").await;
+    let retry = What::Resolve {
+        item: "s".parse().unwrap(),
+        resolution: Resolution::Retry,
+        comment: None,
+    };
+    assert!(engine.command(intent, retry).await.is_err(), "{}", engine.story(intent));
+    assert_eq!(world.executed(), ["set a k=1"]);
+}

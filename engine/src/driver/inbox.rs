@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::{DriveError, Driver};
 use crate::ids::Phase;
 use crate::intent::command::{Command, What};
-use crate::intent::event::{Event, SettledBy, Settlement};
+use crate::intent::event::{Event, FaultEffect, Resolution, SettledBy, Settlement};
 use crate::intent::item::ItemStatus;
 use crate::intent::state::IntentState;
 use crate::target::Target;
@@ -112,6 +112,14 @@ fn resolve(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<
     if !known.status.needs_a_person() || known.status.after(&event, known.probed).is_none() {
         let stands = known.status.api_name();
         return Err(format!("{item} is {stands}: there is nothing to resolve that way"));
+    }
+    let resend = known.status == ItemStatus::Failed && *resolution == Resolution::Retry;
+    let harmless = known.call.as_ref().is_none_or(|c| c.effect == Some(FaultEffect::None));
+    if resend && (!harmless || state.rollback.is_some()) {
+        // Sent again, it might be done twice; and while rolling back it would drop out of what must be taken back.
+        return Err(format!(
+            "{item} may have had an effect, or is being taken back: accept it, or cancel the intent"
+        ));
     }
     facts.push(event);
     Ok(())

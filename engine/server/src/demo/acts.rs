@@ -143,7 +143,7 @@ pub(super) async fn black_hole(stage: &mut Stage, tell: &mut Tell) -> Result<(),
 /// Act 4, the end: a person decides about the conflict, and what was there before is there again.
 async fn way_back(stage: &Stage, tell: &mut Tell, id: &str, before: &Picture) -> Result<(), Failure> {
     tell.types(
-        APPROVER,
+        OPERATOR,
         "flyball resolve … cost/0 overwrite   (she looked: it is only a description)",
     );
     resolve(stage, id, "cost/0", "overwrite").await?;
@@ -225,7 +225,6 @@ async fn approve(stage: &Stage, tell: &Tell, id: &str) -> Result<(), Failure> {
 }
 
 async fn resolve(stage: &Stage, id: &str, item: &str, resolution: &str) -> Result<(), Failure> {
-    // Whoever asked may resolve: the demo's operator has that right, and the approver told her to.
     let body = json!({"resolution": resolution, "comment": "only a description"});
     let _: Value = stage
         .client(OPERATOR)

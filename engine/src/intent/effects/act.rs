@@ -22,6 +22,9 @@ impl IntentState {
             due.record.push(Event::RollbackStarted { why });
             return;
         }
+        if self.due_hold(&plan, due) {
+            return;
+        }
         if !self.due_confirmations(due) || !self.due_comparisons(&plan, due) {
             return;
         }
@@ -48,6 +51,35 @@ impl IntentState {
                     item.reason.as_deref().unwrap_or("no reason given")
                 ))
             })
+    }
+
+    /// A failed item, or a gate that did not hold, of a step that asks to be held: a person decides. True: nothing goes on.
+    fn due_hold(&self, plan: &Plan, due: &mut Due) -> bool {
+        for step in plan.steps.iter().filter(|s| s.on_failure == OnFailure::Hold) {
+            if let Some((id, item)) = self.items_of(&step.id).find(|(_, i)| i.status == ItemStatus::Failed) {
+                if !item.reported {
+                    let why = item.reason.clone().unwrap_or_else(|| "it failed".to_owned());
+                    let item = Some(id.clone());
+                    due.record.push(Event::Stuck { why, item, phase: None });
+                }
+                return true;
+            }
+            if self.waves.get(&step.id).is_some_and(|w| w.judged == Some(false)) {
+                if !self.stuck.contains_key("intent") {
+                    let why = format!(
+                        "the gate of step {} did not hold: cancel to take everything back",
+                        step.id
+                    );
+                    due.record.push(Event::Stuck {
+                        why,
+                        item: None,
+                        phase: None,
+                    });
+                }
+                return true;
+            }
+        }
+        false
     }
 
     /// Each probe is taken again under the lock before anything is sent. True: all agree.
@@ -134,14 +166,6 @@ impl IntentState {
                     Some(_) => self.due_send(id, item, now, due),
                     None => {}
                 },
-                ItemStatus::Failed if step.on_failure == OnFailure::Hold && !item.reported => {
-                    let why = item.reason.clone().unwrap_or_else(|| "it failed".to_owned());
-                    due.record.push(Event::Stuck {
-                        why,
-                        item: Some(id.clone()),
-                        phase: None,
-                    });
-                }
                 _ => {}
             }
         }
@@ -203,6 +227,9 @@ impl IntentState {
         let Some(accepted) = &self.accepted else { return };
         if let Some(why) = self.failure(&accepted.plan) {
             due.record.push(Event::RollbackStarted { why });
+            return;
+        }
+        if self.due_hold(&accepted.plan, due) {
             return;
         }
         let hot = self.items.values().map(|i| i.hot_until_ms).max().unwrap_or(i64::MIN);
