@@ -1,9 +1,10 @@
 //! The way forward: look, then act, in waves, with gates and checks.
 
-use flyball_engine::intent::event::{Decision, End, Event};
+use flyball_engine::intent::event::{CheckVerdict, Decision, End, Event};
 use flyball_tests::engine::Engine;
 use flyball_tests::world::{Misbehaviour, World};
 use serde_json::json;
+use std::time::Duration;
 
 fn set_all(value: u32) -> serde_json::Value {
     json!({
@@ -216,4 +217,41 @@ async fn a_step_whose_state_an_earlier_step_changes_is_not_taken_for_done_becaus
         engine.story(intent)
     );
     assert_eq!(world.executed(), ["set a k=1", "set a k=2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_polled_check_the_first_reading_each_change_and_the_last_are_in_the_journal() {
+    let world = World::of(&["a"]);
+    world.intrude("later", "k", json!(0));
+    let engine = Engine::over(&world, Decision::Run).await;
+    let mut plan = set_all(1);
+    let check =
+        json!({"tool": "world/get", "args": {"device": "later"}, "expect": "output.values.k == 2", "within": "1m"});
+    plan["post_checks"] = json!([check]);
+    let intent = engine.submit(plan).await;
+    engine.until_executed(1).await;
+    for value in [1, 2] {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        world.intrude("later", "k", json!(value));
+    }
+    assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Fulfilled);
+    let mut readings = engine.events(intent).into_iter().filter_map(|event| match event {
+        Event::ChecksTaken { readings } => readings.into_iter().next(),
+        _ => None,
+    });
+    let last = readings.next_back().unwrap();
+    assert_eq!(last.verdict, CheckVerdict::Held);
+    assert!(last.polls > 40, "{}", last.polls);
+    let seen: Vec<_> = last
+        .earlier
+        .iter()
+        .map(|e| {
+            (
+                e.held,
+                e.output.clone().unwrap().value(None).unwrap()["values"]["k"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(seen, [(false, json!(0)), (false, json!(1))]);
+    assert_eq!(last.earlier[0].poll, 1);
 }

@@ -231,6 +231,7 @@ pub fn check_name(check: &flyball_engine::intent::event::CheckId) -> String {
         CheckId::Pre { index } => format!("pre-check {}", index + 1),
         CheckId::Post { index } => format!("post-check {}", index + 1),
         CheckId::Gate { item } => format!("gate of {item}"),
+        CheckId::Expect { item } => format!("expectation of {item}"),
     }
 }
 

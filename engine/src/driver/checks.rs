@@ -1,13 +1,13 @@
 //! Checks, gates and read-only steps: polled until they hold, told apart from what could not be read.
 
 use super::facts::Facts;
-use super::job::{self, Expectation};
+use super::poll::{self, Expectation, Poll, Polled};
 use super::{Deps, DriveError, Driver, look};
 use crate::binding;
 use crate::contract::Contracts;
 use crate::expr::{Expr, Root, Scope};
 use crate::ids::{CallId, ItemId, Phase, StepId};
-use crate::intent::event::{CheckId, CheckPurpose, CheckReading, CheckVerdict, Event, FaultEffect};
+use crate::intent::event::{CheckId, CheckPurpose, CheckReading, CheckVerdict, EarlierPoll, Event, FaultEffect};
 use crate::plan::Check;
 use crate::tool::ToolName;
 use serde_json::{Map, Value};
@@ -44,6 +44,7 @@ impl Driver {
         let (definition, item, names): (Check, Option<&ItemId>, Scope) = match check {
             CheckId::Pre { index } => (accepted.plan.pre_checks[*index as usize].clone(), None, Scope::EXPECT),
             CheckId::Post { index } => (accepted.plan.post_checks[*index as usize].clone(), None, Scope::CHECK),
+            CheckId::Expect { .. } => unreachable!("polled by its own step"),
             CheckId::Gate { item } => {
                 let (step, _) = accepted.plan.step(&item.step).expect("a gate's step is in the plan");
                 let names = if item.index.is_some() {
@@ -167,40 +168,60 @@ pub(super) async fn take(job: CheckJob) -> Facts {
         call,
     } = job;
     let reading = match call {
-        Err(problem) => {
-            let (verdict, output, polls) = (CheckVerdict::Unreadable, None, 0);
-            CheckReading {
-                check,
-                purpose,
-                verdict,
-                output,
-                polls,
-                problem: Some(problem),
-            }
-        }
+        Err(problem) => CheckReading {
+            check,
+            purpose,
+            verdict: CheckVerdict::Unreadable,
+            output: None,
+            polls: 0,
+            earlier: Vec::new(),
+            problem: Some(problem),
+        },
         Ok((tool, args, expect)) => {
-            let polled = job::poll(&deps, &contracts, &tool, args, &expect).await;
-            let verdict = match (&polled.held, purpose) {
-                (Err(_), _) => CheckVerdict::Unreadable,
-                (Ok(_), CheckPurpose::Before) => CheckVerdict::Recorded,
-                (Ok(true), _) => CheckVerdict::Held,
-                (Ok(false), _) => CheckVerdict::Missed,
+            let sealed = contracts.of(&tool).sealed;
+            let polled = poll::poll(&deps, &contracts, &tool, args, &expect).await;
+            let verdict = match (verdict_of(&polled.last.held), purpose) {
+                (CheckVerdict::Held | CheckVerdict::Missed, CheckPurpose::Before) => CheckVerdict::Recorded,
+                (verdict, _) => verdict,
             };
-            let output = polled.output.map(|o| facts.payload(o, false));
-            CheckReading {
-                check,
-                purpose,
-                verdict,
-                output,
-                polls: polled.polls,
-                problem: polled.problem,
-            }
+            reading(&mut facts, (check, purpose, verdict), polled, sealed)
         }
     };
     facts.push(Event::ChecksTaken {
         readings: vec![reading],
     });
     facts
+}
+
+fn verdict_of(held: &Result<bool, String>) -> CheckVerdict {
+    match held {
+        Err(_) => CheckVerdict::Unreadable,
+        Ok(true) => CheckVerdict::Held,
+        Ok(false) => CheckVerdict::Missed,
+    }
+}
+
+fn reading(
+    facts: &mut Facts,
+    (check, purpose, verdict): (CheckId, CheckPurpose, CheckVerdict),
+    polled: Polled,
+    sealed: bool,
+) -> CheckReading {
+    let earlier = |(poll, read): (u32, Poll)| EarlierPoll {
+        poll,
+        held: read.held == Ok(true),
+        output: read.output.map(|o| facts.payload(o, sealed)),
+        problem: read.problem,
+    };
+    CheckReading {
+        check,
+        purpose,
+        verdict,
+        earlier: polled.earlier.into_iter().map(earlier).collect(),
+        output: polled.last.output.map(|o| facts.payload(o, sealed)),
+        polls: polled.polls,
+        problem: polled.last.problem,
+    }
 }
 
 /// Calls a read-only step's tool. The start and the answer are one commit: a read that a crash cuts off is read again.
@@ -242,22 +263,43 @@ pub(super) async fn read_step(job: ReadJob) -> Facts {
         }
     };
     let sealed = contracts.of(&tool).sealed;
-    let polled = job::poll(&deps, &contracts, &tool, args, &expect).await;
-    let event = match (polled.held, polled.output) {
-        (Ok(true), Some(output)) => {
-            let output = facts.payload(output, sealed);
-            Event::CallAnswered {
-                call: call.clone(),
-                attempt: 1,
-                output,
-            }
-        }
+    let polled = poll::poll(&deps, &contracts, &tool, args, &expect).await;
+    outcome_of_read(&mut facts, &call, &tool, polled, sealed, failed);
+    facts
+}
+
+/// What polling a read-only step came to.
+fn outcome_of_read(
+    facts: &mut Facts,
+    call: &CallId,
+    tool: &ToolName,
+    polled: Polled,
+    sealed: bool,
+    failed: impl Fn(String) -> Event,
+) {
+    if !polled.earlier.is_empty() {
+        let item = call.item.clone();
+        let taken = (
+            CheckId::Expect { item },
+            CheckPurpose::Verdict,
+            verdict_of(&polled.last.held),
+        );
+        let reading = reading(facts, taken, polled.clone(), sealed);
+        facts.push(Event::ChecksTaken {
+            readings: vec![reading],
+        });
+    }
+    let event = match (polled.last.held, polled.last.output) {
+        (Ok(true), Some(output)) => Event::CallAnswered {
+            call: call.clone(),
+            attempt: 1,
+            output: facts.payload(output, sealed),
+        },
         (Ok(_), _) => {
-            let why = polled.problem.map(|p| format!(": {p}")).unwrap_or_default();
+            let why = polled.last.problem.map(|p| format!(": {p}")).unwrap_or_default();
             failed(format!("{tool} does not show what is expected{why}"))
         }
         (Err(problem), _) => failed(problem),
     };
     facts.push(event);
-    facts
 }

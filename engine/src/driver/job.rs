@@ -3,9 +3,9 @@
 
 use super::Deps;
 use super::facts::Facts;
-use crate::contract::apply::{self, Args, Known};
+pub(super) use crate::contract::apply::Args;
+use crate::contract::apply::{self, Known};
 use crate::contract::{Contract, Contracts, EffectClass};
-use crate::expr::{Bindings, Root};
 use crate::ids::ItemId;
 use crate::intent::event::{Event, ProbePurpose, Reading};
 use crate::ports::RetryQuestion;
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// How long a read-only call may take when no contract says otherwise.
 const READ_TIMEOUT_MS: u64 = 30_000;
 /// Between two polls of the same thing.
-const POLL: Duration = Duration::from_millis(250);
+pub(super) const POLL: Duration = Duration::from_millis(250);
 
 /// Everything that an item's calls need, taken out of the state when the work starts.
 #[derive(Clone)]
@@ -167,79 +167,5 @@ impl ItemJob {
             purpose,
             reading,
         });
-    }
-}
-
-/// An expectation of a read-only step, a gate or a check.
-#[derive(Clone)]
-pub(super) struct Expectation {
-    pub(super) expr: Option<crate::expr::Expr>,
-    pub(super) within: Duration,
-    pub(super) hold_for: Duration,
-    pub(super) scope: Bindings,
-}
-
-/// How polling ended.
-pub(super) struct Polled {
-    /// `Ok(true)`: it held, for as long as asked. `Err`: no answer could be had.
-    pub(super) held: Result<bool, String>,
-    pub(super) output: Option<Value>,
-    pub(super) polls: u32,
-    pub(super) problem: Option<String>,
-}
-
-/// Reads until the expectation holds (and stays so), or time is up. Unreadable is not missed.
-pub(super) async fn poll(
-    deps: &Deps,
-    contracts: &Contracts,
-    tool: &ToolName,
-    args: Args,
-    expect: &Expectation,
-) -> Polled {
-    let until = deps.clock.now_ms() + expect.within.as_millis() as i64;
-    let mut since: Option<i64> = None;
-    let mut polled = Polled {
-        held: Ok(false),
-        output: None,
-        polls: 0,
-        problem: None,
-    };
-    loop {
-        polled.polls += 1;
-        let now = match read(deps, contracts, tool, args.clone(), "check").await {
-            Err(problem) => {
-                polled.held = Err(problem.clone());
-                polled.problem = Some(problem);
-                since = None;
-                deps.clock.now_ms()
-            }
-            Ok(output) => {
-                let held = expect.judge(&output);
-                polled.problem = held.as_ref().err().cloned();
-                let held = held.unwrap_or(false);
-                polled.output = Some(output);
-                polled.held = Ok(held);
-                let now = deps.clock.now_ms();
-                since = held.then(|| since.unwrap_or(now));
-                now
-            }
-        };
-        let stayed = since.is_some_and(|s| now - s >= expect.hold_for.as_millis() as i64);
-        if stayed {
-            return polled;
-        }
-        // Time that the state must stay good counts on top of the time it may take to become so.
-        if since.is_none() && now >= until {
-            return polled;
-        }
-        deps.clock.sleep(POLL).await;
-    }
-}
-
-impl Expectation {
-    fn judge(&self, output: &Value) -> Result<bool, String> {
-        let Some(expr) = &self.expr else { return Ok(true) };
-        expr.eval_bool(&self.scope.clone().with(Root::Output, output.clone()))
-            .map_err(|e| e.to_string())
     }
 }

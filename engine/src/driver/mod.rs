@@ -12,6 +12,7 @@ pub(crate) mod ledger;
 mod look;
 mod need;
 mod planning;
+mod poll;
 mod work;
 
 use crate::actor::Actor;

@@ -103,6 +103,10 @@ pub enum CheckId {
     Gate {
         item: ItemId,
     },
+    /// The `expect` of a read-only step, polled.
+    Expect {
+        item: ItemId,
+    },
 }
 
 /// What a check's reading is for.
@@ -134,9 +138,24 @@ pub struct CheckReading {
     pub verdict: CheckVerdict,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Payload>,
-    /// How often it was read (polls journal the first, changes and the last).
+    /// How often it was read.
     #[serde(default)]
     pub polls: u32,
+    /// Of the polls before the last, the first and those that read something new. They decide nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierPoll>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A poll that was not the last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EarlierPoll {
+    /// Its number, from 1.
+    pub poll: u32,
+    pub held: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Payload>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
