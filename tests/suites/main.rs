@@ -4,4 +4,5 @@ mod approvals;
 mod doubt;
 mod forward;
 mod invariants;
+mod resume;
 mod rollback;

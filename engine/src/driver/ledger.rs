@@ -9,6 +9,7 @@ use crate::actor::Actor;
 use crate::contract::EffectClass;
 use crate::ids::IntentId;
 use crate::intent::Wish;
+use crate::intent::checkpoint;
 use crate::intent::event::Event;
 use crate::intent::state::{IntentState, item_of};
 use crate::journal::{Commit, Entry, Head, IntentRow, LockChange, SCHEMA, StoredEntry};
@@ -25,6 +26,8 @@ pub(super) struct Ledger {
     epoch: u64,
     head: Head,
     durable: u64,
+    /// The entry up to which the last checkpoint goes.
+    checkpointed: u64,
     pending: Vec<StoredEntry>,
     blobs: Vec<Blob>,
     consumed: Vec<String>,
@@ -44,6 +47,7 @@ impl Ledger {
             epoch,
             head,
             durable,
+            checkpointed: durable,
             pending,
             blobs,
             consumed,
@@ -98,6 +102,11 @@ impl Ledger {
         if self.pending_since.take().is_none() && locks.is_empty() {
             return Ok(());
         }
+        let checkpoint =
+            checkpoint::is_due(&self.state, self.checkpointed).then(|| checkpoint::take(&self.state, &self.head));
+        if checkpoint.is_some() {
+            self.checkpointed = self.head.seq;
+        }
         let commit = Commit {
             entries: std::mem::take(&mut self.pending),
             blobs: std::mem::take(&mut self.blobs),
@@ -105,7 +114,7 @@ impl Ledger {
             row: Some(row(&self.state)),
             wake_ms,
             consumed: std::mem::take(&mut self.consumed),
-            checkpoint: None,
+            checkpoint,
         };
         self.deps
             .journal

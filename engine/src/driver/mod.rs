@@ -18,6 +18,7 @@ mod work;
 use crate::actor::Actor;
 use crate::contract::Contracts;
 use crate::ids::IntentId;
+use crate::intent::checkpoint;
 use crate::intent::effects::Work;
 use crate::intent::event::Event;
 use crate::intent::state::{IllegalEvent, IntentState};
@@ -86,11 +87,13 @@ pub(crate) struct Driver {
     lock_blocked: bool,
 }
 
-/// Loads an intent's state: all its entries through the one fold.
+/// Loads an intent's state: its last checkpoint, if that fits, and the entries after it through the one fold.
 pub(crate) async fn load(journal: &dyn Journal, id: IntentId) -> Result<(IntentState, Head, Seen), DriveError> {
     let mut seen = Seen::default();
-    let mut state: Option<IntentState> = None;
-    let mut head = Head::empty();
+    let (mut state, mut head) = match stored_fold(journal, id).await? {
+        Some((state, head)) => (Some(state), head),
+        None => (None, Head::empty()),
+    };
     loop {
         let page = journal.read(id, head.seq, PAGE).await?;
         if page.is_empty() {
@@ -113,6 +116,14 @@ pub(crate) async fn load(journal: &dyn Journal, id: IntentId) -> Result<(IntentS
     }
     let state = state.ok_or(crate::journal::Error::NoSuchIntent(id))?;
     Ok((state, head, seen))
+}
+
+async fn stored_fold(journal: &dyn Journal, id: IntentId) -> Result<Option<(IntentState, Head)>, DriveError> {
+    let Some(stored) = journal.checkpoint(id).await? else {
+        return Ok(None);
+    };
+    let last = journal.read(id, stored.seq.saturating_sub(1), 1).await?;
+    Ok(checkpoint::restore(stored, last.first().map(|entry| &entry.hash)))
 }
 
 impl Driver {

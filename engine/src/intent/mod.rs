@@ -4,6 +4,7 @@
 //! and no await, and the live run, the restart and the auditor's replay all come through it. [`effects`] says what
 //! should be in flight now, from the state alone.
 
+pub mod checkpoint;
 pub mod command;
 pub mod effects;
 pub mod event;
