@@ -24,6 +24,28 @@ pub trait Clock: Send + Sync {
     async fn sleep(&self, time: Duration);
 }
 
+/// What the operator's inventory knows of names, so that one thing has one name in locks, approvals and the record.
+pub trait Inventory: Send + Sync {
+    /// A target in its canonical form: a device by its name, whatever it was called; a link as both its ends. What the
+    /// inventory does not know stays as it is.
+    fn canonical(&self, target: Target) -> Vec<Target>;
+    /// The group of which no two members may be changed in one wave.
+    fn redundancy_group(&self, target: &Target) -> Option<String>;
+}
+
+/// No inventory: every name stands for itself.
+pub struct NoInventory;
+
+impl Inventory for NoInventory {
+    fn canonical(&self, target: Target) -> Vec<Target> {
+        vec![target]
+    }
+
+    fn redundancy_group(&self, _: &Target) -> Option<String> {
+        None
+    }
+}
+
 /// What came of asking for a plan.
 #[derive(Debug, Clone)]
 pub struct Planned {

@@ -33,6 +33,12 @@ impl Target {
         &self.0
     }
 
+    /// The same thing on a device of this name. None: it lies on no device, or the name is none.
+    pub fn on_device(&self, name: &str) -> Option<Self> {
+        let rest = self.0.strip_prefix("device:")?.strip_prefix(self.device()?)?;
+        Self::parse(&format!("device:{name}{rest}")).ok()
+    }
+
     /// Whether two intents that hold these would get into each other's way.
     pub fn conflicts_with(&self, other: &Target) -> bool {
         let (a, b) = (segments(&self.0), segments(&other.0));

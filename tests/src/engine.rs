@@ -15,7 +15,7 @@ use flyball_engine::journal::memory::InMemoryJournal;
 use flyball_engine::journal::{Head, Journal, verify_chain};
 use flyball_engine::plan::check::Limits;
 use flyball_engine::ports::{
-    PlanAnswer, Planned, Planner, PlanningContext, Policy, Proposal, RetryGranted, RetryQuestion, Verdict,
+    NoInventory, PlanAnswer, Planned, Planner, PlanningContext, Policy, Proposal, RetryGranted, RetryQuestion, Verdict,
 };
 use flyball_engine::supervisor::{CommandError, Deps, Supervisor};
 use flyball_engine::tool::Outcome;
@@ -113,6 +113,7 @@ impl Engine {
             policy: Arc::new(Simple { decision }),
             clock: Arc::new(PausedClock::start()),
             contracts: Arc::new(World::contracts()),
+            inventory: Arc::new(NoInventory),
             limits: Limits::default(),
             build: "test".into(),
         });

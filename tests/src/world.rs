@@ -184,6 +184,13 @@ impl World {
         let value = args.get("value").cloned().unwrap_or(Value::Null);
         let words = words(tool, args);
         inner.executed.push(words);
+        if let Some(fleet) = args.get("devices").and_then(Value::as_array) {
+            for device in fleet.iter().filter_map(Value::as_str) {
+                let values = inner.devices.entry(device.to_owned()).or_default();
+                values.insert(key.clone(), value.clone());
+            }
+            return;
+        }
         let values = inner.devices.entry(device).or_default();
         match tool {
             "set" | "set_same" | "set_blind" => drop(values.insert(key.clone(), value)),
@@ -257,9 +264,12 @@ impl World {
 
 fn words(tool: &str, args: &Map<String, Value>) -> String {
     let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default();
+    let fleet = args.get("devices").and_then(Value::as_array);
+    let fleet = fleet.map(|f| f.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","));
+    let device = fleet.unwrap_or_else(|| text("device").to_owned());
     match args.get("value") {
-        Some(value) => format!("{tool} {} {}={value}", text("device"), text("key")),
-        None => format!("{tool} {} {}", text("device"), text("key")),
+        Some(value) => format!("{tool} {device} {}={value}", text("key")),
+        None => format!("{tool} {device} {}", text("key")),
     }
 }
 
@@ -285,6 +295,7 @@ impl ToolExecutor for World {
             ("set_same", schema(&["device", "key"], &["value"])),
             ("set_blind", schema(&["device", "key"], &["value"])),
             ("unset", schema(&["device", "key"], &[])),
+            ("set_fleet", schema(&["key"], &["devices", "value"])),
         ];
         Arc::new(Catalogue::of(tools.into_iter().map(|(name, input_schema)| ToolSpec {
             name: ToolName::new("world", name),
@@ -354,6 +365,16 @@ contracts:
     settle_after: 10s
     undo:
       - {tool: world/unset, args: {device: "${args.device}", key: "${args.key}"}}
+  world/set_fleet:
+    effect: reversible
+    split_by: devices
+    targets: "args.devices.map(d, 'device:' + d)"
+    probe: {tool: world/get, args: {device: "${args.devices[0]}"}, valid: "has(output.values)", select: "output.values"}
+    holds: "args.key in state && state[args.key] == args.value"
+    undo:
+      - {when: "!(args.key in before)", tool: world/unset, args: {device: "${args.devices[0]}", key: "${args.key}"}}
+    timeout: 2s
+    settle_after: 10s
   world/unset:
     effect: reversible
     targets: "['device:' + args.device]"

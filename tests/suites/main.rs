@@ -2,6 +2,7 @@
 
 mod approvals;
 mod doubt;
+mod fleet;
 mod forward;
 mod invariants;
 mod resume;

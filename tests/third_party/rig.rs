@@ -13,7 +13,7 @@ use flyball_engine::intent::state::IntentState;
 use flyball_engine::intent::{Mode, Request, Wish};
 use flyball_engine::journal::{Head, Journal, verify_chain};
 use flyball_engine::plan::check::Limits;
-use flyball_engine::ports::{Clock, PlanAnswer, Planned, Planner, PlanningContext, ToolExecutor};
+use flyball_engine::ports::{Clock, NoInventory, PlanAnswer, Planned, Planner, PlanningContext, ToolExecutor};
 use flyball_engine::supervisor::{Deps, Supervisor};
 use flyball_executors::{Executors, Health, Options, ServerEntry, ServerSettings, Timeouts};
 use flyball_policies::{Policies, PolicySettings, Role, UserSettings};
@@ -124,6 +124,7 @@ impl Rig {
             policy: Arc::new(Policies::load(policy).unwrap()),
             clock: Arc::new(SystemClock),
             contracts: Arc::new(contracts),
+            inventory: Arc::new(NoInventory),
             limits: Limits::default(),
             build: "test".into(),
         });

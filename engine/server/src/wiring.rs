@@ -43,13 +43,15 @@ pub enum StartError {
     Journal(#[from] flyball_engine::journal::Error),
     #[error(transparent)]
     Model(#[from] flyball_planner::Error),
+    #[error(transparent)]
+    Inventory(#[from] flyball_netops::inventory::Error),
 }
 
 impl StartError {
     /// The page that explains it.
     pub fn code(&self) -> Code {
         match self {
-            Self::Settings(_) | Self::Model(_) => Code::BadSettings,
+            Self::Settings(_) | Self::Model(_) | Self::Inventory(_) => Code::BadSettings,
             Self::Data { .. } | Self::Store(_) => Code::StoreClosed,
             Self::Fence(_) => Code::ServerTrouble,
             Self::Journal(_) => Code::Unwritable,
@@ -75,6 +77,7 @@ impl Clock for SystemClock {
 /// Builds everything and picks up every open intent. `program` is this binary: it guards the children.
 pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, StartError> {
     let rules = Rules::read(settings)?;
+    let inventory = crate::inventory::read(settings.inventory.as_deref())?;
     let servers = servers(settings, program)?;
     let admin = data_folder(&settings.data)?;
     let options = OpenOptions {
@@ -94,7 +97,18 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
     let planner = FlyballPlanner::new(rules.runbooks, model(settings)?, checker())?;
     let policy: Arc<dyn Policy> = Arc::new(rules.policies);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let supervisor = supervisor(journal, &executors, planner, &policy, &clock, rules.contracts);
+    let executor: Arc<dyn ToolExecutor> = executors.clone();
+    let supervisor = Supervisor::new(Deps {
+        journal,
+        executor,
+        planner: Arc::new(planner),
+        policy: policy.clone(),
+        clock: clock.clone(),
+        contracts: Arc::new(rules.contracts),
+        inventory,
+        limits: Limits::default(),
+        build: concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned(),
+    });
     executors.settled(SETTLE).await;
     supervisor.start().await?;
     Ok(Arc::new(App {
@@ -106,28 +120,6 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
         tokens: Tokens::new(&admin, &settings.users),
         stopping: CancellationToken::new(),
     }))
-}
-
-fn supervisor(
-    journal: Arc<dyn Journal>,
-    executors: &Arc<Executors>,
-    planner: FlyballPlanner,
-    policy: &Arc<dyn Policy>,
-    clock: &Arc<dyn Clock>,
-    contracts: flyball_engine::contract::Contracts,
-) -> Arc<Supervisor> {
-    let executor: Arc<dyn ToolExecutor> = executors.clone();
-    let planner: Arc<dyn Planner> = Arc::new(planner);
-    Supervisor::new(Deps {
-        journal,
-        executor,
-        planner,
-        policy: policy.clone(),
-        clock: clock.clone(),
-        contracts: Arc::new(contracts),
-        limits: Limits::default(),
-        build: concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned(),
-    })
 }
 
 /// What the operator wrote, all of it or every mistake.

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::poll::{self, Expectation, Poll, Polled};
-use super::{Deps, DriveError, Driver, look};
+use super::{Deps, DriveError, Driver, expand};
 use crate::binding;
 use crate::contract::Contracts;
 use crate::expr::{Expr, Root, Scope};
@@ -64,7 +64,7 @@ impl Driver {
                 Some(payload) => self.value(&payload).await?,
                 None => None,
             };
-            (scope, arg_names) = look::item_scope(&scope, item.index, element);
+            (scope, arg_names) = expand::item_scope(&scope, item.index, element);
         }
         let before = self
             .ledger
@@ -100,7 +100,7 @@ impl Driver {
             Some(payload) => self.value(&payload).await?,
             None => None,
         };
-        let (scope, _) = look::item_scope(&scope, item.index, element);
+        let (scope, _) = expand::item_scope(&scope, item.index, element);
         let names = if item.index.is_some() {
             Scope::ITEM_EXPECT
         } else {

@@ -3,6 +3,7 @@
 
 mod act;
 mod checks;
+mod expand;
 mod facts;
 mod inbox;
 pub use inbox::fits as inbox_fits;
@@ -24,7 +25,7 @@ use crate::intent::event::Event;
 use crate::intent::state::{IllegalEvent, IntentState};
 use crate::journal::{Head, Journal, LockChange, verify_chain};
 use crate::plan::check::Limits;
-use crate::ports::{Clock, Planner, Policy, ToolExecutor};
+use crate::ports::{Clock, Inventory, Planner, Policy, ToolExecutor};
 use facts::{Facts, Seen};
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -49,6 +50,7 @@ pub struct Deps {
     pub policy: Arc<dyn Policy>,
     pub clock: Arc<dyn Clock>,
     pub contracts: Arc<Contracts>,
+    pub inventory: Arc<dyn Inventory>,
     pub limits: Limits,
     /// What the `Claimed` entry names: version and commit.
     pub build: String,

@@ -1,7 +1,7 @@
 //! What a piece of work needs to know before it starts: taken out of the state, so that the work can run beside the driver.
 
 use super::job::ItemJob;
-use super::{Deps, DriveError, Driver, look};
+use super::{Deps, DriveError, Driver, expand};
 use crate::contract::apply::Known;
 use crate::contract::{Contract, Contracts};
 use crate::ids::{CallId, ItemId};
@@ -62,13 +62,17 @@ impl Driver {
                 .expect("an item's step is in the plan");
             let scope = self.scope(&facts.binds).await?;
             let element = self.optional(self.item(id).expanded.element.clone()).await?;
-            let (scope, names) = look::item_scope(&scope, id.index, element.map(|e| (*e).clone()));
+            let (scope, names) = expand::item_scope(&scope, id.index, element.map(|e| (*e).clone()));
             match crate::binding::resolve(&step.args, names, &scope) {
-                Ok(Value::Object(args)) => job.known.args = args,
+                Ok(Value::Object(args)) => {
+                    let unit = self.optional(self.item(id).expanded.only.clone()).await?;
+                    job.known.args = expand::narrowed(&facts, args, unit.as_deref());
+                }
                 Ok(_) => return Ok(Err("its arguments are no object".to_owned())),
                 Err(e) => return Ok(Err(format!("its arguments cannot be resolved: {e}"))),
             }
-            let targets = crate::contract::apply::targets(&job.tool, &job.contract, &job.known.args);
+            let inventory = self.deps.inventory.as_ref();
+            let targets = expand::targets(inventory, &job.tool, &job.contract, &job.known.args);
             if targets.as_deref() != Ok(self.item(id).expanded.targets.as_slice()) {
                 return Ok(Err("its targets are not those that were looked at".to_owned()));
             }

@@ -3,7 +3,7 @@
 use super::act::{self, Dispatch, UndoStart};
 use super::facts::Facts;
 use super::job::ItemJob;
-use super::{DriveError, Driver, checks, judge, look, planning};
+use super::{DriveError, Driver, checks, expand, judge, look, planning};
 use crate::expr::Bindings;
 use crate::ids::{CallId, ItemId, Phase, StepId};
 use crate::intent::effects::Work;
@@ -308,19 +308,21 @@ impl Driver {
             (step.clone(), facts.clone(), accepted.contracts.clone())
         };
         let scope = self.scope(&facts.binds).await?;
-        Ok(match look::expand(&definition, &facts, &contracts, &scope) {
-            Ok(facts) => facts,
-            Err(why) => Facts::of(Event::PlanRefused {
-                revision: self.ledger.state.revision,
-                faults: vec![crate::fault::Fault::new(
-                    format!("/plan/steps/{step}"),
-                    "plan.expand",
-                    why.clone(),
-                )],
-                reason: format!("step {step} cannot be expanded: {why}"),
-                final_: true,
-            }),
-        })
+        Ok(
+            match expand::expand(&definition, &facts, &contracts, self.deps.inventory.as_ref(), &scope) {
+                Ok(facts) => facts,
+                Err(why) => Facts::of(Event::PlanRefused {
+                    revision: self.ledger.state.revision,
+                    faults: vec![crate::fault::Fault::new(
+                        format!("/plan/steps/{step}"),
+                        "plan.expand",
+                        why.clone(),
+                    )],
+                    reason: format!("step {step} cannot be expanded: {why}"),
+                    final_: true,
+                }),
+            },
+        )
     }
 
     /// What the steps named have given, and the plan's parameters and alarm.
@@ -330,7 +332,7 @@ impl Driver {
         scope.set(crate::expr::Root::Params, accepted.plan.params.clone());
         scope.set(crate::expr::Root::Alarm, accepted.plan.alarm.clone());
         for id in steps {
-            let Some((step, _)) = accepted.plan.step(id) else {
+            let Some((step, facts)) = accepted.plan.step(id) else {
                 continue;
             };
             let payloads: Vec<Option<Payload>> =
@@ -339,7 +341,7 @@ impl Driver {
             for payload in payloads.into_iter().flatten() {
                 outputs.extend(self.value(&payload).await?.map(Arc::new));
             }
-            match (step.for_each.is_some(), outputs.pop()) {
+            match (step.fans_out(facts), outputs.pop()) {
                 (true, last) => scope.for_each_step(id, outputs.into_iter().chain(last).collect()),
                 (false, Some(output)) => scope.step(id, output),
                 (false, None) => {}

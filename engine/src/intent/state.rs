@@ -446,6 +446,7 @@ impl IntentState {
         let expanded = ExpandedItem {
             index: item.index,
             element: None,
+            only: None,
             args: None,
             targets: Vec::new(),
             wave: 0,

@@ -130,7 +130,8 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn check(mut self) -> Found {
         let draft = self.draft;
-        let places = Places::of(&draft.steps, self.faults);
+        let fan_out: Vec<bool> = draft.steps.iter().map(|step| self.fans_out(step)).collect();
+        let places = Places::of(&draft.steps, &fan_out, self.faults);
         let reads: Vec<StepReads> = draft.steps.iter().map(|step| self.step(step, &places)).collect();
         let checks = [(&draft.pre_checks, Scope::EXPECT), (&draft.post_checks, Scope::CHECK)];
         let check_reads: Vec<_> = checks
@@ -152,6 +153,12 @@ impl Checker<'_> {
         self.changes(&reads, &facts);
         self.check_changes(&check_reads, &facts);
         (order, facts)
+    }
+
+    /// Whether a step makes one call per element of a list: its own, or that of a fleet tool's argument.
+    fn fans_out(&mut self, step: &RawStep) -> bool {
+        let split = |tool: &ToolName| self.contract(tool).split_by.is_some();
+        step.for_each.is_some() || step.call.tool.as_ref().is_some_and(split)
     }
 
     /// One step by itself; what it reads of others.
@@ -211,7 +218,7 @@ impl Checker<'_> {
             let message = "a gate guards a change, and this step only reads";
             self.faults.add(at("gate"), "plan.shape", message);
         }
-        if !step.waves.is_empty() && (!mutating || step.for_each.is_none()) {
+        if !step.waves.is_empty() && (!mutating || !self.fans_out(step)) {
             let message = "`waves` are for steps that change something for each element of a list";
             self.faults.add(at("waves"), "plan.shape", message);
         }
@@ -344,6 +351,7 @@ impl Checker<'_> {
                 binds: ids(&reads.binds()),
                 mutating: false,
                 look: false,
+                split_by: None,
             })
             .collect();
         for (at, step) in self.draft.steps.iter().enumerate() {
@@ -354,6 +362,7 @@ impl Checker<'_> {
                 .as_ref()
                 .filter(|t| self.context.catalogue.get(t).is_some());
             facts[at].mutating = known.is_some_and(|tool| self.contract(tool).effect.mutates());
+            facts[at].split_by = known.and_then(|tool| self.contract(tool).split_by.clone());
         }
         for at in order {
             facts[*at].look = !facts[*at].mutating && before[*at].iter().all(|b| facts[*b].look);

@@ -145,6 +145,9 @@ pub struct StepFacts {
     pub mutating: bool,
     /// Read-only, and so is everything before it: it runs during the look.
     pub look: bool,
+    /// The tool takes a fleet, and its contract wants one call per element of this argument.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_by: Option<String>,
 }
 
 /// A checked plan. Content-addressed: see [`Plan::digest`].
@@ -165,6 +168,13 @@ pub struct Plan {
     pub alarm: Value,
     /// One per step, in the order of `steps`, which is a topological order of the DAG.
     pub facts: Vec<StepFacts>,
+}
+
+impl Step {
+    /// Whether it makes a list of calls, and so of outputs.
+    pub fn fans_out(&self, facts: &StepFacts) -> bool {
+        self.for_each.is_some() || facts.split_by.is_some()
+    }
 }
 
 impl Plan {

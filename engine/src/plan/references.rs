@@ -21,13 +21,13 @@ pub(super) struct Reads {
 
 /// The steps of a draft, by id.
 pub(super) struct Places {
-    /// The place of each id, and whether that step has `for_each`.
+    /// The place of each id, and whether that step has a list of outputs.
     by_id: BTreeMap<StepId, (usize, bool)>,
 }
 
 impl Places {
-    /// Notes every id; the second of its kind is a fault.
-    pub(super) fn of(steps: &[RawStep], faults: &mut Faults) -> Self {
+    /// Notes every id; the second of its kind is a fault. `fan_out`: of each step, whether it makes a list of calls.
+    pub(super) fn of(steps: &[RawStep], fan_out: &[bool], faults: &mut Faults) -> Self {
         let mut by_id = BTreeMap::new();
         for (at, step) in steps.iter().enumerate() {
             let Some(id) = &step.id else { continue };
@@ -35,7 +35,7 @@ impl Places {
                 let pointer = format!("{}/id", step.call.pointer);
                 faults.add(pointer, "plan.repeated_id", format!("the step id {:?} is taken", id.0));
             } else {
-                by_id.insert(id.clone(), (at, step.for_each.is_some()));
+                by_id.insert(id.clone(), (at, fan_out[at]));
             }
         }
         Self { by_id }

@@ -76,6 +76,9 @@ pub struct ExpandedItem {
     /// The element of the `for_each` list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub element: Option<Payload>,
+    /// The one element that this call keeps of the argument by which a fleet tool is split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Payload>,
     /// The arguments, if all bindings could be resolved; others are resolved just before sending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub args: Option<Payload>,
