@@ -97,21 +97,28 @@ pub struct Engine {
     pub journal: Arc<InMemoryJournal>,
     pub supervisor: Arc<Supervisor>,
     decision: Decision,
+    clock: Arc<PausedClock>,
     commands: AtomicU32,
 }
 
 impl Engine {
     pub async fn over(world: &World, decision: Decision) -> Self {
-        Self::start(world.clone(), Arc::new(InMemoryJournal::new()), decision).await
+        Self::start(
+            world.clone(),
+            Arc::new(InMemoryJournal::new()),
+            decision,
+            Arc::new(PausedClock::start()),
+        )
+        .await
     }
 
-    async fn start(world: World, journal: Arc<InMemoryJournal>, decision: Decision) -> Self {
+    async fn start(world: World, journal: Arc<InMemoryJournal>, decision: Decision, clock: Arc<PausedClock>) -> Self {
         let supervisor = Supervisor::new(Deps {
             journal: journal.clone(),
             executor: Arc::new(world.clone()),
             planner: Arc::new(AsGiven),
             policy: Arc::new(Simple { decision }),
-            clock: Arc::new(PausedClock::start()),
+            clock: clock.clone(),
             contracts: Arc::new(World::contracts()),
             inventory: Arc::new(NoInventory),
             limits: Limits::default(),
@@ -123,6 +130,7 @@ impl Engine {
             journal,
             supervisor,
             decision,
+            clock,
             commands: AtomicU32::new(0),
         }
     }
@@ -130,7 +138,7 @@ impl Engine {
     /// The engine dies at once, and another starts over the same journal and world.
     pub async fn crash_and_restart(self) -> Self {
         self.supervisor.abort();
-        Self::start(self.world, self.journal, self.decision).await
+        Self::start(self.world, self.journal, self.decision, self.clock).await
     }
 
     pub async fn submit(&self, plan: Value) -> IntentId {

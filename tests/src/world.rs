@@ -25,6 +25,8 @@ pub enum Misbehaviour {
     Lie,
     /// Turned away before it was read.
     TurnAway,
+    /// No answer comes in time, and it executes after so many milliseconds.
+    ActLate(u64),
     /// Executes, and another hand changes the same value right after.
     ActThenIntrude(Value),
 }
@@ -32,7 +34,11 @@ pub enum Misbehaviour {
 #[derive(Default)]
 struct Inner {
     devices: BTreeMap<String, BTreeMap<String, Value>>,
-    executed: Vec<String>,
+    /// The key and the words of each.
+    executed: Vec<(String, String)>,
+    /// Devices on which a call is out that has not landed, by its words.
+    landing: Vec<(Vec<String>, String)>,
+    overlap: Option<String>,
     reads: u64,
     misbehave: VecDeque<(String, Misbehaviour)>,
     held: Vec<(oneshot::Sender<Outcome>, Outcome)>,
@@ -113,7 +119,17 @@ impl World {
 
     /// Every mutating call that was executed, in order: `set a mtu=9000`.
     pub fn executed(&self) -> Vec<String> {
+        self.inner().executed.iter().map(|(_, words)| words.clone()).collect()
+    }
+
+    /// The same, each with the key that it was sent under.
+    pub fn executed_calls(&self) -> Vec<(String, String)> {
         self.inner().executed.clone()
+    }
+
+    /// The first call that came for a device while another was still to land there.
+    pub fn overlap(&self) -> Option<String> {
+        self.inner().overlap.clone()
     }
 
     /// How many read-only calls were answered.
@@ -177,13 +193,16 @@ impl World {
         }
     }
 
-    fn execute(&self, tool: &str, args: &Map<String, Value>, intrusion: Option<Value>) {
+    fn execute(&self, request: &ToolRequest, intrusion: Option<Value>) {
+        let (tool, args) = (request.tool.tool(), &request.args);
+        let under = request.meta.get("io.flyball/key").and_then(Value::as_str);
+        let under = under.unwrap_or_default().to_owned();
         let mut inner = self.inner();
         let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (device, key) = (text("device"), text("key"));
         let value = args.get("value").cloned().unwrap_or(Value::Null);
         let words = words(tool, args);
-        inner.executed.push(words);
+        inner.executed.push((under, words));
         if let Some(fleet) = args.get("devices").and_then(Value::as_array) {
             for device in fleet.iter().filter_map(Value::as_str) {
                 let values = inner.devices.entry(device.to_owned()).or_default();
@@ -202,10 +221,29 @@ impl World {
         }
     }
 
-    fn begin(&self) {
+    fn begin(&self, request: &ToolRequest) {
         let mut inner = self.inner();
         inner.at_once += 1;
         inner.most_at_once = inner.most_at_once.max(inner.at_once);
+        let (devices, words) = (devices(&request.args), words(request.tool.tool(), &request.args));
+        let other = inner
+            .landing
+            .iter()
+            .find(|(busy, _)| busy.iter().any(|d| devices.contains(d)));
+        if let Some((_, other)) = other {
+            let both = format!("{words} came before {other} had landed");
+            inner.overlap.get_or_insert(both);
+        }
+        inner.landing.push((devices, words));
+    }
+
+    /// A call has had its effect, or never will have one.
+    fn landed(&self, request: &ToolRequest) {
+        let words = words(request.tool.tool(), &request.args);
+        let mut inner = self.inner();
+        if let Some(at) = inner.landing.iter().position(|(_, w)| *w == words) {
+            inner.landing.remove(at);
+        }
     }
 
     fn misbehaviour(&self, words: &str) -> Option<Misbehaviour> {
@@ -226,13 +264,17 @@ impl World {
         let yes = Outcome::Done {
             output: json!({"ok": true}),
         };
-        match self.misbehaviour(&words(tool, args)) {
+        let how = self.misbehaviour(&words(tool, args));
+        if !matches!(how, Some(Misbehaviour::ActLate(_))) {
+            self.landed(request);
+        }
+        match how {
             None => {
-                self.execute(tool, args, None);
+                self.execute(request, None);
                 yes.into()
             }
             Some(Misbehaviour::ActThenIntrude(value)) => {
-                self.execute(tool, args, Some(value));
+                self.execute(request, Some(value));
                 yes.into()
             }
             Some(Misbehaviour::Lie) => yes.into(),
@@ -245,9 +287,20 @@ impl World {
                 retry_after_ms: Some(100),
             }
             .into(),
+            Some(Misbehaviour::ActLate(ms)) => {
+                let (world, request) = (self.clone(), request.clone());
+                let timeout = std::time::Duration::from_millis(request.timeout_ms);
+                tokio::spawn(async move {
+                    tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+                    world.execute(&request, None);
+                    world.landed(&request);
+                });
+                tokio::time::sleep(timeout).await;
+                silence().into()
+            }
             Some(how) => {
                 if how != Misbehaviour::FallSilent {
-                    self.execute(tool, args, None);
+                    self.execute(request, None);
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(request.timeout_ms)).await;
                 let mut answer = Answer::from(silence());
@@ -260,6 +313,16 @@ impl World {
             }
         }
     }
+}
+
+fn devices(args: &Map<String, Value>) -> Vec<String> {
+    let fleet = args
+        .get("devices")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let all = fleet.iter().chain(args.get("device")).filter_map(Value::as_str);
+    all.map(str::to_owned).collect()
 }
 
 fn words(tool: &str, args: &Map<String, Value>) -> String {
@@ -319,7 +382,7 @@ impl ToolExecutor for World {
         // The server goes on with what it was asked to do, whether or not the engine still waits.
         let world = self.clone();
         let executing = tokio::spawn(async move {
-            world.begin();
+            world.begin(&request);
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             let answer = world.mutate(&request).await;
             world.inner().at_once -= 1;
