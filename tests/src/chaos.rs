@@ -2,10 +2,10 @@
 
 use crate::engine::Engine;
 use crate::world::{Misbehaviour, World};
-use flyball_engine::ids::IntentId;
+use flyball_engine::ids::{IntentId, ItemId};
 use flyball_engine::intent::command::What;
 use flyball_engine::intent::event::{Decision, End, Event, Resolution, Settlement};
-use flyball_engine::intent::item::ItemStatus;
+use flyball_engine::intent::item::{ItemState, ItemStatus};
 use flyball_engine::intent::state::IntentState;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -25,6 +25,8 @@ enum Happening {
     Cancel(usize),
     Pause(usize),
     Resume(usize),
+    /// A person who cannot wait settles every doubt by what the device shows now.
+    Force(usize),
     /// Somebody else's edit, on a key that no plan uses.
     Edit(&'static str),
     Unreadable(bool),
@@ -109,7 +111,8 @@ fn misbehaviour(rng: &mut StdRng) -> (String, Misbehaviour) {
 
 fn happening(rng: &mut StdRng, intents: usize) -> Happening {
     let intent = rng.random_range(0..intents);
-    match rng.random_range(0..9) {
+    match rng.random_range(0..11) {
+        9.. => Happening::Force(intent),
         0..3 => Happening::Crash,
         3 => Happening::RestartServer,
         4 => Happening::Release,
@@ -140,13 +143,16 @@ pub async fn play(seed: u64) -> Result<Tally, String> {
     for plan in &script.plans {
         intents.push(engine.submit(plan.clone()).await);
     }
-    let mut edits = BTreeMap::new();
+    let (mut edits, mut people) = (BTreeMap::new(), People::default());
     for (wait, what) in &script.happenings {
         tokio::time::sleep(Duration::from_millis(*wait)).await;
-        engine = happen(engine, &intents, what, &mut edits).await;
+        if let Happening::Force(n) = what {
+            people.force(&engine, intents[*n]).await;
+        } else {
+            engine = happen(engine, &intents, what, &mut edits).await;
+        }
     }
     world.set_unreadable(false);
-    let mut people = People::default();
     people
         .help(&engine, &intents)
         .await
@@ -195,6 +201,7 @@ async fn happen(
         Happening::Cancel(n) => drop(engine.command(intents[*n], What::Cancel { reason: reason() }).await),
         Happening::Pause(n) => drop(engine.command(intents[*n], What::Pause { reason: reason() }).await),
         Happening::Resume(n) => drop(engine.command(intents[*n], What::Resume).await),
+        Happening::Force(_) => {}
         Happening::Edit(device) => {
             let value = json!(edits.len() + 1000);
             engine.world.intrude(device, "foreign", value.clone());
@@ -208,7 +215,7 @@ async fn happen(
 /// The people on duty: they look at the device and tell the truth.
 #[derive(Default)]
 struct People {
-    /// Items that a person said may stay as they are.
+    /// Items that a person said may stay as they are, or was in a hurry about: what they show is that person's.
     accepted: BTreeSet<String>,
 }
 
@@ -232,6 +239,19 @@ impl People {
         Err("an intent neither ends nor says what it waits for".into())
     }
 
+    /// Settles every doubt at once, although the call may land yet.
+    async fn force(&mut self, engine: &Engine, intent: IntentId) {
+        let Ok(state) = engine.supervisor.state(intent).await else {
+            return;
+        };
+        for (id, item) in &state.items {
+            if matches!(item.status, ItemStatus::InDoubt | ItemStatus::UndoInDoubt) {
+                self.accepted.insert(format!("{intent} {id}"));
+                let _ = engine.command(intent, truth(engine, intent, id, item, true)).await;
+            }
+        }
+    }
+
     async fn decide(&mut self, engine: &Engine, intent: IntentId, state: &IntentState) {
         if state.paused.is_some() || state.stuck.contains_key("intent") {
             let _ = engine.command(intent, What::Resume).await;
@@ -242,27 +262,7 @@ impl People {
         for (id, item) in &state.items {
             let comment = Some("looked at the device".to_owned());
             let what = match item.status {
-                ItemStatus::InDoubt | ItemStatus::UndoInDoubt => {
-                    let undoing = item.status == ItemStatus::UndoInDoubt;
-                    let call = if undoing { &item.undo } else { &item.call };
-                    let call = call.as_ref().expect("a doubt is about a call");
-                    let done = engine
-                        .world
-                        .executed_calls()
-                        .iter()
-                        .any(|(key, _)| *key == key_of(engine, intent, call));
-                    let verdict = if done {
-                        Settlement::Applied
-                    } else {
-                        Settlement::NotApplied
-                    };
-                    What::Settle {
-                        item: id.clone(),
-                        verdict,
-                        force: false,
-                        comment,
-                    }
-                }
+                ItemStatus::InDoubt | ItemStatus::UndoInDoubt => truth(engine, intent, id, item, false),
                 ItemStatus::UndoConflict | ItemStatus::UndoFailed => {
                     self.accepted.insert(format!("{intent} {id}"));
                     What::Resolve {
@@ -275,6 +275,30 @@ impl People {
             };
             let _ = engine.command(intent, what).await;
         }
+    }
+}
+
+/// What the device shows of a call in doubt.
+fn truth(engine: &Engine, intent: IntentId, id: &ItemId, item: &ItemState, force: bool) -> What {
+    let undoing = item.status == ItemStatus::UndoInDoubt;
+    let call = if undoing { &item.undo } else { &item.call };
+    let key = key_of(engine, intent, call.as_ref().expect("a doubt is about a call"));
+    let done = engine
+        .world
+        .executed_calls()
+        .iter()
+        .any(|(executed, _)| *executed == key);
+    let verdict = if done {
+        Settlement::Applied
+    } else {
+        Settlement::NotApplied
+    };
+    let comment = Some("looked at the device".to_owned());
+    What::Settle {
+        item: id.clone(),
+        verdict,
+        force,
+        comment,
     }
 }
 

@@ -4,7 +4,7 @@
 use flyball_tests::chaos::{Tally, play};
 
 /// What must have come about somewhere, or the runs were too tame to prove anything.
-const STRUCK: [&str; 10] = [
+const STRUCK: [&str; 11] = [
     "Fulfilled",
     "RolledBack",
     "Cancelled",
@@ -12,6 +12,7 @@ const STRUCK: [&str; 10] = [
     "LateAnswer",
     "settled by probe",
     "settled by late_answer",
+    "settled by person",
     "UndoConflict",
     "TargetsWaiting",
     "Claimed",
