@@ -4,9 +4,11 @@
 
 use super::{CallTemplate, Contract, EffectClass, ErrorMeans, Undo};
 use crate::binding::resolve;
+use crate::canonical::Digest;
 use crate::expr::{Bindings, EvalError, Expr, Root, Scope, kind_of};
 use crate::target::Target;
 use crate::tool::ToolName;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -135,9 +137,19 @@ pub fn preview_args(contract: &Contract, args: &Args) -> Option<Result<Args, Str
     Some(call_args(&preview.args, Scope::ARGS, &args_only(args)))
 }
 
-/// The arguments of a confirm, cancel or extend.
-pub fn lease_args(template: &CallTemplate, known: &Known) -> Result<Args, String> {
-    call_args(&template.args, Scope::CONTRACT, &known.bindings())
+/// The lease that a confirmable call's change stands on: what a device knows the change by, and for how long it keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseTerms {
+    /// The key of the `do` call.
+    pub id: Digest,
+    /// From each `do` and `extend` on.
+    pub seconds: u64,
+}
+
+/// The arguments of a prepare, confirm, cancel or extend.
+pub fn lease_args(template: &CallTemplate, known: &Known, lease: &LeaseTerms) -> Result<Args, String> {
+    let terms = serde_json::to_value(lease).map_err(|e| e.to_string())?;
+    call_args(&template.args, Scope::LEASE, &known.bindings().with(Root::Lease, terms))
 }
 
 /// Judges a probe's output: is it evidence, what is the state, does the change hold. `known` is what is known around

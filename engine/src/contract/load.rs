@@ -1,6 +1,7 @@
 //! The operator's contract files, read so that a contract which could not be kept is refused before it is used.
 
-use super::{CallTemplate, Contract, Contracts, EffectClass, Probe, Undo};
+use super::{CallTemplate, Contract, Contracts, EffectClass, Probe, Resend, Undo};
+use crate::ids::Phase;
 use crate::binding;
 use crate::document::{Document, DocumentFault};
 use crate::expr::{Expr, ExprFault, Scope};
@@ -65,7 +66,12 @@ fn read(document: &Document, faults: &mut Vec<DocumentFault>) -> Vec<(ToolName, 
             .parse::<ToolName>()
             .map_err(|e| faults.push(document.fault(&pointer, e.to_string())));
         let contract = document.decode_at::<Contract>(&pointer).map_err(|f| faults.extend(f));
-        if let (Ok(tool), Ok(contract)) = (tool, contract) {
+        if let (Ok(tool), Ok(mut contract)) = (tool, contract) {
+            if contract.effect == EffectClass::Confirmable {
+                // What was prepared belongs to the first sending, and "not applied" may also mean that the device has
+                // gone back by itself: the whole step is taken back instead.
+                contract.resend = Resend::Never;
+            }
             found.push((tool, contract));
         }
     }
@@ -143,16 +149,11 @@ impl<'a> Review<'a> {
             self.reading("/preview", tool, args);
         }
         for (at, Undo { tool, args, .. }) in contract.undo.iter().enumerate() {
-            self.changing(&format!("/undo/{at}"), tool, args);
+            self.changing(&format!("/undo/{at}"), tool, args, Scope::CONTRACT);
         }
-        let lease = [
-            ("/confirm", &contract.confirm),
-            ("/cancel", &contract.cancel),
-            ("/extend", &contract.extend),
-        ];
-        for (key, call) in lease {
-            if let Some(CallTemplate { tool, args }) = call {
-                self.changing(key, tool, args);
+        for phase in [Phase::Prepare, Phase::Confirm, Phase::Cancel, Phase::Extend] {
+            if let Some(CallTemplate { tool, args }) = contract.lease_call(phase) {
+                self.changing(&format!("/{}", phase.as_str()), tool, args, Scope::LEASE);
             }
         }
     }
@@ -166,8 +167,8 @@ impl<'a> Review<'a> {
         }
     }
 
-    fn changing(&mut self, key: &str, tool: &ToolName, args: &Value) {
-        self.call(key, tool, args, Scope::CONTRACT);
+    fn changing(&mut self, key: &str, tool: &ToolName, args: &Value, scope: Scope) {
+        self.call(key, tool, args, scope);
         if !self.contracts.of(tool).effect.mutates() {
             let message = format!("{tool} only reads, by its contract: it cannot take anything back or hold it");
             self.add(&format!("{key}/tool"), message, None);
@@ -214,7 +215,7 @@ impl<'a> Review<'a> {
         let effect = contract.effect;
         for (key, given) in given(contract) {
             let fits = match key {
-                "/confirm" | "/cancel" | "/extend" => effect == EffectClass::Confirmable,
+                "/prepare" | "/lease" | "/confirm" | "/cancel" | "/extend" => effect == EffectClass::Confirmable,
                 "/undo" => effect.mutates() && effect != EffectClass::Irreversible,
                 _ => effect.mutates(),
             };
@@ -228,10 +229,17 @@ impl<'a> Review<'a> {
             EffectClass::Confirmable if contract.confirm.is_none() || contract.cancel.is_none() => {
                 Some("a confirmable tool needs `confirm` and `cancel`")
             }
+            EffectClass::Confirmable if contract.probe.is_none() => {
+                Some("a confirmable tool needs a `probe`: only it can tell whether the device has gone back by itself")
+            }
             _ => None,
         };
         if let Some(lacking) = lacking {
             self.add("/effect", lacking, None);
+        }
+        if contract.lease.is_some_and(|l| l < Contract::SHORTEST_LEASE) {
+            let message = format!("a lease shorter than {} cannot be kept alive", Contract::SHORTEST_LEASE);
+            self.add("/lease", message, None);
         }
         if contract.holds.is_some() && contract.probe.is_none() {
             self.add("/holds", "`holds` has no state to judge without a `probe`", None);
@@ -296,8 +304,10 @@ impl<'a> Review<'a> {
 }
 
 /// The fields that go with some effects only, and whether they are given.
-fn given(contract: &Contract) -> [(&'static str, bool); 10] {
+fn given(contract: &Contract) -> [(&'static str, bool); 12] {
     [
+        ("/prepare", contract.prepare.is_some()),
+        ("/lease", contract.lease.is_some()),
         ("/confirm", contract.confirm.is_some()),
         ("/cancel", contract.cancel.is_some()),
         ("/extend", contract.extend.is_some()),

@@ -6,6 +6,7 @@ pub mod apply;
 pub mod load;
 
 use crate::canonical::Digest;
+use crate::ids::Phase;
 use crate::span::Span;
 use crate::tool::ToolName;
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,13 @@ pub struct Contract {
     /// CEL over `args` and `state`: what later steps read when there is no reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_from_state: Option<String>,
+    /// Confirmable: a call that changes nothing that runs, and goes to all items of the step before any `do`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepare: Option<CallTemplate>,
+    /// Confirmable: how long the device keeps the change when nobody confirms or extends it. Default
+    /// [`Contract::DEFAULT_LEASE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Span>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<CallTemplate>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +163,9 @@ pub struct Contract {
 impl Contract {
     pub const DEFAULT_TIMEOUT: Span = Span::secs(30);
     pub const DEFAULT_SETTLE_AFTER: Span = Span::secs(30);
+    pub const DEFAULT_LEASE: Span = Span::secs(60);
+    /// A shorter lease could not be kept alive over an ordinary management network.
+    pub const SHORTEST_LEASE: Span = Span::secs(10);
 
     /// What a tool without a contract is taken for: irreversible, nothing known, the whole server as target.
     pub fn missing() -> Self {
@@ -168,6 +179,22 @@ impl Contract {
 
     pub fn settle_after(&self) -> Span {
         self.settle_after.unwrap_or(Self::DEFAULT_SETTLE_AFTER)
+    }
+
+    /// How long a confirmable call's change stands unless it is extended or confirmed.
+    pub fn lease(&self) -> Span {
+        self.lease.unwrap_or(Self::DEFAULT_LEASE)
+    }
+
+    /// The call of a confirmable tool's phase; none for `do` and `undo`.
+    pub fn lease_call(&self, phase: Phase) -> Option<&CallTemplate> {
+        match phase {
+            Phase::Prepare => self.prepare.as_ref(),
+            Phase::Confirm => self.confirm.as_ref(),
+            Phase::Cancel => self.cancel.as_ref(),
+            Phase::Extend => self.extend.as_ref(),
+            Phase::Do | Phase::Undo => None,
+        }
     }
 }
 

@@ -129,7 +129,7 @@ fn reachable_tools(plan: &Plan, contracts: &Contracts) -> BTreeSet<ToolName> {
         let contract = contracts.of(&tool);
         found.extend(contract.probe.map(|p| p.tool));
         found.extend(
-            [contract.preview, contract.confirm, contract.cancel, contract.extend]
+            [contract.preview, contract.prepare, contract.confirm, contract.cancel, contract.extend]
                 .into_iter()
                 .flatten()
                 .map(|t| t.tool),

@@ -21,10 +21,11 @@ pub enum Root {
     Args,
     State,
     Preview,
+    Lease,
 }
 
 impl Root {
-    pub const ALL: [Root; 11] = [
+    pub const ALL: [Root; 12] = [
         Self::Steps,
         Self::Params,
         Self::Alarm,
@@ -36,6 +37,7 @@ impl Root {
         Self::Args,
         Self::State,
         Self::Preview,
+        Self::Lease,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Root {
             Self::Args => "args",
             Self::State => "state",
             Self::Preview => "preview",
+            Self::Lease => "lease",
         }
     }
 
@@ -109,6 +112,9 @@ impl Scope {
         Root::State,
         Root::Preview,
     ]);
+
+    /// The arguments of a confirmable call's `prepare`, `confirm`, `cancel` and `extend`.
+    pub const LEASE: Self = Self(&[Root::Args, Root::Before, Root::Preview, Root::Lease]);
 
     /// The names, in the order in which they are explained.
     pub fn names(self) -> impl Iterator<Item = &'static str> {

@@ -4,6 +4,7 @@ use crate::ids::{CallId, Phase};
 use crate::intent::event::{
     Event, ExpandedItem, FaultEffect, ProbePurpose, Reading, Resolution, SettledBy, Settlement, WayBack,
 };
+use crate::intent::state::lease::Lease;
 use crate::journal::Seq;
 use crate::payload::Payload;
 use crate::tool::{Incarnation, ToolName};
@@ -98,7 +99,7 @@ impl ItemStatus {
     fn after_start(self, phase: Phase) -> Option<Self> {
         match (self, phase) {
             (Self::Waiting | Self::BackingOff, Phase::Do) => Some(Self::Running),
-            (s, Phase::Undo) if s.is_undoable() => Some(Self::Undoing),
+            (s, Phase::Undo | Phase::Cancel) if s.is_undoable() => Some(Self::Undoing),
             _ => None,
         }
     }
@@ -107,8 +108,8 @@ impl ItemStatus {
         match (self, phase) {
             (Self::Running, Phase::Do) if probed => Some(Self::Answered),
             (Self::Running, Phase::Do) => Some(Self::Succeeded),
-            (Self::Undoing, Phase::Undo) if probed => Some(Self::UndoAnswered),
-            (Self::Undoing, Phase::Undo) => Some(Self::Undone),
+            (Self::Undoing, Phase::Undo | Phase::Cancel) if probed => Some(Self::UndoAnswered),
+            (Self::Undoing, Phase::Undo | Phase::Cancel) => Some(Self::Undone),
             _ => None,
         }
     }
@@ -117,7 +118,7 @@ impl ItemStatus {
         match (self, phase) {
             (Self::Running | Self::BackingOff, Phase::Do) => Some(Self::BackingOff),
             // An undo that never left is simply to be done still.
-            (Self::Undoing | Self::Succeeded, Phase::Undo) => Some(Self::Succeeded),
+            (Self::Undoing | Self::Succeeded, Phase::Undo | Phase::Cancel) => Some(Self::Succeeded),
             _ => None,
         }
     }
@@ -129,6 +130,10 @@ impl ItemStatus {
             (Self::Undoing | Self::UndoAnswered | Self::Succeeded | Self::Failed, Phase::Undo) => {
                 Some(Self::UndoFailed)
             }
+            // The device's own timer takes back what a cancel did not.
+            (Self::Undoing | Self::UndoAnswered | Self::Succeeded | Self::Failed, Phase::Cancel) => {
+                Some(Self::Succeeded)
+            }
             _ => None,
         }
     }
@@ -136,7 +141,7 @@ impl ItemStatus {
     fn after_doubt(self, phase: Phase) -> Option<Self> {
         match (self, phase) {
             (Self::Running | Self::Answered, Phase::Do) => Some(Self::InDoubt),
-            (Self::Undoing | Self::UndoAnswered, Phase::Undo) => Some(Self::UndoInDoubt),
+            (Self::Undoing | Self::UndoAnswered, Phase::Undo | Phase::Cancel) => Some(Self::UndoInDoubt),
             _ => None,
         }
     }
@@ -156,11 +161,12 @@ impl ItemStatus {
             (Self::InDoubt, Phase::Do, Settlement::NotApplied) if fenced => Some(Self::Waiting),
             (Self::InDoubt, Phase::Do, Settlement::NotApplied | Settlement::Partial) => Some(Self::Failed),
             (Self::InDoubt, Phase::Do, Settlement::TakenOver) => Some(Self::Accepted),
-            (Self::UndoInDoubt, Phase::Undo, Settlement::Applied) if proven => Some(Self::Undone),
-            (Self::UndoInDoubt, Phase::Undo, Settlement::Applied) => Some(Self::UndoAnswered),
+            (Self::UndoInDoubt, Phase::Undo | Phase::Cancel, Settlement::Applied) if proven => Some(Self::Undone),
+            (Self::UndoInDoubt, Phase::Undo | Phase::Cancel, Settlement::Applied) => Some(Self::UndoAnswered),
+            (Self::UndoInDoubt, Phase::Cancel, Settlement::NotApplied | Settlement::Partial) => Some(Self::Succeeded),
             (Self::UndoInDoubt, Phase::Undo, Settlement::NotApplied) if fenced => Some(Self::Succeeded),
             (Self::UndoInDoubt, Phase::Undo, Settlement::NotApplied | Settlement::Partial) => Some(Self::UndoFailed),
-            (Self::UndoInDoubt, Phase::Undo, Settlement::TakenOver) => Some(Self::Accepted),
+            (Self::UndoInDoubt, Phase::Undo | Phase::Cancel, Settlement::TakenOver) => Some(Self::Accepted),
             _ => None,
         }
     }
@@ -228,6 +234,37 @@ pub struct CallState {
     pub settled: Option<(Settlement, SettledBy)>,
 }
 
+impl CallState {
+    /// A call as its start says. None: the event is no start.
+    pub(super) fn started(event: &Event, at_ms: i64) -> Option<Self> {
+        let Event::CallStarted {
+            call,
+            attempt,
+            tool,
+            incarnation,
+            deadline_ms,
+            ..
+        } = event
+        else {
+            return None;
+        };
+        Some(Self {
+            id: call.clone(),
+            attempt: *attempt,
+            tool: tool.clone(),
+            started_ms: at_ms,
+            deadline_ms: *deadline_ms,
+            incarnation: incarnation.clone(),
+            orphaned: false,
+            doubt: None,
+            retry_at_ms: None,
+            fault: None,
+            effect: None,
+            settled: None,
+        })
+    }
+}
+
 /// An item with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ItemState {
@@ -264,6 +301,9 @@ pub struct ItemState {
     pub hot_until_ms: i64,
     /// The conflict that the undo met, or the doubt that only a person can settle, was reported.
     pub reported: bool,
+    /// A confirmable call's: what the device holds on a timer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Box<Lease>>,
 }
 
 impl ItemState {
@@ -296,6 +336,7 @@ impl ItemState {
             overwrite: false,
             hot_until_ms: i64::MIN,
             reported: false,
+            lease: None,
         }
     }
 
@@ -327,15 +368,19 @@ impl ItemState {
 
     /// The call of a phase.
     pub fn call_of(&self, phase: Phase) -> Option<&CallState> {
+        let of_lease = || self.lease.as_ref().and_then(|l| l.calls.get(&phase)).map(|c| &c.call);
         match phase {
+            Phase::Do => self.call.as_ref(),
             Phase::Undo => self.undo.as_ref(),
-            _ => self.call.as_ref(),
+            // Of what was only prepared, or of what is pending.
+            Phase::Cancel => of_lease().or(self.undo.as_ref()),
+            Phase::Prepare | Phase::Confirm | Phase::Extend => of_lease(),
         }
     }
 
     pub(super) fn call_of_mut(&mut self, phase: Phase) -> &mut Option<CallState> {
         match phase {
-            Phase::Undo => &mut self.undo,
+            Phase::Undo | Phase::Cancel => &mut self.undo,
             _ => &mut self.call,
         }
     }

@@ -1,6 +1,7 @@
 //! The fold: an intent's state from its entries. Pure: no clock, no await, no store. Live run, restart and replay share it.
 
 mod item;
+pub mod lease;
 mod pairs;
 
 pub use item::item_of;
@@ -231,6 +232,7 @@ impl IntentState {
             Event::ChecksTaken { readings } => {
                 for r in readings {
                     self.checks.insert((r.check.clone(), r.purpose), r.clone());
+                    lease::follow_check(&mut self.items, r);
                 }
             }
             Event::WaveStarted { step, wave } => {
@@ -341,6 +343,9 @@ impl IntentState {
         self.epoch = epoch;
         self.claimed_ms = at;
         for item in self.items.values_mut() {
+            if let Some(lease) = &mut item.lease {
+                lease.orphan();
+            }
             let open = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing);
             let phase = if item.status == ItemStatus::Undoing {
                 crate::ids::Phase::Undo
@@ -393,14 +398,16 @@ impl IntentState {
         let (definition, facts) = accepted.plan.step(step).ok_or_else(|| format!("no step {step}"))?;
         let probed = accepted.contracts.of(&definition.tool).probe.is_some() && facts.mutating;
         let mutating = facts.mutating;
+        let lease = lease::of(&accepted.contracts.of(&definition.tool));
         let mut ids = Vec::with_capacity(items.len());
         for item in items {
             let id = ItemId {
                 step: step.clone(),
                 index: item.index,
             };
-            self.items
-                .insert(id.clone(), ItemState::new(item.clone(), mutating, probed));
+            let mut state = ItemState::new(item.clone(), mutating, probed);
+            state.lease.clone_from(&lease);
+            self.items.insert(id.clone(), state);
             ids.push(id);
         }
         self.expanded.insert(step.clone(), ids);
@@ -426,11 +433,14 @@ impl IntentState {
             .contract_of_item(id)
             .map_or(Contract::DEFAULT_SETTLE_AFTER, |c| c.settle_after());
         let item = self.items.get_mut(id).ok_or_else(|| format!("no item {id}"))?;
-        let was = item.status;
-        item.status = was
-            .after(&entry.event, item.probed)
-            .ok_or_else(|| format!("{id} is {was:?}"))?;
-        item::update_item(item, entry, claimed_ms, settle_after.0 as i64);
+        if !lease::fold(item, entry, settle_after.0 as i64)? {
+            let was = item.status;
+            item.status = was
+                .after(&entry.event, item.probed)
+                .ok_or_else(|| format!("{id} is {was:?}"))?;
+            item::update_item(item, entry, claimed_ms, settle_after.0 as i64);
+            lease::follow(item, entry, settle_after.0 as i64);
+        }
         match &entry.event {
             Event::CallStarted { .. } => self.calls_sent += 1,
             Event::CallSettled { .. } | Event::Resolved { .. } => {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::span::Span;
 use serde_json::json;
 
 const READS: &str = "
@@ -128,11 +129,35 @@ fn an_effect_must_have_what_it_promises_and_nothing_that_it_excludes() {
         "{effect: read, idempotency_arg: x}",
         "{effect: irreversible, undo: [{tool: a/u, args: {}}]}",
         "{effect: reversible, undo: [{tool: a/u, args: {}}], extend: {tool: a/e, args: {}}}",
+        "{effect: irreversible, prepare: {tool: a/p, args: {}}}",
+        "{effect: irreversible, lease: 60s}",
+        "{effect: confirmable, confirm: {tool: a/c, args: {}}, cancel: {tool: a/d, args: {}}}",
     ] {
         assert_eq!(faults(&format!("  a/x: {contract}"), None).len(), 1, "{contract}");
     }
-    let good = "{effect: confirmable, confirm: {tool: a/c, args: {}}, cancel: {tool: a/d, args: {}}}";
-    assert!(load(&[document(&format!("  a/x: {good}"))], None).is_ok());
+}
+
+#[test]
+fn a_confirmable_contract_reads_its_lease_and_is_never_sent_again() {
+    let of = |more: &str| {
+        let calls = "confirm: {tool: a/c, args: {id: '${lease.id}'}}, cancel: {tool: a/d, args: {id: '${lease.id}'}}";
+        let probe = "probe: {tool: a/g, args: {}}";
+        format!("  a/g: {{effect: read}}\n  a/x: {{effect: confirmable, {probe}, {calls}{more}}}")
+    };
+    let loaded = load(&[document(&of(", lease: 90s, prepare: {tool: a/p, args: {for: '${lease.seconds}'}}"))], None);
+    let contract = loaded.unwrap().of(&"a/x".parse().unwrap());
+    assert_eq!((contract.lease(), contract.resend), (Span::secs(90), Resend::Never));
+    let plain = load(&[document(&of(""))], None).unwrap().of(&"a/x".parse().unwrap());
+    assert_eq!(plain.lease(), Contract::DEFAULT_LEASE);
+    for (more, part) in [
+        (", lease: 2s", "kept alive"),
+        (", extend: {tool: a/e, args: {id: '${lease.key}'}, when: 'true'}", "when"),
+        (", extend: {tool: a/e, args: {id: '${output.id}'}}", "output"),
+        (", extend: {tool: a/g, args: {}}", "only reads"),
+    ] {
+        let found = faults(&of(more), None);
+        assert!(found.iter().any(|f| f.to_string().contains(part)), "{more}: {found:?}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub fn item_of(event: &Event) -> Option<&ItemId> {
     }
 }
 
-fn call_of(event: &Event) -> Option<&CallId> {
+pub(super) fn call_of(event: &Event) -> Option<&CallId> {
     match event {
         Event::CallStarted { call, .. }
         | Event::CallAnswered { call, .. }
@@ -27,7 +27,9 @@ fn call_of(event: &Event) -> Option<&CallId> {
         | Event::CallRetryScheduled { call, .. }
         | Event::CallFailed { call, .. }
         | Event::CallInDoubt { call, .. }
-        | Event::CallSettled { call, .. } => Some(call),
+        | Event::CallSettled { call, .. }
+        | Event::LeaseExtended { call, .. }
+        | Event::LeaseExpired { call, .. } => Some(call),
         _ => None,
     }
 }
@@ -78,32 +80,11 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, 
 }
 
 fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_ms: i64, settle_after: i64) {
-    if let Event::CallStarted {
-        call,
-        attempt,
-        tool,
-        incarnation,
-        deadline_ms,
-        ..
-    } = event
-    {
+    if let Event::CallStarted { call, .. } = event {
         if call.phase == crate::ids::Phase::Do {
             item.sent_at = Some(seq);
         }
-        *item.call_of_mut(call.phase) = Some(CallState {
-            id: call.clone(),
-            attempt: *attempt,
-            tool: tool.clone(),
-            started_ms: at,
-            deadline_ms: *deadline_ms,
-            incarnation: incarnation.clone(),
-            orphaned: false,
-            doubt: None,
-            retry_at_ms: None,
-            fault: None,
-            effect: None,
-            settled: None,
-        });
+        *item.call_of_mut(call.phase) = CallState::started(event, at);
         return;
     }
     let Some(id) = call_of(event) else { return };
@@ -162,9 +143,12 @@ fn settle(
     if fenced && verdict == Settlement::NotApplied {
         match id.phase {
             crate::ids::Phase::Undo => item.undo_generation += 1,
+            crate::ids::Phase::Cancel => {}
             _ => item.generation += 1,
         }
     }
+    // What a person was called for is decided: a rollback may have to do with the item again.
+    item.reported = false;
     if let Some(call) = item.call_of_mut(id.phase) {
         call.settled = Some((verdict, by.clone()));
         call.effect = match verdict {
