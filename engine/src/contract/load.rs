@@ -1,11 +1,11 @@
 //! The operator's contract files, read so that a contract which could not be kept is refused before it is used.
 
 use super::{CallTemplate, Contract, Contracts, EffectClass, Probe, Resend, Undo};
-use crate::ids::Phase;
 use crate::binding;
 use crate::document::{Document, DocumentFault};
 use crate::expr::{Expr, ExprFault, Scope};
 use crate::fault::{escape_pointer, nearest};
+use crate::ids::Phase;
 use crate::plan::schema::Arguments;
 use crate::tool::{Catalogue, ToolName, ToolSpec};
 use serde_json::Value;

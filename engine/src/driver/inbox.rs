@@ -2,7 +2,6 @@
 
 use super::facts::Facts;
 use super::{DriveError, Driver};
-use crate::ids::Phase;
 use crate::intent::command::{Command, What};
 use crate::intent::event::{Event, FaultEffect, Resolution, SettledBy, Settlement};
 use crate::intent::item::ItemStatus;
@@ -114,6 +113,11 @@ fn resolve(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<
         return Err(format!("{item} is {stands}: there is nothing to resolve that way"));
     }
     let resend = known.status == ItemStatus::Failed && *resolution == Resolution::Retry;
+    if resend && known.lease.is_some() {
+        return Err(format!(
+            "{item} is to be confirmed: it is not sent again: accept it, or cancel the intent"
+        ));
+    }
     let harmless = known.call.as_ref().is_none_or(|c| c.effect == Some(FaultEffect::None));
     if resend && (!harmless || state.rollback.is_some()) {
         // Sent again, it might be done twice; and while rolling back it would drop out of what must be taken back.
@@ -189,11 +193,8 @@ fn settle(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
         return Err("no settlement".into());
     };
     let known = state.items.get(item).ok_or_else(|| format!("no item {item}"))?;
-    let phase = match known.status {
-        ItemStatus::InDoubt => Phase::Do,
-        ItemStatus::UndoInDoubt => Phase::Undo,
-        other => return Err(format!("{item} is {}, not in doubt", other.api_name())),
-    };
+    let phase = known.doubtful_phase();
+    let phase = phase.ok_or_else(|| format!("{item} is {}, not in doubt", known.status.api_name()))?;
     let call = known.call_of(phase).ok_or("nothing was sent")?;
     let contract = state
         .contract_of_item(item)

@@ -31,6 +31,8 @@ pub(super) struct ItemJob {
     pub(super) contracts: Arc<Contracts>,
     /// The arguments and what is known around the call so far.
     pub(super) known: Known,
+    /// Of a confirmable call.
+    pub(super) lease: Option<apply::LeaseTerms>,
 }
 
 /// A read-only call's answer, or why there is none.

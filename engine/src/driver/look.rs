@@ -46,9 +46,9 @@ pub(super) async fn look(mut job: ItemJob, call: CallId, check_stability: bool, 
 
 /// Why the call may not be made at all.
 fn refusal(job: &ItemJob) -> Option<String> {
-    if job.contract.effect == EffectClass::Confirmable {
-        // A device-side timer that nobody extends or confirms would undo the change behind everybody's back.
-        return Some("confirmable calls are not driven yet: describe it as reversible, without the timer".to_owned());
+    if job.contract.effect == EffectClass::Confirmable && job.contract.probe.is_none() {
+        // Only a reading can tell whether a device has gone back by itself.
+        return Some("a confirmable call needs a probe in its contract".to_owned());
     }
     apply::refused(&job.contract, &job.known.args)
 }

@@ -9,6 +9,7 @@ mod inbox;
 pub use inbox::fits as inbox_fits;
 mod job;
 mod judge;
+mod lease;
 pub(crate) mod ledger;
 mod look;
 mod need;

@@ -49,6 +49,7 @@ impl Driver {
             contract,
             contracts,
             known,
+            lease: self.lease_terms(id),
         })
     }
 

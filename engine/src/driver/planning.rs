@@ -129,10 +129,16 @@ fn reachable_tools(plan: &Plan, contracts: &Contracts) -> BTreeSet<ToolName> {
         let contract = contracts.of(&tool);
         found.extend(contract.probe.map(|p| p.tool));
         found.extend(
-            [contract.preview, contract.prepare, contract.confirm, contract.cancel, contract.extend]
-                .into_iter()
-                .flatten()
-                .map(|t| t.tool),
+            [
+                contract.preview,
+                contract.prepare,
+                contract.confirm,
+                contract.cancel,
+                contract.extend,
+            ]
+            .into_iter()
+            .flatten()
+            .map(|t| t.tool),
         );
         found.extend(contract.undo.into_iter().map(|u| u.tool));
     }

@@ -47,9 +47,7 @@ pub(super) struct Report {
 impl Driver {
     /// Starts a piece of work. True: it was done on the spot and the state changed.
     pub(super) async fn begin(&mut self, work: Work) -> Result<bool, DriveError> {
-        let stopping = *self.signals.stopping.borrow();
-        let halted = self.signals.halted.borrow().is_some();
-        if work.mutates() && (stopping || halted) {
+        if work.mutates() && self.is_held_back(&work) {
             return Ok(false);
         }
         match &work {
@@ -124,7 +122,9 @@ impl Driver {
                 })
             }
             Work::Send { item } => self.prepare_send(item).await?,
-            Work::Undo { item } => self.prepare_undo(item).await?,
+            Work::Undo { item } => self.prepare_way_back(item).await?,
+            Work::LeaseCall { item, phase } => self.prepare_lease_call(item, *phase).await?,
+            Work::LeaseRead { item } => self.prepare_lease_read(item).await?,
             Work::Verify { item } | Work::VerifyUndo { item } | Work::Settle { item } => {
                 self.prepare_reading(work, item).await?
             }
@@ -149,6 +149,7 @@ impl Driver {
             Work::VerifyUndo { .. } => {
                 Box::pin(async move { Told::Facts(act::verify_undo(job, call, overwrite).await) })
             }
+            _ if call.id.phase == Phase::Cancel => self.prepare_cancel_settlement(job, call),
             _ => Box::pin(async move {
                 let dead = match &call.incarnation {
                     Some(life) => job.deps.executor.is_dead(call.tool.server(), life).await,
@@ -187,7 +188,10 @@ impl Driver {
         )))
     }
 
-    async fn prepare_undo(&mut self, item: &ItemId) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
+    pub(super) async fn prepare_undo(
+        &mut self,
+        item: &ItemId,
+    ) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
         let job = self.item_job(item).await?;
         let call = self.ledger.state.next_call(item, Phase::Undo);
         let attempt = self.next_attempt(item, &call);
@@ -224,13 +228,13 @@ impl Driver {
         mut facts: Facts,
         dispatch: Dispatch,
     ) -> Result<(), DriveError> {
-        let blocked = *self.signals.stopping.borrow() || self.signals.halted.borrow().is_some();
-        if blocked {
+        if self.is_held_back(&work) {
             self.started.remove(&work);
             return Ok(());
         }
         let sealed = dispatch.call.phase == Phase::Undo
             && matches!(self.item(&dispatch.call.item).way_back, Some(WayBack::Call(ref u)) if matches!(u.args, Payload::Sealed { .. }));
+        let sealed = sealed || self.seals_lease(&dispatch);
         dispatch.started(&mut facts, sealed);
         self.record(facts).await?;
         self.spawn(work, async move {
@@ -242,13 +246,11 @@ impl Driver {
 
     /// Waits in the background for the reply of a call that was given up.
     pub(super) fn watch_late(&mut self, work: &Work, late: Option<oneshot::Receiver<Outcome>>) {
-        let (Work::Send { item } | Work::Undo { item }) = work else {
-            return;
-        };
-        let phase = if matches!(work, Work::Undo { .. }) {
-            Phase::Undo
-        } else {
-            Phase::Do
+        let (item, phase) = match work {
+            Work::Send { item } => (item, Phase::Do),
+            Work::Undo { item } => (item, Phase::Undo),
+            Work::LeaseCall { item, phase } => (item, *phase),
+            _ => return,
         };
         let Some(call) = self.item(item).call_of(phase).map(|c| c.id.clone()) else {
             return;
@@ -272,7 +274,7 @@ impl Driver {
         let Some(state) = item.call_of(call.phase).filter(|c| c.id == call).cloned() else {
             return Ok(());
         };
-        let in_doubt = item.open_call().is_some_and(|c| c.id == call && c.doubt.is_some());
+        let in_doubt = item.is_in_doubt(&call);
         let facts = act::late(&job, &state, &outcome, in_doubt);
         self.record(facts).await
     }
@@ -390,7 +392,7 @@ fn irreversible(item: &ItemId, why: &str) -> futures::future::BoxFuture<'static,
     Box::pin(async move { Told::Facts(facts) })
 }
 
-fn unsendable(call: CallId, attempt: u32, fault: String) -> Facts {
+pub(super) fn unsendable(call: CallId, attempt: u32, fault: String) -> Facts {
     Facts::of(Event::CallFailed {
         call,
         attempt,
@@ -402,7 +404,7 @@ fn unsendable(call: CallId, attempt: u32, fault: String) -> Facts {
 
 /// Makes sure that the server is there, and names the life of it that the call goes to.
 #[allow(clippy::too_many_arguments)] // each is a different thing that the entry must name
-async fn ready(
+pub(super) async fn ready(
     job: ItemJob,
     call: CallId,
     attempt: u32,

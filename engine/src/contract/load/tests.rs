@@ -144,14 +144,22 @@ fn a_confirmable_contract_reads_its_lease_and_is_never_sent_again() {
         let probe = "probe: {tool: a/g, args: {}}";
         format!("  a/g: {{effect: read}}\n  a/x: {{effect: confirmable, {probe}, {calls}{more}}}")
     };
-    let loaded = load(&[document(&of(", lease: 90s, prepare: {tool: a/p, args: {for: '${lease.seconds}'}}"))], None);
+    let loaded = load(
+        &[document(&of(
+            ", lease: 90s, prepare: {tool: a/p, args: {for: '${lease.seconds}'}}",
+        ))],
+        None,
+    );
     let contract = loaded.unwrap().of(&"a/x".parse().unwrap());
     assert_eq!((contract.lease(), contract.resend), (Span::secs(90), Resend::Never));
     let plain = load(&[document(&of(""))], None).unwrap().of(&"a/x".parse().unwrap());
     assert_eq!(plain.lease(), Contract::DEFAULT_LEASE);
     for (more, part) in [
         (", lease: 2s", "kept alive"),
-        (", extend: {tool: a/e, args: {id: '${lease.key}'}, when: 'true'}", "when"),
+        (
+            ", extend: {tool: a/e, args: {id: '${lease.key}'}, when: 'true'}",
+            "when",
+        ),
         (", extend: {tool: a/e, args: {id: '${output.id}'}}", "output"),
         (", extend: {tool: a/g, args: {}}", "only reads"),
     ] {

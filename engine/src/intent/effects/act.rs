@@ -51,6 +51,7 @@ impl IntentState {
                     item.reason.as_deref().unwrap_or("no reason given")
                 ))
             })
+            .or_else(|| self.lease_lost())
     }
 
     /// A failed item, or a gate that did not hold, of a step that asks to be held: a person decides. True: nothing goes on.
@@ -146,7 +147,9 @@ impl IntentState {
             });
             return;
         }
-        self.due_wave(step, waves, now, due);
+        if self.due_prepares(step, now, due) {
+            self.due_wave(step, waves, now, due);
+        }
     }
 
     fn due_wave(&self, step: &Step, waves: &Waves, now: i64, due: &mut Due) {
@@ -263,7 +266,7 @@ impl IntentState {
                 }
             }
         }
-        if !open {
+        if !open && self.due_confirms(now, due) {
             due.record.push(self.fulfilled());
         }
     }

@@ -23,6 +23,9 @@ impl IntentState {
         }
         let seen = self.due_mutating_look(plan, due);
         let checked = self.due_pre_checks(plan, due);
+        if let Some(refusal) = self.lease_clash(plan).filter(|_| seen) {
+            due.record.push(refusal);
+        }
         if seen && checked && due.record.is_empty() && due.work.is_empty() {
             due.work.push(Work::Judge);
         }

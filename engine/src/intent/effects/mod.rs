@@ -2,6 +2,7 @@
 //! beside the normal one. Pure.
 
 mod act;
+mod lease;
 mod look;
 mod rollback;
 
@@ -60,12 +61,21 @@ pub enum Work {
     VerifyUndo {
         item: ItemId,
     },
+    /// Prepare, extend, confirm, or let go of what was prepared.
+    LeaseCall {
+        item: ItemId,
+        phase: Phase,
+    },
+    /// Probe for what has become of a lease, or of its call.
+    LeaseRead {
+        item: ItemId,
+    },
 }
 
 impl Work {
     /// Whether it changes the world, so that its result counts whatever was decided meanwhile.
     pub fn mutates(&self) -> bool {
-        matches!(self, Self::Send { .. } | Self::Undo { .. })
+        matches!(self, Self::Send { .. } | Self::Undo { .. } | Self::LeaseCall { .. })
     }
 }
 
@@ -108,6 +118,7 @@ impl IntentState {
         }
         self.due_clocks(now, &mut due);
         self.due_open_calls(now, &mut due);
+        self.due_leases(now, &mut due);
         if !due.record.is_empty() || self.paused.is_some() {
             return due;
         }
@@ -231,8 +242,9 @@ impl IntentState {
     /// The id of an item's next call of a phase.
     pub fn next_call(&self, item: &ItemId, phase: Phase) -> CallId {
         let generation = self.items.get(item).map_or(0, |i| match phase {
+            Phase::Do => i.generation,
             Phase::Undo => i.undo_generation,
-            _ => i.generation,
+            _ => i.lease.as_ref().map_or(0, |l| l.generation(phase)),
         });
         CallId {
             revision: self.revision,
@@ -320,6 +332,7 @@ impl IntentState {
             .map_or(call.started_ms, |d| d.since_ms)
             .max(self.claimed_ms);
         let at = since + contract.settle_after().0 as i64;
+        let at = self.cancel_settles_at(id, item, at);
         if now < at {
             due.wake(at);
         } else if contract.probe.is_some() {
@@ -347,7 +360,7 @@ impl IntentState {
 
     fn due_back_out(&self, due: &mut Due) {
         let Some(why) = &self.back_out else { return };
-        if self.anything_sent() {
+        if self.anything_sent() || self.anything_prepared() {
             due.record.push(Event::RollbackStarted {
                 why: why.reason.clone(),
             });

@@ -35,14 +35,15 @@ impl IntentState {
                 }
             }
         }
-        if latest_first.is_empty() && !self.items.values().any(|i| i.mutating && i.status.is_open()) {
+        let let_go = self.due_let_go(now, due) && self.lease_heat(now, due);
+        if let_go && latest_first.is_empty() && !self.items.values().any(|i| i.mutating && i.status.is_open()) {
             self.due_rolled_back(now, due);
         }
     }
 
     /// True: this item's undo is what goes on now (or what is waited for).
     fn due_undo(&self, id: &ItemId, item: &ItemState, now: i64, due: &mut Due) -> bool {
-        if item.reported {
+        if item.reported || self.waits_for_lease(item, due) {
             return false;
         }
         let undoing = self

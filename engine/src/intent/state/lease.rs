@@ -112,11 +112,23 @@ impl Lease {
         self.calls.get(&phase).map(|c| c.standing)
     }
 
+    /// The generation of a phase's next call.
+    pub(in crate::intent) fn generation(&self, phase: Phase) -> u32 {
+        let again = self.stands(phase) == Some(CallStanding::BackingOff);
+        match phase {
+            Phase::Extend => self.extensions - u32::from(again && self.extensions > 0),
+            _ => 0,
+        }
+    }
+
     /// The call whose outcome is not known and is to be settled. An extension in doubt needs no settlement: it leaves the
     /// earliest end where it was and moves the latest to where it might be, and the next one, or the probe, decides.
     pub fn doubtful(&self) -> Option<&CallState> {
         let settled = [Phase::Prepare, Phase::Confirm];
-        let open = self.calls.iter().find(|(p, c)| settled.contains(p) && c.standing == CallStanding::InDoubt);
+        let open = self
+            .calls
+            .iter()
+            .find(|(p, c)| settled.contains(p) && c.standing == CallStanding::InDoubt);
         open.map(|(_, c)| &c.call)
     }
 
@@ -148,7 +160,7 @@ impl ItemState {
         let Some(lease) = &self.lease else { return false };
         match call.phase {
             Phase::Prepare | Phase::Confirm | Phase::Extend => true,
-            Phase::Cancel => lease.standing == Standing::Prepared || lease.calls.contains_key(&Phase::Cancel),
+            Phase::Cancel => lease.standing != Standing::Pending,
             Phase::Do | Phase::Undo => false,
         }
     }
@@ -156,6 +168,13 @@ impl ItemState {
     /// Whether the device may still hold the change on a timer.
     pub fn is_pending(&self) -> bool {
         self.lease.as_ref().is_some_and(|l| l.standing == Standing::Pending)
+    }
+
+    /// Whether this very call is in doubt.
+    pub fn is_in_doubt(&self, call: &CallId) -> bool {
+        let own = self.open_call().is_some_and(|c| c.id == *call && c.doubt.is_some());
+        let of_lease = self.lease.as_ref().and_then(|l| l.calls.get(&call.phase));
+        own || of_lease.is_some_and(|c| c.call.id == *call && c.standing == CallStanding::InDoubt)
     }
 
     /// The phase of the call whose outcome only evidence can tell.
@@ -175,14 +194,15 @@ pub(super) fn of(contract: &Contract) -> Option<Box<Lease>> {
 
 /// A post-check that holds calls for a margin in which all leases can be confirmed.
 pub(super) fn follow_check(items: &mut BTreeMap<ItemId, ItemState>, reading: &CheckReading) {
-    let post = matches!(reading.check, CheckId::Post { .. }) && reading.verdict == CheckVerdict::Held;
-    for lease in items.values_mut().filter_map(|i| i.lease.as_mut()).filter(|_| post) {
-        lease.to_margin = true;
+    if matches!(reading.check, CheckId::Post { .. }) && reading.verdict == CheckVerdict::Held {
+        for lease in items.values_mut().filter_map(|i| i.lease.as_mut()) {
+            lease.to_margin = true;
+        }
     }
 }
 
 /// Folds an event that is about the item's lease alone. `Ok(false)`: it is about the item. An error says why it cannot
-/// follow. `settle_after_ms`: of the call's own contract.
+/// follow. `settle_after_ms`: of the item's contract.
 pub(super) fn fold(item: &mut ItemState, entry: &Entry, settle_after_ms: i64) -> Result<bool, String> {
     if let Event::LeaseExtended { until_ms, .. } = &entry.event {
         let lease = item.lease.as_mut().ok_or("it has no lease")?;
