@@ -29,6 +29,8 @@ pub struct Known {
     pub after: Option<Arc<Value>>,
     /// The output of the preview.
     pub preview: Option<Arc<Value>>,
+    /// A confirmable call's.
+    pub lease: Option<LeaseTerms>,
 }
 
 impl Known {
@@ -67,6 +69,8 @@ pub struct Judged {
     pub base: Option<String>,
     /// Whether `holds` is true of the state; none without `holds`, or when it has no result.
     pub holds: Option<bool>,
+    /// Whether the device still keeps the change on its timer; none without `pending`, or when it has no result.
+    pub pending: Option<bool>,
     /// Why it is no evidence, or why `holds` has no result.
     pub problem: Option<String>,
 }
@@ -147,9 +151,21 @@ pub struct LeaseTerms {
 }
 
 /// The arguments of a prepare, confirm, cancel or extend.
-pub fn lease_args(template: &CallTemplate, known: &Known, lease: &LeaseTerms) -> Result<Args, String> {
-    let terms = serde_json::to_value(lease).map_err(|e| e.to_string())?;
-    call_args(&template.args, Scope::LEASE, &known.bindings().with(Root::Lease, terms))
+pub fn lease_args(template: &CallTemplate, known: &Known) -> Result<Args, String> {
+    call_args(&template.args, Scope::LEASE, &with_lease(known.bindings(), known))
+}
+
+fn with_lease(mut bindings: Bindings, known: &Known) -> Bindings {
+    if let Some(lease) = &known.lease {
+        let terms = serde_json::json!({"id": lease.id, "seconds": lease.seconds});
+        bindings.set(Root::Lease, terms);
+    }
+    bindings
+}
+
+fn pending(contract: &Contract, known: &Known, bindings: Bindings) -> Option<bool> {
+    let source = contract.probe.as_ref()?.pending.as_ref()?;
+    eval_bool(source, Scope::PENDING, &with_lease(bindings, known)).ok()
 }
 
 /// Judges a probe's output: is it evidence, what is the state, does the change hold. `known` is what is known around
@@ -186,11 +202,13 @@ pub fn judge_reading(contract: &Contract, known: &Known, probe_output: &Value) -
         Some(Ok(holds)) => (Some(holds), None),
         Some(Err(why)) => (None, Some(format!("holds has no result: {why}"))),
     };
+    let pending = pending(contract, known, bindings);
     Judged {
         valid: true,
         state: Some(state),
         base,
         holds,
+        pending,
         problem,
     }
 }

@@ -118,7 +118,11 @@ impl<'a> Review<'a> {
         for (key, source, scope) in own {
             self.expression(key, source.as_deref(), scope);
         }
-        if let Some(Probe { valid, select, .. }) = &contract.probe {
+        if let Some(probe) = &contract.probe {
+            let Probe {
+                valid, select, pending, ..
+            } = probe;
+            self.expression("/probe/pending", pending.as_deref(), Scope::PENDING);
             self.expression("/probe/valid", valid.as_deref(), Scope::PROBE);
             self.expression("/probe/select", select.as_deref(), Scope::PROBE);
         }
@@ -215,12 +219,15 @@ impl<'a> Review<'a> {
         let effect = contract.effect;
         for (key, given) in given(contract) {
             let fits = match key {
-                "/prepare" | "/lease" | "/confirm" | "/cancel" | "/extend" => effect == EffectClass::Confirmable,
+                "/prepare" | "/lease" | "/confirm" | "/cancel" | "/extend" | "/probe/pending" => {
+                    effect == EffectClass::Confirmable
+                }
                 "/undo" => effect.mutates() && effect != EffectClass::Irreversible,
                 _ => effect.mutates(),
             };
             if given && !fits {
-                let message = format!("`{}` does not go with this effect", &key[1..]);
+                let name = key.rsplit('/').next().unwrap_or(key);
+                let message = format!("`{name}` does not go with this effect");
                 self.add(key, message, None);
             }
         }
@@ -304,7 +311,7 @@ impl<'a> Review<'a> {
 }
 
 /// The fields that go with some effects only, and whether they are given.
-fn given(contract: &Contract) -> [(&'static str, bool); 12] {
+fn given(contract: &Contract) -> [(&'static str, bool); 13] {
     [
         ("/prepare", contract.prepare.is_some()),
         ("/lease", contract.lease.is_some()),
@@ -314,6 +321,10 @@ fn given(contract: &Contract) -> [(&'static str, bool); 12] {
         ("/undo", !contract.undo.is_empty()),
         ("/preview", contract.preview.is_some()),
         ("/probe", contract.probe.is_some()),
+        (
+            "/probe/pending",
+            contract.probe.as_ref().is_some_and(|p| p.pending.is_some()),
+        ),
         ("/holds", contract.holds.is_some()),
         ("/holds_within", contract.holds_within.is_some()),
         ("/idempotency_arg", contract.idempotency_arg.is_some()),

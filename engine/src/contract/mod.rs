@@ -80,6 +80,10 @@ pub struct Probe {
     /// CEL over `output`: the part that is compared. Absent: all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub select: Option<String>,
+    /// CEL over `output` and `lease`: whether the device still keeps the change on its timer; confirmable tools only.
+    /// Absent: whether a change was confirmed shows only once the timer must have run out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<String>,
 }
 
 /// One way back. The first whose `when` holds is taken.

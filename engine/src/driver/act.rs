@@ -57,7 +57,7 @@ impl Dispatch {
         meta.insert("io.flyball/epoch".into(), json!(self.epoch));
         meta.insert("io.flyball/send_by".into(), json!(self.send_by_ms));
         meta.insert("io.flyball/purpose".into(), json!(self.call.phase));
-        if let Some(lease) = self.job.lease.as_ref().filter(|_| self.call.phase != Phase::Undo) {
+        if let Some(lease) = self.job.known.lease.as_ref().filter(|_| self.call.phase != Phase::Undo) {
             meta.insert("io.flyball/lease".into(), json!(lease));
         }
         if let Some(base) = &self.expect_base {

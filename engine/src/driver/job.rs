@@ -31,8 +31,6 @@ pub(super) struct ItemJob {
     pub(super) contracts: Arc<Contracts>,
     /// The arguments and what is known around the call so far.
     pub(super) known: Known,
-    /// Of a confirmable call.
-    pub(super) lease: Option<apply::LeaseTerms>,
 }
 
 /// A read-only call's answer, or why there is none.
@@ -162,6 +160,7 @@ impl ItemJob {
             base: taken.base.clone(),
             holds: taken.holds,
             equal,
+            pending: taken.pending,
             problem: taken.problem.clone(),
         };
         facts.push(Event::ProbeTaken {

@@ -10,7 +10,7 @@ use crate::ids::{ItemId, Phase};
 use crate::intent::effects::Work;
 use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
 use crate::intent::item::CallState;
-use crate::intent::state::lease::{CallStanding, Lease, Standing};
+use crate::intent::state::lease::{CallStanding, Standing};
 use futures::future::BoxFuture;
 use std::time::Duration;
 
@@ -71,11 +71,11 @@ impl Driver {
                 async move { Told::Facts(act::refresh(job, call, attempt).await) },
             ));
         }
-        let (Some(template), Some(terms)) = (job.contract.lease_call(phase).cloned(), job.lease.clone()) else {
+        let Some(template) = job.contract.lease_call(phase).cloned() else {
             let fault = format!("the contract of {} names no {}", job.tool, phase.as_str());
             return Ok(told(unsendable(call, attempt, fault)));
         };
-        let args = match apply::lease_args(&template, &job.known, &terms) {
+        let args = match apply::lease_args(&template, &job.known) {
             Ok(args) => args,
             Err(why) => return Ok(told(unsendable(call, attempt, why))),
         };
@@ -138,11 +138,12 @@ impl Driver {
             .get(&Phase::Confirm)
             .filter(|c| c.standing == CallStanding::Answered);
         let confirmed = confirmed.map(|c| c.call.clone());
+        let gone = self.deps.clock.now_ms() >= self.ledger.state.unconfirmed_gone_at(item, &lease);
         Ok(Box::pin(async move {
             Told::Facts(match (confirmed, doubtful) {
                 (Some(call), _) => verify_confirm(job, call).await,
                 (None, Some(call)) if call.id.phase == Phase::Prepare => settle_prepare(job, call).await,
-                (None, Some(call)) => settle_confirm(job, call, expired).await,
+                (None, Some(call)) => settle_confirm(job, call, expired, gone).await,
                 (None, None) => still_there(job, expired).await,
             })
         }))
@@ -151,9 +152,7 @@ impl Driver {
     /// Settles the doubt about the cancel of a pending change.
     pub(super) fn prepare_cancel_settlement(&self, job: ItemJob, call: CallState) -> BoxFuture<'static, Told> {
         let lease = self.item(&job.item).lease.as_deref();
-        let gone_at = lease.map_or(i64::MIN, |l: &Lease| {
-            l.latest_ms.saturating_add(job.contract.settle_after().0 as i64)
-        });
+        let gone_at = lease.map_or(i64::MIN, |l| self.ledger.state.unconfirmed_gone_at(&job.item, l));
         let may_go_back = self.deps.clock.now_ms() < gone_at;
         Box::pin(async move { Told::Facts(settle_cancel(job, call, may_go_back).await) })
     }
@@ -181,9 +180,10 @@ async fn gone_back(job: &ItemJob, within: Duration) -> Option<Facts> {
     Some(facts)
 }
 
-/// Reads back after a confirm: the change must still be there.
+/// Reads back after a confirm: the change must be there, and wait for nothing any more.
 async fn verify_confirm(job: ItemJob, call: CallState) -> Facts {
-    let taken = job.probe_until(job.holds_within(), |t| t.holds != Some(false)).await;
+    let kept = |t: &Taken| t.holds != Some(false) && t.pending != Some(true);
+    let taken = job.probe_until(job.holds_within(), kept).await;
     let mut facts = Facts::default();
     job.taken(
         &mut facts,
@@ -196,12 +196,16 @@ async fn verify_confirm(job: ItemJob, call: CallState) -> Facts {
         let why = taken.problem.unwrap_or_else(|| "the reading is not valid".to_owned());
         let reason = format!("the device says that it is confirmed, but the state cannot be read back: {why}");
         facts.push(Event::CallInDoubt { call, attempt, reason });
-    } else if taken.holds == Some(false) || is_as_before(&job, &taken) {
+    } else if !kept(&taken) || is_as_before(&job, &taken) {
+        let (why, effect) = match taken.pending {
+            Some(true) => ("still waits for it", FaultEffect::None),
+            _ => ("does not show the change", FaultEffect::Unknown),
+        };
         facts.push(Event::CallFailed {
             call,
             attempt,
-            fault: "the device says that it is confirmed, but the change does not show".to_owned(),
-            effect: FaultEffect::Unknown,
+            fault: format!("the device says that it is confirmed, but {why}"),
+            effect,
             output: None,
         });
     }
@@ -249,8 +253,9 @@ async fn settle_prepare(job: ItemJob, call: CallState) -> Facts {
     facts
 }
 
-/// By now an unconfirmed change would be gone.
-async fn settle_confirm(job: ItemJob, call: CallState, expired: Event) -> Facts {
+/// Settles the doubt about a confirm. `gone`: by now an unconfirmed change must have been taken back; before, only a
+/// probe that tells whether it is pending decides.
+async fn settle_confirm(job: ItemJob, call: CallState, expired: Event, gone: bool) -> Facts {
     let taken = job.probe_until(READABLE_WITHIN, |_| true).await;
     let as_before = is_as_before(&job, &taken);
     let mut facts = Facts::default();
@@ -262,12 +267,17 @@ async fn settle_confirm(job: ItemJob, call: CallState, expired: Event) -> Facts 
             "the device has gone back: the change was not confirmed",
         ));
         facts.push(expired);
+    } else if taken.pending == Some(true) {
+        let evidence = "the change is there, and the device still waits for it to be confirmed";
+        facts.push(by_probe(&call, Settlement::NotApplied, evidence));
+    } else if shows(&job, &taken) && taken.pending == Some(false) {
+        let evidence = "the change is there, and the device waits for nothing";
+        facts.push(by_probe(&call, Settlement::Applied, evidence));
+    } else if !gone {
+        // Looked at once more when the timer must have run out.
     } else if shows(&job, &taken) {
-        facts.push(by_probe(
-            &call,
-            Settlement::Applied,
-            "the change has outlived the device's timer",
-        ));
+        let evidence = "the change has outlived the device's timer";
+        facts.push(by_probe(&call, Settlement::Applied, evidence));
     } else {
         facts.push(stuck(&job, &call, &taken));
     }

@@ -39,6 +39,7 @@ impl Driver {
             before,
             after,
             preview,
+            lease: self.lease_terms(id),
         };
         let (deps, intent): (Arc<Deps>, _) = (self.deps.clone(), self.ledger.id);
         Ok(ItemJob {
@@ -49,7 +50,6 @@ impl Driver {
             contract,
             contracts,
             known,
-            lease: self.lease_terms(id),
         })
     }
 

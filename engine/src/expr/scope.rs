@@ -103,6 +103,8 @@ impl Scope {
     pub const ARGS: Self = Self(&[Root::Args]);
     /// A probe's `valid` and `select`; `output` is the probe's.
     pub const PROBE: Self = Self(&[Root::Args, Root::Output]);
+    /// A probe's `pending`; `output` is the probe's.
+    pub const PENDING: Self = Self(&[Root::Args, Root::Output, Root::Lease]);
     /// Everything else of a contract.
     pub const CONTRACT: Self = Self(&[
         Root::Args,

@@ -79,16 +79,18 @@ fn probe_and_preview_take_their_arguments_from_the_calls() {
         id: Digest::zero(),
         seconds: 60,
     };
-    assert!(
-        lease_args(&text, &Known::of(r1()), &lease).is_err(),
-        "arguments are an object"
-    );
+    let known = Known {
+        lease: Some(lease),
+        ..Known::of(r1())
+    };
+    assert!(lease_args(&text, &known).is_err(), "arguments are an object");
     let named = CallTemplate {
         tool: tool(),
         args: json!({"device": "${args.device}", "for": "${lease.seconds}", "id": "${lease.id}"}),
     };
     let expected = args(json!({"device": "r1", "for": 60, "id": Digest::zero()}));
-    assert_eq!(lease_args(&named, &Known::of(r1()), &lease), Ok(expected));
+    assert_eq!(lease_args(&named, &known), Ok(expected));
+    assert!(lease_args(&named, &Known::of(r1())).is_err(), "no lease, no call");
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn an_effect_must_have_what_it_promises_and_nothing_that_it_excludes() {
         "{effect: reversible, undo: [{tool: a/u, args: {}}], extend: {tool: a/e, args: {}}}",
         "{effect: irreversible, prepare: {tool: a/p, args: {}}}",
         "{effect: irreversible, lease: 60s}",
+        "{effect: idempotent, probe: {tool: a/g, args: {}, pending: 'true'}}\n  a/g: {effect: read}",
         "{effect: confirmable, confirm: {tool: a/c, args: {}}, cancel: {tool: a/d, args: {}}}",
     ] {
         assert_eq!(faults(&format!("  a/x: {contract}"), None).len(), 1, "{contract}");
@@ -141,7 +142,7 @@ fn an_effect_must_have_what_it_promises_and_nothing_that_it_excludes() {
 fn a_confirmable_contract_reads_its_lease_and_is_never_sent_again() {
     let of = |more: &str| {
         let calls = "confirm: {tool: a/c, args: {id: '${lease.id}'}}, cancel: {tool: a/d, args: {id: '${lease.id}'}}";
-        let probe = "probe: {tool: a/g, args: {}}";
+        let probe = "probe: {tool: a/g, args: {}, pending: 'output.pending == lease.id'}";
         format!("  a/g: {{effect: read}}\n  a/x: {{effect: confirmable, {probe}, {calls}{more}}}")
     };
     let loaded = load(

@@ -53,21 +53,26 @@ impl IntentState {
             return;
         };
         let since = call.doubt.as_ref().map_or(call.started_ms, |d| d.since_ms);
-        // Whether it was confirmed shows only once an unconfirmed change would be gone.
-        let shows = if call.id.phase == Phase::Confirm {
-            lease.latest_ms
-        } else {
-            since
+        let lands_until = since.max(self.claimed_ms).saturating_add(self.settle_after_ms(id));
+        let told = self
+            .contract_of_item(id)
+            .is_some_and(|c| c.probe.is_some_and(|p| p.pending.is_some()));
+        let asked = lease.looked_ms.is_some_and(|looked| looked >= lands_until);
+        // Where no probe tells whether a change waits to be confirmed, it shows once an unconfirmed one would be gone.
+        let at = match call.id.phase {
+            Phase::Confirm if !told || asked => self.unconfirmed_gone_at(id, lease).max(lands_until),
+            _ => lands_until,
         };
-        let at = since
-            .max(self.claimed_ms)
-            .max(shows)
-            .saturating_add(self.settle_after_ms(id));
         if now < at {
             due.wake(at);
         } else {
             due.work.push(Work::LeaseRead { item: id.clone() });
         }
+    }
+
+    /// From when on a change that nobody confirmed must have been taken back, with a moment for the device to do it.
+    pub(crate) fn unconfirmed_gone_at(&self, id: &ItemId, lease: &Lease) -> i64 {
+        lease.latest_ms.saturating_add(self.settle_after_ms(id))
     }
 
     fn orphaned(&self, call: &CallId, now: i64) -> Event {
@@ -302,7 +307,7 @@ impl IntentState {
         let cancel = item.open_call().is_some_and(|c| c.id.phase == Phase::Cancel);
         match item.lease.as_deref().filter(|_| cancel) {
             Some(lease) if lease.looked_ms.is_some_and(|looked| looked >= at) => {
-                lease.latest_ms.saturating_add(self.settle_after_ms(id)).max(at)
+                self.unconfirmed_gone_at(id, lease).max(at)
             }
             _ => at,
         }

@@ -45,6 +45,9 @@ pub struct Reading {
     /// `after_undo` the one before the call, for `before_undo` the one that our last call left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equal: Option<bool>,
+    /// Whether the device still keeps the change on its timer, as far as the contract can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<bool>,
     /// Why it is no evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

@@ -355,6 +355,9 @@ fn came_to_nothing(item: &mut ItemState, phase: Phase, fault: &str, effect: Faul
         match phase {
             Phase::Prepare if effect != FaultEffect::None => lease.standing = Standing::Prepared,
             Phase::Confirm if effect == FaultEffect::Some => lease.standing = Standing::Confirmed,
+            Phase::Confirm if effect == FaultEffect::None && lease.standing == Standing::Confirmed => {
+                lease.standing = Standing::Pending;
+            }
             Phase::Extend if effect != FaultEffect::None => {
                 lease.latest_ms = lease.latest_ms.max(at_ms.saturating_add(lease.length_ms()));
             }
@@ -409,7 +412,8 @@ pub(super) fn follow(item: &mut ItemState, entry: &Entry, settle_after_ms: i64) 
             ProbePurpose::After | ProbePurpose::Settle if shows => {
                 lease.seen_ms = Some(at);
                 let confirm = lease.calls.get_mut(&Phase::Confirm);
-                if let Some(call) = confirm.filter(|c| c.standing == CallStanding::Answered) {
+                let kept = reading.pending != Some(true);
+                if let Some(call) = confirm.filter(|c| kept && c.standing == CallStanding::Answered) {
                     call.standing = CallStanding::Done;
                 }
             }
