@@ -15,7 +15,8 @@ use flyball_engine::journal::memory::InMemoryJournal;
 use flyball_engine::journal::{Head, Journal, verify_chain};
 use flyball_engine::plan::check::Limits;
 use flyball_engine::ports::{
-    NoInventory, PlanAnswer, Planned, Planner, PlanningContext, Policy, Proposal, RetryGranted, RetryQuestion, Verdict,
+    Clock, NoInventory, PlanAnswer, Planned, Planner, PlanningContext, Policy, Proposal, RetryGranted, RetryQuestion,
+    Verdict,
 };
 use flyball_engine::supervisor::{CommandError, Deps, Supervisor};
 use flyball_engine::tool::Outcome;
@@ -101,15 +102,25 @@ pub struct Engine {
     commands: AtomicU32,
 }
 
+/// What an engine that died leaves behind. Time goes on meanwhile.
+pub struct Remains {
+    world: World,
+    journal: Arc<InMemoryJournal>,
+    decision: Decision,
+    clock: Arc<PausedClock>,
+}
+
+impl Remains {
+    /// Another engine takes over.
+    pub async fn restart(self) -> Engine {
+        Engine::start(self.world, self.journal, self.decision, self.clock).await
+    }
+}
+
 impl Engine {
     pub async fn over(world: &World, decision: Decision) -> Self {
-        Self::start(
-            world.clone(),
-            Arc::new(InMemoryJournal::new()),
-            decision,
-            Arc::new(PausedClock::start()),
-        )
-        .await
+        let (journal, clock) = (Arc::new(InMemoryJournal::new()), Arc::new(PausedClock::start()));
+        Self::start(world.clone(), journal, decision, clock).await
     }
 
     async fn start(world: World, journal: Arc<InMemoryJournal>, decision: Decision, clock: Arc<PausedClock>) -> Self {
@@ -137,8 +148,18 @@ impl Engine {
 
     /// The engine dies at once, and another starts over the same journal and world.
     pub async fn crash_and_restart(self) -> Self {
+        self.crash().restart().await
+    }
+
+    /// The engine dies at once.
+    pub fn crash(self) -> Remains {
         self.supervisor.abort();
-        Self::start(self.world, self.journal, self.decision, self.clock).await
+        Remains {
+            world: self.world,
+            journal: self.journal,
+            decision: self.decision,
+            clock: self.clock,
+        }
     }
 
     pub async fn submit(&self, plan: Value) -> IntentId {
@@ -146,6 +167,16 @@ impl Engine {
     }
 
     pub async fn submit_as(&self, who: &str, plan: Value, mode: Mode) -> IntentId {
+        self.submit_with(who, plan, mode, None).await
+    }
+
+    /// Submits a plan with a deadline so far from now.
+    pub async fn submit_until(&self, plan: Value, deadline: Duration) -> IntentId {
+        let deadline_ms = self.clock.now_ms() + deadline.as_millis() as i64;
+        self.submit_with("olga", plan, Mode::Apply, Some(deadline_ms)).await
+    }
+
+    async fn submit_with(&self, who: &str, plan: Value, mode: Mode, deadline_ms: Option<i64>) -> IntentId {
         let request = Request {
             wish: Wish::Plan(plan),
             origin: Origin {
@@ -153,7 +184,7 @@ impl Engine {
                 actor: Actor::human(who),
             },
             mode,
-            deadline_ms: None,
+            deadline_ms,
             labels: vec![],
             change: None,
             window: None,

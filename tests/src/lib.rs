@@ -6,4 +6,5 @@
 pub mod chaos;
 pub mod clock;
 pub mod engine;
+mod leases;
 pub mod world;

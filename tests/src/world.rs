@@ -1,6 +1,7 @@
 //! A world of devices with named values, behind a tool server that can be told to misbehave. It keeps the truth: every
 //! call that it executed, in order.
 
+use crate::leases::{self, Timers};
 use async_trait::async_trait;
 use flyball_engine::contract::Contracts;
 use flyball_engine::ports::{Answer, ToolExecutor};
@@ -48,6 +49,7 @@ struct Inner {
     dead: Vec<u32>,
     at_once: usize,
     most_at_once: usize,
+    timers: Timers,
 }
 
 /// The world. Clones see the same one.
@@ -65,7 +67,10 @@ impl World {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { devices, timers, .. } = &mut *inner;
+        timers.run_out(devices);
+        inner
     }
 
     /// Somebody else changes a value.
@@ -142,9 +147,21 @@ impl World {
         self.inner().most_at_once
     }
 
+    /// Devices that took a change back because nobody confirmed it in time, in order.
+    pub fn reverted(&self) -> Vec<String> {
+        self.inner().timers.reverted()
+    }
+
+    /// Devices on which something is pending or prepared.
+    pub fn open(&self) -> Vec<String> {
+        self.inner().timers.open()
+    }
+
     /// The contracts of the world's tools.
     pub fn contracts() -> Contracts {
-        serde_saphyr::from_str(CONTRACTS).expect("the world's contracts are well-formed")
+        let mut all: Contracts = serde_saphyr::from_str(CONTRACTS).expect("the world's contracts are well-formed");
+        all.contracts.extend(leases::contracts().contracts);
+        all
     }
 
     fn read(&self, tool: &str, args: &Map<String, Value>) -> Outcome {
@@ -163,7 +180,7 @@ impl World {
             },
             "get" => match inner.devices.get(&text("device")) {
                 Some(values) => Outcome::Done {
-                    output: json!({"device": text("device"), "values": values}),
+                    output: json!({"device": text("device"), "values": values, "pending": inner.timers.pending(&text("device"))}),
                 },
                 None => Outcome::ToolError {
                     output: json!({"text": "no such device"}),
@@ -193,13 +210,22 @@ impl World {
         }
     }
 
-    fn execute(&self, request: &ToolRequest, intrusion: Option<Value>) {
+    fn execute(&self, request: &ToolRequest, intrusion: Option<Value>) -> Outcome {
         let (tool, args) = (request.tool.tool(), &request.args);
         let under = request.meta.get("io.flyball/key").and_then(Value::as_str);
         let under = under.unwrap_or_default().to_owned();
-        let mut inner = self.inner();
         let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (device, key) = (text("device"), text("key"));
+        let mut inner = self.inner();
+        if Timers::own(tool) {
+            let Inner { devices, timers, .. } = &mut *inner;
+            let (outcome, done) = timers.execute(request, devices);
+            if let Some(value) = intrusion {
+                devices.entry(device).or_default().insert(key, value);
+            }
+            inner.executed.extend(done.then(|| (under, words(tool, args))));
+            return outcome;
+        }
         let value = args.get("value").cloned().unwrap_or(Value::Null);
         let words = words(tool, args);
         inner.executed.push((under, words));
@@ -208,7 +234,7 @@ impl World {
                 let values = inner.devices.entry(device.to_owned()).or_default();
                 values.insert(key.clone(), value.clone());
             }
-            return;
+            return yes();
         }
         let values = inner.devices.entry(device).or_default();
         match tool {
@@ -219,6 +245,7 @@ impl World {
         if let Some(value) = intrusion {
             values.insert(key, value);
         }
+        yes()
     }
 
     fn begin(&self, request: &ToolRequest) {
@@ -261,23 +288,14 @@ impl World {
             reason: "no answer in time".into(),
             task: None,
         };
-        let yes = Outcome::Done {
-            output: json!({"ok": true}),
-        };
         let how = self.misbehaviour(&words(tool, args));
         if !matches!(how, Some(Misbehaviour::ActLate(_))) {
             self.landed(request);
         }
         match how {
-            None => {
-                self.execute(request, None);
-                yes.into()
-            }
-            Some(Misbehaviour::ActThenIntrude(value)) => {
-                self.execute(request, Some(value));
-                yes.into()
-            }
-            Some(Misbehaviour::Lie) => yes.into(),
+            None => self.execute(request, None).into(),
+            Some(Misbehaviour::ActThenIntrude(value)) => self.execute(request, Some(value)).into(),
+            Some(Misbehaviour::Lie) => yes().into(),
             Some(Misbehaviour::Refuse) => Outcome::ToolError {
                 output: json!({"text": "refused", "sent": 0}),
             }
@@ -299,14 +317,15 @@ impl World {
                 silence().into()
             }
             Some(how) => {
-                if how != Misbehaviour::FallSilent {
-                    self.execute(request, None);
-                }
+                let said = match how {
+                    Misbehaviour::FallSilent => silence(),
+                    _ => self.execute(request, None),
+                };
                 tokio::time::sleep(std::time::Duration::from_millis(request.timeout_ms)).await;
                 let mut answer = Answer::from(silence());
                 if how == Misbehaviour::ActAndHoldAnswer {
                     let (to, late) = oneshot::channel();
-                    self.inner().held.push((to, yes));
+                    self.inner().held.push((to, said));
                     answer.late = Some(late);
                 }
                 answer
@@ -325,6 +344,12 @@ fn devices(args: &Map<String, Value>) -> Vec<String> {
     all.map(str::to_owned).collect()
 }
 
+fn yes() -> Outcome {
+    Outcome::Done {
+        output: json!({"ok": true}),
+    }
+}
+
 fn words(tool: &str, args: &Map<String, Value>) -> String {
     let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default();
     let fleet = args.get("devices").and_then(Value::as_array);
@@ -332,6 +357,7 @@ fn words(tool: &str, args: &Map<String, Value>) -> String {
     let device = fleet.unwrap_or_else(|| text("device").to_owned());
     match args.get("value") {
         Some(value) => format!("{tool} {device} {}={value}", text("key")),
+        None if args.contains_key("lease") => format!("{tool} {device}"),
         None => format!("{tool} {device} {}", text("key")),
     }
 }
@@ -360,13 +386,14 @@ impl ToolExecutor for World {
             ("unset", schema(&["device", "key"], &[])),
             ("set_fleet", schema(&["key"], &["devices", "value"])),
         ];
-        Arc::new(Catalogue::of(tools.into_iter().map(|(name, input_schema)| ToolSpec {
+        let specs = tools.into_iter().map(|(name, input_schema)| ToolSpec {
             name: ToolName::new("world", name),
             description: String::new(),
             input_schema,
             output_schema: None,
             annotations: None,
-        })))
+        });
+        Arc::new(Catalogue::of(specs.chain(leases::specs())))
     }
 
     async fn ready(&self, _: &str) -> Result<Incarnation, Outcome> {

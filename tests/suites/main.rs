@@ -6,5 +6,7 @@ mod doubt;
 mod fleet;
 mod forward;
 mod invariants;
+mod lease;
+mod lease_life;
 mod resume;
 mod rollback;
