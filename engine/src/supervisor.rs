@@ -2,7 +2,7 @@
 
 use crate::actor::Actor;
 use crate::canonical::Digest;
-use crate::driver::{self, DriveError, Driver, Signals, ledger::row};
+use crate::driver::{self, DriveError, Driver, Signals, ledger::row, patience::Today};
 use crate::ids::IntentId;
 use crate::intent::Request;
 use crate::intent::command::Command;
@@ -72,6 +72,7 @@ impl Supervisor {
             lock_released,
             halted: halted_rx,
             stopping: stopping_rx,
+            retries: Arc::new(Today::new(deps.journal.clone())),
         };
         Arc::new(Self {
             deps: Arc::new(deps),
