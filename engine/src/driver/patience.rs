@@ -217,15 +217,18 @@ impl Waits {
             | Awaited::Confirm { item }
             | Awaited::Verify { item }
             | Awaited::Check {
-                check: CheckId::Gate { item },
+                check: CheckId::Gate { item } | CheckId::Expect { item },
                 ..
             } => of_item(item, Phase::Do),
             Awaited::Plan { .. } => nobody("@plan", None),
-            Awaited::Check { check, .. } => match check {
-                CheckId::Pre { index } => nobody("@pre", Some(*index)),
-                CheckId::Post { index } => nobody("@post", Some(*index)),
-                CheckId::Gate { item } => of_item(item, Phase::Do),
-            },
+            Awaited::Check {
+                check: CheckId::Pre { index },
+                ..
+            } => nobody("@pre", Some(*index)),
+            Awaited::Check {
+                check: CheckId::Post { index },
+                ..
+            } => nobody("@post", Some(*index)),
         };
         Some(Self {
             call,
