@@ -98,22 +98,31 @@ pub struct Engine {
     pub supervisor: Arc<Supervisor>,
     decision: Decision,
     clock: Arc<PausedClock>,
+    set_up: SetUp,
     commands: AtomicU32,
 }
 
+/// What a test puts in the place of the usual parts, at each start of an engine.
+pub type SetUp = Arc<dyn Fn(&mut Deps) + Send + Sync>;
+
 impl Engine {
     pub async fn over(world: &World, decision: Decision) -> Self {
-        Self::start(
-            world.clone(),
-            Arc::new(InMemoryJournal::new()),
-            decision,
-            Arc::new(PausedClock::start()),
-        )
-        .await
+        Self::over_with(world, decision, Arc::new(|_| {})).await
     }
 
-    async fn start(world: World, journal: Arc<InMemoryJournal>, decision: Decision, clock: Arc<PausedClock>) -> Self {
-        let supervisor = Supervisor::new(Deps {
+    pub async fn over_with(world: &World, decision: Decision, set_up: SetUp) -> Self {
+        let (journal, clock) = (Arc::new(InMemoryJournal::new()), Arc::new(PausedClock::start()));
+        Self::start(world.clone(), journal, decision, clock, set_up).await
+    }
+
+    async fn start(
+        world: World,
+        journal: Arc<InMemoryJournal>,
+        decision: Decision,
+        clock: Arc<PausedClock>,
+        set_up: SetUp,
+    ) -> Self {
+        let mut deps = Deps {
             journal: journal.clone(),
             executor: Arc::new(world.clone()),
             planner: Arc::new(AsGiven),
@@ -123,7 +132,9 @@ impl Engine {
             inventory: Arc::new(NoInventory),
             limits: Limits::default(),
             build: "test".into(),
-        });
+        };
+        set_up(&mut deps);
+        let supervisor = Supervisor::new(deps);
         supervisor.start().await.expect("the journal can be read");
         Self {
             world,
@@ -131,6 +142,7 @@ impl Engine {
             supervisor,
             decision,
             clock,
+            set_up,
             commands: AtomicU32::new(0),
         }
     }
@@ -138,7 +150,7 @@ impl Engine {
     /// The engine dies at once, and another starts over the same journal and world.
     pub async fn crash_and_restart(self) -> Self {
         self.supervisor.abort();
-        Self::start(self.world, self.journal, self.decision, self.clock).await
+        Self::start(self.world, self.journal, self.decision, self.clock, self.set_up).await
     }
 
     pub async fn submit(&self, plan: Value) -> IntentId {
@@ -146,7 +158,12 @@ impl Engine {
     }
 
     pub async fn submit_as(&self, who: &str, plan: Value, mode: Mode) -> IntentId {
-        let request = Request {
+        self.submit_request(Self::request(who, plan, mode)).await
+    }
+
+    /// A request without any bounds in time.
+    pub fn request(who: &str, plan: Value, mode: Mode) -> Request {
+        Request {
             wish: Wish::Plan(plan),
             origin: Origin {
                 kind: OriginKind::Operator,
@@ -159,7 +176,10 @@ impl Engine {
             window: None,
             backout_by_ms: None,
             alarm: Value::Null,
-        };
+        }
+    }
+
+    pub async fn submit_request(&self, request: Request) -> IntentId {
         self.supervisor
             .submit(request, None)
             .await

@@ -6,4 +6,5 @@
 pub mod chaos;
 pub mod clock;
 pub mod engine;
+pub mod flaky;
 pub mod world;

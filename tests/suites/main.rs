@@ -7,4 +7,7 @@ mod fleet;
 mod forward;
 mod invariants;
 mod resume;
+mod retry;
+mod rig;
 mod rollback;
+mod time;

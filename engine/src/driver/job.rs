@@ -68,7 +68,10 @@ pub(super) async fn read(
             Err(why) => return Err(why),
         },
         Outcome::ToolError { output } => return Err(format!("{tool} answered with an error: {}", brief(output))),
-        Outcome::Rejected { code, message } => return Err(format!("{tool} was rejected ({code}): {message}")),
+        Outcome::Rejected { code, message } => {
+            patience.give_up();
+            return Err(format!("{tool} was rejected ({code}): {message}"));
+        }
         Outcome::NotSent { reason, .. } => format!("{tool} could not be reached: {reason}"),
         Outcome::Unknown { reason, .. } => format!("{tool} gave no answer: {reason}"),
         Outcome::NeedsInput { .. } => return Err(format!("{tool} asks for input, which a read may not")),
@@ -133,7 +136,7 @@ impl ItemJob {
         let until = self.deps.clock.now_ms() + within.as_millis() as i64;
         loop {
             let taken = self.probe().await;
-            let over = self.patience.is_put_off() || self.deps.clock.now_ms() >= until;
+            let over = self.patience.is_over() || self.deps.clock.now_ms() >= until;
             if (taken.valid && good(&taken)) || over {
                 return taken;
             }

@@ -13,6 +13,7 @@ use crate::journal::{Error, Journal};
 use crate::ports::{RetryGranted, RetryQuestion};
 use crate::tool::{Outcome, ToolName};
 use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +91,8 @@ pub(super) struct Patience {
     way_back: bool,
     /// The try that a reading of this work was granted: the work ends with it instead of with what it found.
     put_off: Arc<Mutex<Option<RetryGranted>>>,
+    /// A reading of this work was refused for good.
+    rejected: Arc<AtomicBool>,
 }
 
 impl Patience {
@@ -140,9 +143,15 @@ impl Patience {
         Ok(after)
     }
 
-    /// The pause before the next try of a reading, if one was granted and not taken yet.
-    pub(super) fn is_put_off(&self) -> bool {
-        self.put_off.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// A reading was refused for good: to ask again would not help, and could lock an account out.
+    pub(super) fn give_up(&self) {
+        self.rejected.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there is no use in reading again now: it is to be done later, or never.
+    pub(super) fn is_over(&self) -> bool {
+        let put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        put_off.is_some() || self.rejected.load(Ordering::Relaxed)
     }
 
     /// Whoever polls until a time waits by itself while that lasts: the pause before its next poll.
@@ -252,6 +261,7 @@ impl Driver {
             of_intent: state.retries,
             way_back: follows_a_call || state.back_out.is_some() || state.rollback.is_some(),
             put_off: Arc::default(),
+            rejected: Arc::default(),
         }
     }
 
@@ -264,6 +274,7 @@ impl Driver {
             of_intent: self.ledger.state.retries,
             way_back: false,
             put_off: Arc::default(),
+            rejected: Arc::default(),
         }
     }
 }

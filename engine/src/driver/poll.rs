@@ -65,7 +65,7 @@ pub(super) async fn poll(
         let pause = patience.next_poll(now, until).unwrap_or(POLL).max(POLL);
         let stayed = since.is_some_and(|since| now - since >= hold_for);
         // Time that the state must stay good counts on top of the time it may take to become so.
-        if stayed || patience.is_put_off() || (since.is_none() && now >= until) {
+        if stayed || patience.is_over() || (since.is_none() && now >= until) {
             let last = now_read;
             return Polled { earlier, last, polls };
         }
