@@ -254,6 +254,13 @@ impl Supervisor {
     }
 }
 
+/// Drivers end with their supervisor: without its signals they would have nothing to wait on, and spin.
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
 /// The commit that makes an intent: its first entry and its row.
 fn first_commit(intent: IntentId, at: i64, request: Request) -> Commit {
     let entry = StoredEntry::seal(Entry {

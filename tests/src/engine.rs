@@ -241,9 +241,9 @@ impl Engine {
                 changes.changed().await.expect("the journal lives");
             }
         };
-        match tokio::time::timeout(Duration::from_secs(3600), waiting).await {
+        match tokio::time::timeout(Duration::from_secs(4 * 3600), waiting).await {
             Ok(state) => state,
-            Err(_) => panic!("no {what} within an hour; the story so far:\n{}", self.story(intent)),
+            Err(_) => panic!("no {what} within four hours; the story so far:\n{}", self.story(intent)),
         }
     }
 
