@@ -16,11 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Wall clock and timers. Tests move it by hand.
+/// Time. Tests move it by hand.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Unix milliseconds.
+    /// Steady time, Unix milliseconds: what the wall clock said at the start plus what a monotonic clock has counted since.
+    /// It never goes back and follows no setting of the wall clock. Everything that is timed goes by it.
     fn now_ms(&self) -> i64;
+    /// What the wall clock says now, Unix milliseconds: evidence. A window is opened only if it agrees.
+    fn wall_ms(&self) -> i64 {
+        self.now_ms()
+    }
     async fn sleep(&self, time: Duration);
 }
 
@@ -167,6 +172,29 @@ pub struct RetryQuestion<'a> {
     pub outcome: &'a Outcome,
     /// Attempts made so far, from 1.
     pub attempts: u32,
+    /// It takes a change back, or finds out what became of one: worth more patience.
+    pub way_back: bool,
+}
+
+/// What trying again may cost. The way back has no such limits but that of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryBudget {
+    /// One attempt, whatever contract or step allow.
+    pub attempt: Duration,
+    /// Retries of one intent on its way forward, readings included.
+    pub per_intent: u32,
+    /// Retries of all intents together on a day (UTC).
+    pub per_day: u64,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self {
+            attempt: Duration::from_secs(60 * 60),
+            per_intent: 1_000,
+            per_day: 100_000,
+        }
+    }
 }
 
 /// When to try again, and by which rule.
@@ -182,6 +210,9 @@ pub trait Policy: Send + Sync {
     /// Whether a principal may do an action (`submit`, `approve`, `cancel`, `settle`, …) on an intent, and by which rule.
     fn may(&self, actor: &Actor, action: &str, request: Option<&Request>) -> Result<RuleApplied, RuleApplied>;
     fn retry(&self, question: &RetryQuestion<'_>) -> Option<RetryGranted>;
+    fn retry_budget(&self) -> RetryBudget {
+        RetryBudget::default()
+    }
     /// How long a person may take to approve.
     fn approval_ttl(&self) -> Duration {
         Duration::from_secs(24 * 3600)

@@ -2,7 +2,7 @@
 
 use crate::actor::Actor;
 use crate::canonical::Digest;
-use crate::driver::{self, DriveError, Driver, Signals, ledger::row};
+use crate::driver::{self, DriveError, Driver, Signals, ledger::row, patience::Today};
 use crate::ids::IntentId;
 use crate::intent::Request;
 use crate::intent::command::Command;
@@ -72,6 +72,7 @@ impl Supervisor {
             lock_released,
             halted: halted_rx,
             stopping: stopping_rx,
+            retries: Arc::new(Today::new(deps.journal.clone())),
         };
         Arc::new(Self {
             deps: Arc::new(deps),
@@ -250,6 +251,13 @@ impl Supervisor {
 
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.deps.journal
+    }
+}
+
+/// Drivers end with their supervisor: without its signals they would have nothing to wait on, and spin.
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.abort();
     }
 }
 

@@ -23,13 +23,14 @@ mod settings;
 pub use fault::PolicyFault;
 pub use flatten::flatten;
 pub use library::PolicyInfo;
+pub use retry::RetrySettings;
 pub use settings::{PolicySettings, Role, UserKind, UserSettings};
 
 use cedar_policy::Entities;
 use flyball_engine::actor::Actor;
 use flyball_engine::intent::Request;
 use flyball_engine::intent::event::RuleApplied;
-use flyball_engine::ports::{Policy, Proposal, RetryGranted, RetryQuestion, Verdict};
+use flyball_engine::ports::{Policy, Proposal, RetryBudget, RetryGranted, RetryQuestion, Verdict};
 use library::Library;
 use principals::Principals;
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub struct Policies {
     entities: Entities,
     writes: bool,
     approval_ttl: Duration,
+    retry: RetrySettings,
 }
 
 impl Policies {
@@ -59,6 +61,7 @@ impl Policies {
             principals,
             writes: settings.writes,
             approval_ttl: settings.approval_ttl,
+            retry: settings.retry,
         })
     }
 
@@ -95,6 +98,10 @@ impl Policy for Policies {
     }
 
     fn retry(&self, question: &RetryQuestion<'_>) -> Option<RetryGranted> {
-        retry::retry(question)
+        retry::retry(&self.retry, question)
+    }
+
+    fn retry_budget(&self) -> RetryBudget {
+        self.retry.budget()
     }
 }

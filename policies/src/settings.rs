@@ -1,5 +1,6 @@
 //! What the operator's settings say about authorisation.
 
+use crate::retry::RetrySettings;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -101,6 +102,7 @@ pub struct PolicySettings {
     pub users: Vec<UserSettings>,
     /// How long a request for approval stands.
     pub approval_ttl: Duration,
+    pub retry: RetrySettings,
 }
 
 impl Default for PolicySettings {
@@ -111,6 +113,7 @@ impl Default for PolicySettings {
             writes: false,
             users: Vec::new(),
             approval_ttl: Duration::from_secs(24 * 60 * 60),
+            retry: RetrySettings::default(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 use flyball_engine::ports::Clock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,6 +27,65 @@ impl PausedClock {
 impl Clock for PausedClock {
     fn now_ms(&self) -> i64 {
         Self::START_MS + self.started.elapsed().as_millis() as i64
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// A wall clock that somebody may set, over the tests' steady time. Clones see the same one.
+#[derive(Clone)]
+pub struct Wall {
+    started: Instant,
+    set_by_ms: Arc<AtomicI64>,
+}
+
+impl Wall {
+    pub fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            set_by_ms: Arc::default(),
+        }
+    }
+
+    /// Somebody sets the clock ahead, or back.
+    pub fn set(&self, by: i64) {
+        self.set_by_ms.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        let set_by = self.set_by_ms.load(Ordering::Relaxed);
+        PausedClock::START_MS + self.started.elapsed().as_millis() as i64 + set_by
+    }
+}
+
+/// An engine's clock over such a wall clock: it takes that for right when it starts, and counts steadily from there.
+pub struct SteadyClock {
+    wall: Wall,
+    anchor_ms: i64,
+    started: Instant,
+}
+
+impl SteadyClock {
+    pub fn over(wall: &Wall) -> Self {
+        Self {
+            wall: wall.clone(),
+            anchor_ms: wall.now_ms(),
+            started: Instant::now(),
+        }
+    }
+}
+
+#[async_trait]
+impl Clock for SteadyClock {
+    fn now_ms(&self) -> i64 {
+        self.anchor_ms + self.started.elapsed().as_millis() as i64
+    }
+
+    fn wall_ms(&self) -> i64 {
+        self.wall.now_ms()
     }
 
     async fn sleep(&self, time: Duration) {

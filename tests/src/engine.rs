@@ -99,8 +99,12 @@ pub struct Engine {
     pub supervisor: Arc<Supervisor>,
     decision: Decision,
     clock: Arc<PausedClock>,
+    set_up: SetUp,
     commands: AtomicU32,
 }
+
+/// What a test puts in the place of the usual parts, at each start of an engine.
+pub type SetUp = Arc<dyn Fn(&mut Deps) + Send + Sync>;
 
 /// What an engine that died leaves behind. Time goes on meanwhile.
 pub struct Remains {
@@ -108,23 +112,34 @@ pub struct Remains {
     journal: Arc<InMemoryJournal>,
     decision: Decision,
     clock: Arc<PausedClock>,
+    set_up: SetUp,
 }
 
 impl Remains {
     /// Another engine takes over.
     pub async fn restart(self) -> Engine {
-        Engine::start(self.world, self.journal, self.decision, self.clock).await
+        Engine::start(self.world, self.journal, self.decision, self.clock, self.set_up).await
     }
 }
 
 impl Engine {
     pub async fn over(world: &World, decision: Decision) -> Self {
-        let (journal, clock) = (Arc::new(InMemoryJournal::new()), Arc::new(PausedClock::start()));
-        Self::start(world.clone(), journal, decision, clock).await
+        Self::over_with(world, decision, Arc::new(|_| {})).await
     }
 
-    async fn start(world: World, journal: Arc<InMemoryJournal>, decision: Decision, clock: Arc<PausedClock>) -> Self {
-        let supervisor = Supervisor::new(Deps {
+    pub async fn over_with(world: &World, decision: Decision, set_up: SetUp) -> Self {
+        let (journal, clock) = (Arc::new(InMemoryJournal::new()), Arc::new(PausedClock::start()));
+        Self::start(world.clone(), journal, decision, clock, set_up).await
+    }
+
+    async fn start(
+        world: World,
+        journal: Arc<InMemoryJournal>,
+        decision: Decision,
+        clock: Arc<PausedClock>,
+        set_up: SetUp,
+    ) -> Self {
+        let mut deps = Deps {
             journal: journal.clone(),
             executor: Arc::new(world.clone()),
             planner: Arc::new(AsGiven),
@@ -134,7 +149,9 @@ impl Engine {
             inventory: Arc::new(NoInventory),
             limits: Limits::default(),
             build: "test".into(),
-        });
+        };
+        set_up(&mut deps);
+        let supervisor = Supervisor::new(deps);
         supervisor.start().await.expect("the journal can be read");
         Self {
             world,
@@ -142,6 +159,7 @@ impl Engine {
             supervisor,
             decision,
             clock,
+            set_up,
             commands: AtomicU32::new(0),
         }
     }
@@ -159,6 +177,7 @@ impl Engine {
             journal: self.journal,
             decision: self.decision,
             clock: self.clock,
+            set_up: self.set_up,
         }
     }
 
@@ -167,30 +186,35 @@ impl Engine {
     }
 
     pub async fn submit_as(&self, who: &str, plan: Value, mode: Mode) -> IntentId {
-        self.submit_with(who, plan, mode, None).await
+        self.submit_request(Self::request(who, plan, mode)).await
     }
 
     /// Submits a plan with a deadline so far from now.
     pub async fn submit_until(&self, plan: Value, deadline: Duration) -> IntentId {
-        let deadline_ms = self.clock.now_ms() + deadline.as_millis() as i64;
-        self.submit_with("olga", plan, Mode::Apply, Some(deadline_ms)).await
+        let mut request = Self::request("olga", plan, Mode::Apply);
+        request.deadline_ms = Some(self.clock.now_ms() + deadline.as_millis() as i64);
+        self.submit_request(request).await
     }
 
-    async fn submit_with(&self, who: &str, plan: Value, mode: Mode, deadline_ms: Option<i64>) -> IntentId {
-        let request = Request {
+    /// A request without any bounds in time.
+    pub fn request(who: &str, plan: Value, mode: Mode) -> Request {
+        Request {
             wish: Wish::Plan(plan),
             origin: Origin {
                 kind: OriginKind::Operator,
                 actor: Actor::human(who),
             },
             mode,
-            deadline_ms,
+            deadline_ms: None,
             labels: vec![],
             change: None,
             window: None,
             backout_by_ms: None,
             alarm: Value::Null,
-        };
+        }
+    }
+
+    pub async fn submit_request(&self, request: Request) -> IntentId {
         self.supervisor
             .submit(request, None)
             .await
@@ -252,9 +276,9 @@ impl Engine {
                 changes.changed().await.expect("the journal lives");
             }
         };
-        match tokio::time::timeout(Duration::from_secs(3600), waiting).await {
+        match tokio::time::timeout(Duration::from_secs(4 * 3600), waiting).await {
             Ok(state) => state,
-            Err(_) => panic!("no {what} within an hour; the story so far:\n{}", self.story(intent)),
+            Err(_) => panic!("no {what} within four hours; the story so far:\n{}", self.story(intent)),
         }
     }
 

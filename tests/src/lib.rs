@@ -6,5 +6,6 @@
 pub mod chaos;
 pub mod clock;
 pub mod engine;
+pub mod flaky;
 mod leases;
 pub mod world;

@@ -9,4 +9,7 @@ mod invariants;
 mod lease;
 mod lease_life;
 mod resume;
+mod retry;
+mod rig;
 mod rollback;
+mod time;

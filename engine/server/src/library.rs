@@ -87,6 +87,7 @@ pub fn policies(settings: &Settings) -> Result<Policies, Vec<Finding>> {
         writes: settings.writes,
         users,
         approval_ttl: settings.approval_expires.duration(),
+        retry: settings.retry.clone(),
     };
     Policies::load(settings).map_err(|faults| {
         let finding = |f: flyball_policies::PolicyFault| Finding {

@@ -2,12 +2,13 @@
 
 use super::facts::Facts;
 use super::job::{ItemJob, Taken, brief};
+use super::patience::Refused;
 use crate::contract::apply::{self, Args, ErrorEffect, Known};
 use crate::contract::{EffectClass, Resend};
 use crate::ids::{CallId, Phase};
 use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
 use crate::intent::item::CallState;
-use crate::ports::{Answer, RetryQuestion};
+use crate::ports::Answer;
 use crate::tool::{Incarnation, Outcome, ToolName, ToolRequest};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -124,14 +125,14 @@ impl Dispatch {
                 FaultEffect::None,
                 None,
             ),
-            Outcome::NotSent { reason, .. } => self.not_sent(reason, outcome),
-            Outcome::Unknown { reason, .. } => match self
-                .retry(outcome)
-                .filter(|_| contract.effect == EffectClass::Idempotent)
-            {
-                Some(event) => Facts::of(event),
-                None => self.doubt(reason.clone()),
-            },
+            Outcome::NotSent { reason, .. } => self.not_sent(reason, outcome).await,
+            Outcome::Unknown { reason, .. } if contract.effect == EffectClass::Idempotent => {
+                match self.retry(outcome).await {
+                    Ok(event) => Facts::of(event),
+                    Err(refused) => self.doubt(refused.to(reason.clone())),
+                }
+            }
+            Outcome::Unknown { reason, .. } => self.doubt(reason.clone()),
             Outcome::NeedsInput { .. } => self.doubt("the server asks for input that nobody can give here".to_owned()),
         }
     }
@@ -162,6 +163,9 @@ impl Dispatch {
     }
 
     fn failed(&self, fault: String, effect: FaultEffect, output: Option<&Value>) -> Facts {
+        if effect == FaultEffect::None && self.job.unproven.contains(&self.call.phase) {
+            return self.doubt(format!("{fault}: but an attempt before it may have had an effect"));
+        }
         let mut facts = Facts::default();
         let output = output.map(|o| facts.payload(o.clone(), false));
         facts.push(Event::CallFailed {
@@ -174,34 +178,31 @@ impl Dispatch {
         facts
     }
 
-    fn not_sent(&self, reason: &str, outcome: &Outcome) -> Facts {
+    async fn not_sent(&self, reason: &str, outcome: &Outcome) -> Facts {
         let (call, attempt) = (self.call.clone(), self.attempt);
         let mut facts = Facts::of(Event::CallNotSent {
             call,
             attempt,
             reason: reason.to_owned(),
         });
-        match self.retry(outcome) {
-            Some(event) => facts.push(event),
-            None => facts.extend(self.failed(format!("it could not be sent: {reason}"), FaultEffect::None, None)),
+        match self.retry(outcome).await {
+            Ok(event) => facts.push(event),
+            Err(refused) => {
+                let fault = refused.to(format!("it could not be sent: {reason}"));
+                facts.extend(self.failed(fault, FaultEffect::None, None));
+            }
         }
         facts
     }
 
-    fn retry(&self, outcome: &Outcome) -> Option<Event> {
+    async fn retry(&self, outcome: &Outcome) -> Result<Event, Refused> {
         let effect = self.job.contracts.of(&self.tool).effect;
-        let question = RetryQuestion {
-            tool: &self.tool,
-            effect,
-            outcome,
-            attempts: self.attempt,
-        };
-        let granted = self.job.deps.policy.retry(&question)?;
-        let until_ms = self.job.deps.clock.now_ms() + granted.after.as_millis() as i64;
-        Some(Event::CallRetryScheduled {
+        let granted = self.job.patience.grant(&self.tool, effect, outcome).await?;
+        Ok(Event::CallRetryScheduled {
             call: self.call.clone(),
-            until_ms,
+            until_ms: self.job.patience.until_ms(&granted),
             rule: granted.rule,
+            reading: None,
         })
     }
 }

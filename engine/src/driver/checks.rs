@@ -1,6 +1,7 @@
 //! Checks, gates and read-only steps: polled until they hold, told apart from what could not be read.
 
 use super::facts::Facts;
+use super::patience::Patience;
 use super::poll::{self, Expectation, Poll, Polled};
 use super::{Deps, DriveError, Driver, expand};
 use crate::binding;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 /// One check to be taken; an error is a reason why it cannot be.
 pub(super) struct CheckJob {
+    patience: Patience,
     deps: Arc<Deps>,
     contracts: Arc<Contracts>,
     check: CheckId,
@@ -25,6 +27,7 @@ pub(super) struct CheckJob {
 
 /// A read-only step's call.
 pub(super) struct ReadJob {
+    patience: Patience,
     deps: Arc<Deps>,
     contracts: Arc<Contracts>,
     call: CallId,
@@ -79,7 +82,9 @@ impl Driver {
         }
         let call = prepare(&definition, &scope, arg_names, names, purpose);
         let (deps, contracts) = (self.deps.clone(), accepted.contracts.clone());
+        let patience = self.patience.clone().unwrap_or_else(|| self.no_patience());
         Ok(CheckJob {
+            patience,
             deps,
             contracts,
             check: check.clone(),
@@ -119,6 +124,7 @@ impl Driver {
         });
         let call = self.ledger.state.next_call(item, Phase::Do);
         Ok(ReadJob {
+            patience: job.patience,
             deps: self.deps.clone(),
             contracts: job.contracts,
             call,
@@ -161,6 +167,7 @@ fn prepare(
 pub(super) async fn take(job: CheckJob) -> Facts {
     let mut facts = Facts::default();
     let CheckJob {
+        patience,
         deps,
         contracts,
         check,
@@ -179,7 +186,7 @@ pub(super) async fn take(job: CheckJob) -> Facts {
         },
         Ok((tool, args, expect)) => {
             let sealed = contracts.of(&tool).sealed;
-            let polled = poll::poll(&deps, &contracts, &tool, args, &expect).await;
+            let polled = poll::poll(&patience, &deps, &contracts, &tool, args, &expect).await;
             let verdict = match (verdict_of(&polled.last.held), purpose) {
                 (CheckVerdict::Held | CheckVerdict::Missed, CheckPurpose::Before) => CheckVerdict::Recorded,
                 (verdict, _) => verdict,
@@ -228,6 +235,7 @@ fn reading(
 pub(super) async fn read_step(job: ReadJob) -> Facts {
     let mut facts = Facts::default();
     let ReadJob {
+        patience,
         deps,
         contracts,
         call,
@@ -263,7 +271,7 @@ pub(super) async fn read_step(job: ReadJob) -> Facts {
         }
     };
     let sealed = contracts.of(&tool).sealed;
-    let polled = poll::poll(&deps, &contracts, &tool, args, &expect).await;
+    let polled = poll::poll(&patience, &deps, &contracts, &tool, args, &expect).await;
     outcome_of_read(&mut facts, &call, &tool, polled, sealed, failed);
     facts
 }

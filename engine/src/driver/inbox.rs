@@ -37,8 +37,9 @@ impl Driver {
             return self.record_by(facts, &command.by).await;
         }
         self.ledger.record(facts, &command.by)?;
+        let wake = self.ledger.wake_ms();
         self.ledger
-            .flush(vec![crate::journal::LockChange::Release(released)], None)
+            .flush(vec![crate::journal::LockChange::Release(released)], wake)
             .await?;
         self.signals.lock_released.send_modify(|n| *n += 1);
         Ok(())

@@ -3,12 +3,12 @@
 
 use super::Deps;
 use super::facts::Facts;
+use super::patience::Patience;
 pub(super) use crate::contract::apply::Args;
 use crate::contract::apply::{self, Known};
 use crate::contract::{Contract, Contracts, EffectClass};
-use crate::ids::ItemId;
+use crate::ids::{ItemId, Phase};
 use crate::intent::event::{Event, ProbePurpose, Reading};
-use crate::ports::RetryQuestion;
 use crate::tool::{Outcome, ToolName, ToolRequest};
 use serde_json::{Map, Value, json};
 
@@ -31,50 +31,54 @@ pub(super) struct ItemJob {
     pub(super) contracts: Arc<Contracts>,
     /// The arguments and what is known around the call so far.
     pub(super) known: Known,
+    pub(super) patience: Patience,
+    /// Phases of which an attempt may have had an effect that nothing shows yet.
+    pub(super) unproven: Vec<Phase>,
 }
 
 /// A read-only call's answer, or why there is none.
 pub(super) type ReadAnswer = Result<Value, String>;
 
-/// Calls a read-only tool, repeated as policy says.
-pub(super) async fn read(deps: &Deps, contracts: &Contracts, tool: &ToolName, args: Args, purpose: &str) -> ReadAnswer {
+/// Calls a read-only tool once. If it does not come through and policy grants another try, the work that it belongs to
+/// is put off: it hears the problem, should find its end, and is due again as a whole.
+pub(super) async fn read(
+    patience: &Patience,
+    deps: &Deps,
+    contracts: &Contracts,
+    tool: &ToolName,
+    args: Args,
+    purpose: &str,
+) -> ReadAnswer {
     let contract = contracts.of(tool);
-    let timeout_ms = contract.timeout.map_or(READ_TIMEOUT_MS, |t| t.0);
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let meta = Map::from_iter([("io.flyball/purpose".to_owned(), json!(purpose))]);
-        let request = ToolRequest {
-            tool: tool.clone(),
-            args: args.clone(),
-            meta,
-            timeout_ms,
-            mutating: false,
-            incarnation: None,
-        };
-        let outcome = deps.executor.call(request).await.outcome;
-        let problem = match &outcome {
-            Outcome::Done { output } => match apply::fails(&contract, &Known::of(args.clone()), output) {
-                Ok(false) => return Ok(output.clone()),
-                Ok(true) => return Err(format!("{tool} reports a failure: {}", brief(output))),
-                Err(why) => return Err(why),
-            },
-            Outcome::ToolError { output } => return Err(format!("{tool} answered with an error: {}", brief(output))),
-            Outcome::Rejected { code, message } => return Err(format!("{tool} was rejected ({code}): {message}")),
-            Outcome::NotSent { reason, .. } => format!("{tool} could not be reached: {reason}"),
-            Outcome::Unknown { reason, .. } => format!("{tool} gave no answer: {reason}"),
-            Outcome::NeedsInput { .. } => return Err(format!("{tool} asks for input, which a read may not")),
-        };
-        let question = RetryQuestion {
-            tool,
-            effect: EffectClass::Read,
-            outcome: &outcome,
-            attempts,
-        };
-        match deps.policy.retry(&question) {
-            Some(granted) => deps.clock.sleep(granted.after).await,
-            None => return Err(problem),
+    let timeout_ms = patience.attempt_ms(contract.timeout.map_or(READ_TIMEOUT_MS, |t| t.0));
+    let meta = Map::from_iter([("io.flyball/purpose".to_owned(), json!(purpose))]);
+    let request = ToolRequest {
+        tool: tool.clone(),
+        args: args.clone(),
+        meta,
+        timeout_ms,
+        mutating: false,
+        incarnation: None,
+    };
+    let outcome = deps.executor.call(request).await.outcome;
+    let problem = match &outcome {
+        Outcome::Done { output } => match apply::fails(&contract, &Known::of(args), output) {
+            Ok(false) => return Ok(output.clone()),
+            Ok(true) => return Err(format!("{tool} reports a failure: {}", brief(output))),
+            Err(why) => return Err(why),
+        },
+        Outcome::ToolError { output } => return Err(format!("{tool} answered with an error: {}", brief(output))),
+        Outcome::Rejected { code, message } => {
+            patience.give_up();
+            return Err(format!("{tool} was rejected ({code}): {message}"));
         }
+        Outcome::NotSent { reason, .. } => format!("{tool} could not be reached: {reason}"),
+        Outcome::Unknown { reason, .. } => format!("{tool} gave no answer: {reason}"),
+        Outcome::NeedsInput { .. } => return Err(format!("{tool} asks for input, which a read may not")),
+    };
+    match patience.put_off(tool, EffectClass::Read, &outcome).await {
+        Ok(_) => Err(problem),
+        Err(refused) => Err(refused.to(problem)),
     }
 }
 
@@ -118,7 +122,7 @@ impl ItemJob {
             }
             None => return Taken::default(),
         };
-        match read(&self.deps, &self.contracts, &probe.tool, args, "probe").await {
+        match read(&self.patience, &self.deps, &self.contracts, &probe.tool, args, "probe").await {
             Ok(output) => apply::judge_reading(&self.contract, &self.known, &output),
             Err(problem) => Taken {
                 problem: Some(problem),
@@ -132,7 +136,8 @@ impl ItemJob {
         let until = self.deps.clock.now_ms() + within.as_millis() as i64;
         loop {
             let taken = self.probe().await;
-            if (taken.valid && good(&taken)) || self.deps.clock.now_ms() >= until {
+            let over = self.patience.is_over() || self.deps.clock.now_ms() >= until;
+            if (taken.valid && good(&taken)) || over {
                 return taken;
             }
             self.deps.clock.sleep(POLL).await;

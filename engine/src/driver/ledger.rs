@@ -97,6 +97,11 @@ impl Ledger {
         self.pending_since.is_some()
     }
 
+    /// When the intent must be looked at again although nothing happens.
+    pub(super) fn wake_ms(&self) -> Option<i64> {
+        self.state.due(self.deps.clock.now_ms()).wake_ms
+    }
+
     /// Makes everything folded durable.
     pub(super) async fn flush(&mut self, locks: Vec<LockChange>, wake_ms: Option<i64>) -> Result<(), DriveError> {
         if self.pending_since.take().is_none() && locks.is_empty() {
@@ -139,6 +144,7 @@ impl Ledger {
             entries: vec![stored.clone()],
             locks: vec![LockChange::Acquire(targets)],
             row: Some(row(&after)),
+            wake_ms: after.due(self.deps.clock.now_ms()).wake_ms,
             ..Commit::default()
         };
         match self
@@ -174,6 +180,8 @@ impl Ledger {
                 let started = matches!(event, Event::CallStarted { .. });
                 item.mutating && (started || !idempotent)
             }
+            // A reading that a crash makes forget its pause is taken at once: nothing comes of that.
+            Event::CallRetryScheduled { reading, .. } => reading.is_none(),
             Event::StepExpanded { .. }
             | Event::StepSkipped { .. }
             | Event::StepSatisfied { .. }

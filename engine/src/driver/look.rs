@@ -104,7 +104,7 @@ pub(super) async fn preview(job: &mut ItemJob, facts: &mut Facts) -> Result<Even
         apply::preview_args(&job.contract, &job.known.args),
     ) {
         let tool = &template.tool;
-        output = job::read(&job.deps, &job.contracts, tool, args?, "preview")
+        output = job::read(&job.patience, &job.deps, &job.contracts, tool, args?, "preview")
             .await
             .map_err(|e| format!("preview: {e}"))?;
         sealed = job.contracts.of(tool).sealed;

@@ -13,8 +13,10 @@ mod lease;
 pub(crate) mod ledger;
 mod look;
 mod need;
+pub(crate) mod patience;
 mod planning;
 mod poll;
+mod window;
 mod work;
 
 use crate::actor::Actor;
@@ -76,6 +78,8 @@ pub(crate) struct Signals {
     pub(crate) halted: watch::Receiver<Option<String>>,
     /// Whether to stop: nothing new is sent, what is out is waited for.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// The day's retries of all intents.
+    pub(crate) retries: Arc<patience::Today>,
 }
 
 /// Drives one intent to its end, or until told to stop.
@@ -88,6 +92,8 @@ pub(crate) struct Driver {
     started: BTreeSet<Work>,
     /// Another intent holds a target: try again when some lock is released.
     lock_blocked: bool,
+    /// Of the work that is being prepared.
+    patience: Option<patience::Patience>,
 }
 
 /// Loads an intent's state: its last checkpoint, if that fits, and the entries after it through the one fold.
@@ -146,6 +152,7 @@ impl Driver {
             in_flight,
             started,
             lock_blocked: false,
+            patience: None,
         })
     }
 
@@ -157,7 +164,8 @@ impl Driver {
             self.take_commands().await?;
             while self.step().await? {}
             if self.ledger.state.ended.is_some() || self.may_stop() {
-                self.ledger.flush(Vec::new(), None).await?;
+                let wake = self.ledger.wake_ms();
+                self.ledger.flush(Vec::new(), wake).await?;
                 return Ok(self.ledger.state);
             }
             self.wait(&mut inbox).await?;
@@ -231,10 +239,8 @@ impl Driver {
         }
         let ride = self.ledger.pending_since.map(|since| (since + RIDE_MS - now).max(0));
         let wake = due.wake_ms.map(|at| (at - now).max(0));
-        let sleep = match (ride, wake) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        let look_again = self.look_again_ms(&due.work);
+        let sleep = [ride, wake, look_again].into_iter().flatten().min();
         let clock = self.deps.clock.clone();
         let timer = async move {
             match sleep {

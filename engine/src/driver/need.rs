@@ -4,7 +4,7 @@ use super::job::ItemJob;
 use super::{Deps, DriveError, Driver, expand};
 use crate::contract::apply::Known;
 use crate::contract::{Contract, Contracts};
-use crate::ids::{CallId, ItemId};
+use crate::ids::{CallId, ItemId, Phase};
 use crate::intent::item::CallState;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -42,7 +42,12 @@ impl Driver {
             lease: self.lease_terms(id),
         };
         let (deps, intent): (Arc<Deps>, _) = (self.deps.clone(), self.ledger.id);
+        let unproven = [Phase::Do, Phase::Undo];
+        let unproven = unproven.into_iter().filter(|p| self.item(id).unproven(*p)).collect();
+        let patience = self.patience.clone().unwrap_or_else(|| self.no_patience());
         Ok(ItemJob {
+            patience,
+            unproven,
             deps,
             intent,
             item: id.clone(),

@@ -2,6 +2,7 @@
 
 use super::Deps;
 use super::job::{Args, POLL, read};
+use super::patience::Patience;
 use crate::contract::Contracts;
 use crate::expr::{Bindings, Root};
 use crate::tool::ToolName;
@@ -41,7 +42,11 @@ pub(super) struct Polled {
 }
 
 /// Reads until the expectation holds (and stays so), or time is up. Unreadable is not missed.
+///
+/// A reading that did not come through and may be taken again counts as a poll while time is left; after that it puts
+/// off the work that this belongs to.
 pub(super) async fn poll(
+    patience: &Patience,
     deps: &Deps,
     contracts: &Contracts,
     tool: &ToolName,
@@ -54,12 +59,13 @@ pub(super) async fn poll(
     let mut before: Option<Poll> = None;
     loop {
         polls += 1;
-        let now_read = expect.look(read(deps, contracts, tool, args.clone(), "check").await);
+        let now_read = expect.look(read(patience, deps, contracts, tool, args.clone(), "check").await);
         let now = deps.clock.now_ms();
         since = (now_read.held == Ok(true)).then(|| since.unwrap_or(now));
+        let pause = patience.next_poll(now, until).unwrap_or(POLL).max(POLL);
         let stayed = since.is_some_and(|since| now - since >= hold_for);
         // Time that the state must stay good counts on top of the time it may take to become so.
-        if stayed || (since.is_none() && now >= until) {
+        if stayed || patience.is_over() || (since.is_none() && now >= until) {
             let last = now_read;
             return Polled { earlier, last, polls };
         }
@@ -67,7 +73,7 @@ pub(super) async fn poll(
             earlier.push((polls, now_read.clone()));
         }
         before = Some(now_read);
-        deps.clock.sleep(POLL).await;
+        deps.clock.sleep(pause).await;
     }
 }
 

@@ -3,6 +3,7 @@
 use super::act::{self, Dispatch, UndoStart};
 use super::facts::Facts;
 use super::job::ItemJob;
+use super::patience::Waits;
 use super::{DriveError, Driver, checks, expand, judge, look, planning};
 use crate::expr::Bindings;
 use crate::ids::{CallId, ItemId, Phase, StepId};
@@ -51,6 +52,7 @@ impl Driver {
             return Ok(false);
         }
         match &work {
+            Work::Lock if !self.is_open_by_the_wall() => return Ok(false),
             Work::Lock => return self.lock().await,
             Work::RequestApproval => {
                 let facts = judge::request_approval(&self.deps, &self.ledger.state);
@@ -64,8 +66,10 @@ impl Driver {
             }
             _ => {}
         }
+        let (patience, waits) = (self.patience_for(&work), Waits::of(&self.ledger.state, &work));
+        self.patience = Some(patience.clone());
         let future = self.prepare(&work).await?;
-        self.spawn(work, future);
+        self.spawn(work, async move { patience.instead_of(future.await, waits.as_ref()) });
         Ok(false)
     }
 
@@ -165,7 +169,12 @@ impl Driver {
         let attempt = self.next_attempt(item, &call);
         let job = match self.sendable_job(item).await? {
             Ok(job) => job,
-            Err(fault) => return Ok(Box::pin(async move { Told::Facts(unsendable(call, attempt, fault)) })),
+            Err(fault) => {
+                let unproven = self.item(item).unproven(Phase::Do);
+                return Ok(Box::pin(async move {
+                    Told::Facts(unsendable(call, attempt, fault, unproven))
+                }));
+            }
         };
         if self.was_changed_since(item) && !self.item(item).refreshed {
             return Ok(Box::pin(
@@ -392,7 +401,12 @@ fn irreversible(item: &ItemId, why: &str) -> futures::future::BoxFuture<'static,
     Box::pin(async move { Told::Facts(facts) })
 }
 
-pub(super) fn unsendable(call: CallId, attempt: u32, fault: String) -> Facts {
+/// A call that cannot be sent. If an earlier attempt may have landed, that is all the more in doubt.
+pub(super) fn unsendable(call: CallId, attempt: u32, fault: String, unproven: bool) -> Facts {
+    if unproven {
+        let reason = format!("it cannot be repeated: {fault}");
+        return Facts::of(Event::CallInDoubt { call, attempt, reason });
+    }
     Facts::of(Event::CallFailed {
         call,
         attempt,
@@ -417,6 +431,7 @@ pub(super) async fn ready(
     match job.deps.executor.ready(tool.server()).await {
         Ok(incarnation) => {
             let now = job.deps.clock.now_ms();
+            let timeout_ms = job.patience.attempt_ms(timeout_ms);
             let (send_by_ms, deadline_ms) = (now + SEND_WITHIN_MS, now + timeout_ms as i64);
             let dispatch = Dispatch {
                 job,
@@ -437,13 +452,22 @@ pub(super) async fn ready(
             }
         }
         Err(outcome) => {
-            let why = match outcome {
-                Outcome::NotSent { reason, .. } | Outcome::Unknown { reason, .. } => reason,
-                Outcome::Rejected { message, .. } => message,
+            let why = match &outcome {
+                Outcome::NotSent { reason, .. } | Outcome::Unknown { reason, .. } => reason.clone(),
+                Outcome::Rejected { message, .. } => message.clone(),
                 _ => "it does not answer".to_owned(),
             };
             let fault = format!("server {:?} cannot be had: {why}", tool.server());
-            Told::Facts(unsendable(call, attempt, fault))
+            let fault = match job
+                .patience
+                .put_off(&tool, job.contracts.of(&tool).effect, &outcome)
+                .await
+            {
+                Ok(_) => fault,
+                Err(refused) => refused.to(fault),
+            };
+            let unproven = job.unproven.contains(&call.phase);
+            Told::Facts(unsendable(call, attempt, fault, unproven))
         }
     }
 }

@@ -176,6 +176,9 @@ pub enum Event {
         call: CallId,
         until_ms: i64,
         rule: String,
+        /// The reading that is taken again. None: the call itself is sent again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reading: Option<Awaited>,
     },
     CallFailed {
         call: CallId,

@@ -78,7 +78,8 @@ impl ItemStatus {
             Event::StepSatisfied { .. } => (self == Self::Waiting).then_some(Self::Satisfied),
             Event::CallStarted { call, .. } => self.after_start(call.phase),
             Event::CallAnswered { call, .. } => self.after_answer(call.phase, probed),
-            Event::CallNotSent { call, .. } | Event::CallRetryScheduled { call, .. } => self.after_not_sent(call.phase),
+            Event::CallNotSent { call, .. } => self.after_not_sent(call.phase),
+            Event::CallRetryScheduled { call, .. } => self.after_retry(call.phase),
             Event::CallFailed { call, .. } => self.after_failure(call.phase),
             Event::CallInDoubt { call, .. } => self.after_doubt(call.phase),
             Event::CallSettled {
@@ -123,6 +124,15 @@ impl ItemStatus {
         }
     }
 
+    fn after_retry(self, phase: Phase) -> Option<Self> {
+        match (self, phase) {
+            // Its server could not be had, so the call was not even recorded as started.
+            (Self::Waiting, Phase::Do) => Some(Self::BackingOff),
+            (s, Phase::Undo) if s.is_undoable() => Some(s),
+            (s, phase) => s.after_not_sent(phase),
+        }
+    }
+
     fn after_failure(self, phase: Phase) -> Option<Self> {
         match (self, phase) {
             // A call can fail before it is sent: its arguments cannot be resolved, its server cannot be had.
@@ -140,8 +150,10 @@ impl ItemStatus {
 
     fn after_doubt(self, phase: Phase) -> Option<Self> {
         match (self, phase) {
-            (Self::Running | Self::Answered, Phase::Do) => Some(Self::InDoubt),
+            // Backing off: an earlier attempt may have landed, and no other will be made.
+            (Self::Running | Self::Answered | Self::BackingOff, Phase::Do) => Some(Self::InDoubt),
             (Self::Undoing | Self::UndoAnswered, Phase::Undo | Phase::Cancel) => Some(Self::UndoInDoubt),
+            (s, Phase::Undo) if s.is_undoable() => Some(Self::UndoInDoubt),
             _ => None,
         }
     }
@@ -228,7 +240,12 @@ pub struct CallState {
     /// The engine that sent it is gone and nobody waits for the answer any more.
     pub orphaned: bool,
     pub doubt: Option<Doubt>,
-    pub retry_at_ms: Option<i64>,
+    /// This attempt left us, or may have.
+    pub left: bool,
+    /// An attempt before this one left us, or may have, and nothing shows what came of it.
+    pub loose: bool,
+    /// What [`ItemState::sent_at`] was before this attempt: it stands again if this one never left.
+    pub sent_before: Option<Seq>,
     pub fault: Option<String>,
     pub effect: Option<FaultEffect>,
     pub settled: Option<(Settlement, SettledBy)>,
@@ -257,7 +274,9 @@ impl CallState {
             incarnation: incarnation.clone(),
             orphaned: false,
             doubt: None,
-            retry_at_ms: None,
+            left: true,
+            loose: false,
+            sent_before: None,
             fault: None,
             effect: None,
             settled: None,
@@ -353,6 +372,12 @@ impl ItemState {
                     | ItemStatus::UndoConflict
                     | ItemStatus::Blocked
             )
+    }
+
+    /// Whether an attempt of the phase's latest call left us, or may have, and nothing shows that it did nothing.
+    pub fn unproven(&self, phase: Phase) -> bool {
+        let call = self.call_of(phase).filter(|c| c.effect != Some(FaultEffect::None));
+        call.is_some_and(|c| c.left || c.loose)
     }
 
     /// The call that is out or in doubt.

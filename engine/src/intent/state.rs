@@ -3,8 +3,11 @@
 mod item;
 pub mod lease;
 mod pairs;
+mod time;
+mod waits;
 
 pub use item::item_of;
+pub use waits::Wait;
 
 use super::item::{ItemState, ItemStatus};
 use crate::actor::Actor;
@@ -12,7 +15,7 @@ use crate::canonical::Digest;
 use crate::contract::{Contract, Contracts};
 use crate::ids::{IntentId, ItemId, StepId};
 use crate::intent::event::{
-    CheckId, CheckPurpose, CheckReading, CheckVerdict, Deadline, Decision, End, Event, ExpandedItem, PlanSource,
+    Awaited, CheckId, CheckPurpose, CheckReading, CheckVerdict, Decision, End, Event, ExpandedItem, PlanSource,
     RuleApplied,
 };
 use crate::intent::{Mode, Request};
@@ -27,7 +30,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
-pub const FOLD_VERSION: u32 = 1;
+pub const FOLD_VERSION: u32 = 2;
 
 /// Where payloads that do not stand in their entry are found.
 pub trait Blobs {
@@ -125,6 +128,11 @@ pub struct IntentState {
     pub rollback: Option<String>,
     pub stuck: BTreeMap<String, String>,
     pub ended: Option<(End, String, bool)>,
+    /// What is tried again, and when.
+    #[serde(with = "pairs")]
+    pub waits: BTreeMap<Awaited, Wait>,
+    /// How often something was tried again on the way forward.
+    pub retries: u32,
     /// How often the look was begun for this plan.
     pub looks: u32,
     pub tokens: (u64, u64),
@@ -166,6 +174,8 @@ impl IntentState {
             rollback: None,
             stuck: BTreeMap::new(),
             ended: None,
+            waits: BTreeMap::new(),
+            retries: 0,
             looks: 0,
             tokens: (0, 0),
             calls_sent: 0,
@@ -233,6 +243,7 @@ impl IntentState {
                 for r in readings {
                     self.checks.insert((r.check.clone(), r.purpose), r.clone());
                     lease::follow_check(&mut self.items, r);
+                    self.taken(r);
                 }
             }
             Event::WaveStarted { step, wave } => {
@@ -248,6 +259,7 @@ impl IntentState {
             Event::WaveJudged { step, passed, .. } => self.wave(step)?.judged = Some(*passed),
             Event::Summarised { report } => self.report = Some(report.clone()),
             Event::IntentEnded { end, reason, partial } => self.ended = Some((*end, reason.clone(), *partial)),
+            Event::CallRetryScheduled { .. } => self.fold_retry(entry)?,
             event if item_of(event).is_some() => self.fold_item(entry)?,
             event => self.fold_decision(event, at),
         }
@@ -341,6 +353,7 @@ impl IntentState {
 
     fn claimed(&mut self, epoch: Epoch, at: i64) {
         self.epoch = epoch;
+        self.reanchor(at);
         self.claimed_ms = at;
         for item in self.items.values_mut() {
             if let Some(lease) = &mut item.lease {
@@ -361,6 +374,8 @@ impl IntentState {
     /// The first reason to back out stands; later ones do not soften it.
     fn back_out(&mut self, reason: &str, nothing_sent: End, taken_back: End) {
         if self.back_out.is_none() {
+            // Who paused the way forward did not mean to bar the way back; that can be paused anew.
+            self.paused = None;
             self.back_out = Some(BackOut {
                 reason: reason.to_owned(),
                 nothing_sent,
@@ -369,21 +384,10 @@ impl IntentState {
         }
     }
 
-    fn deadline_passed(&mut self, which: Deadline) {
-        let (reason, nothing_sent) = match which {
-            Deadline::Intent => ("the deadline passed", End::Failed),
-            Deadline::Window => ("the window closed", End::Failed),
-            Deadline::BackoutBy => ("not verified by the back-out time", End::Failed),
-            Deadline::Approval => ("nobody approved in time", End::Refused),
-        };
-        // A plan that was only to be shown and is never applied ends as cancelled.
-        let end = if self.applied { nothing_sent } else { End::Cancelled };
-        self.back_out(reason, end, End::RolledBack);
-    }
-
     /// Forgets everything that was seen and decided since the plan was accepted.
     fn look_again(&mut self) {
         self.looks += 1;
+        self.waits.clear();
         self.expanded.clear();
         self.items.clear();
         self.checks.clear();
@@ -449,6 +453,7 @@ impl IntentState {
             }
             _ => {}
         }
+        self.come_through(&entry.event);
         Ok(())
     }
 

@@ -4,7 +4,9 @@ use crate::given::defaults;
 use flyball_engine::contract::EffectClass::{self, Confirmable, Idempotent, Irreversible, Read, Reversible};
 use flyball_engine::ports::{Policy, RetryQuestion};
 use flyball_engine::tool::Outcome;
+use flyball_policies::{Policies, PolicySettings, RetrySettings};
 use serde_json::json;
+use std::time::Duration;
 
 fn lost() -> Outcome {
     Outcome::Unknown {
@@ -22,6 +24,10 @@ fn not_sent(retry_after_ms: Option<u64>) -> Outcome {
 
 /// Waits in milliseconds and the rule of the attempts after the first, until no more is granted.
 fn retries(effect: EffectClass, outcome: &Outcome) -> Vec<(u128, String)> {
+    retries_on(false, effect, outcome)
+}
+
+fn retries_on(way_back: bool, effect: EffectClass, outcome: &Outcome) -> Vec<(u128, String)> {
     let (policies, tool) = (defaults(), "a/b".parse().expect("a tool name"));
     let granted = (1..100).map_while(|attempts| {
         policies.retry(&RetryQuestion {
@@ -29,6 +35,7 @@ fn retries(effect: EffectClass, outcome: &Outcome) -> Vec<(u128, String)> {
             effect,
             outcome,
             attempts,
+            way_back,
         })
     });
     granted.map(|g| (g.after.as_millis(), g.rule)).collect()
@@ -90,4 +97,40 @@ fn answers_refusals_and_questions_are_not_retried() {
             assert_eq!(retries(effect, &outcome), [], "{outcome:?}");
         }
     }
+}
+
+#[test]
+fn the_way_back_has_minutes_of_patience_for_a_server_that_is_away() {
+    let granted = retries_on(true, Reversible, &not_sent(None));
+    assert!(granted.iter().all(|(_, rule)| rule == "retry.way_back.v1"));
+    let waited: u128 = granted.iter().map(|(ms, _)| ms).sum();
+    assert!((240_000..600_000).contains(&waited), "{waited} ms");
+    assert_eq!(retries_on(true, Reversible, &not_sent(Some(90_000)))[0].0, 90_000);
+    // Patience is not blindness: an undo whose outcome is unknown is in doubt like any other call.
+    assert_eq!(retries_on(true, Reversible, &lost()), []);
+}
+
+#[test]
+fn the_operators_settings_bound_the_patience_and_name_the_budgets() {
+    let settings = PolicySettings {
+        retry: RetrySettings {
+            longest_wait: Duration::from_secs(5),
+            per_intent: 7,
+            per_day: 70,
+            ..RetrySettings::default()
+        },
+        ..PolicySettings::default()
+    };
+    let policies = Policies::load(settings).expect("the defaults load");
+    let budget = policies.retry_budget();
+    assert_eq!((budget.per_intent, budget.per_day), (7, 70));
+    let (tool, outcome) = ("a/b".parse().expect("a tool name"), not_sent(Some(6_000)));
+    let question = RetryQuestion {
+        tool: &tool,
+        effect: Read,
+        outcome: &outcome,
+        attempts: 1,
+        way_back: false,
+    };
+    assert_eq!(policies.retry(&question), None);
 }

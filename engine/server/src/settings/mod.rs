@@ -78,6 +78,7 @@ pub struct Settings {
     pub pinning: Pinning,
     pub users: Vec<User>,
     pub approval_expires: Span,
+    pub retry: flyball_policies::RetrySettings,
 }
 
 impl Settings {

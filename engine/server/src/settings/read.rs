@@ -1,5 +1,7 @@
 //! From text and environment to [`Settings`], or to every mistake in them.
 
+mod retry;
+
 use super::secret::{self, SecretText};
 use super::{Model, Pinning, Server, Settings, User};
 use crate::finding::Finding;
@@ -12,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every key, `.` between levels. Those of a level below are reached by variables too: `FLYBALL_MODEL_NAME`.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 24] = [
     "listen",
     "data",
     "store",
@@ -33,6 +35,10 @@ const KEYS: [&str; 20] = [
     "pinning",
     "users",
     "approval_expires",
+    "retry.attempt",
+    "retry.longest_wait",
+    "retry.per_intent",
+    "retry.per_day",
 ];
 
 const USER_KEYS: [&str; 4] = ["name", "roles", "kind", "token"];
@@ -188,8 +194,11 @@ impl<'a> Reader<'a> {
         let top: BTreeSet<&str> = KEYS.iter().filter_map(|k| k.split('.').next()).collect();
         let top: Vec<&str> = top.into_iter().collect();
         self.unknown_in("", &top);
-        let model: Vec<&str> = KEYS.iter().filter_map(|k| k.strip_prefix("model.")).collect();
-        self.unknown_in("/model", &model);
+        for group in ["model", "retry"] {
+            let of_group = |k: &&'static str| k.strip_prefix(group).and_then(|k| k.strip_prefix('.'));
+            let known: Vec<&str> = KEYS.iter().filter_map(of_group).collect();
+            self.unknown_in(&format!("/{group}"), &known);
+        }
         let users = self.value.get("users").and_then(Value::as_array).map_or(0, Vec::len);
         for i in 0..users {
             self.unknown_in(&format!("/users/{i}"), &USER_KEYS);
@@ -258,6 +267,7 @@ impl<'a> Reader<'a> {
             approval_expires: self
                 .get("/approval_expires", "a length of time, for example 24h")
                 .unwrap_or(Span::secs(24 * 3600)),
+            retry: retry::read(self),
         }
     }
 

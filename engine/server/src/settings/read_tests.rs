@@ -69,3 +69,18 @@ contracts: ./nowhere
     let writes = faults.iter().find(|f| f.line == 2).unwrap();
     assert_eq!(writes.suggestion.as_deref(), Some("did you mean `writes`?"));
 }
+
+#[test]
+fn what_trying_again_may_cost_can_be_set_and_a_group_left_half_keeps_its_defaults() {
+    let s = at(
+        "retry: {attempt: 2m, per_day: 50}\n",
+        &[("FLYBALL_RETRY_PER_INTENT", "7")],
+    )
+    .unwrap();
+    assert_eq!(s.retry.attempt, std::time::Duration::from_secs(120));
+    assert_eq!((s.retry.per_intent, s.retry.per_day), (7, 50));
+    let default = flyball_policies::RetrySettings::default();
+    assert_eq!(s.retry.longest_wait, default.longest_wait);
+    let faults = at("retry: {attempts: 3, longest_wait: soon}\n", &[]).err().unwrap();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+}

@@ -1,7 +1,7 @@
 //! Act: locks, the probes under the lock, waves with their gates, and the checks after.
 
 use super::{Due, WRITES_AT_ONCE, Work};
-use crate::ids::ItemId;
+use crate::ids::{ItemId, Phase};
 use crate::intent::event::{CheckId, CheckPurpose, CheckVerdict, End, Event};
 use crate::intent::item::{ItemState, ItemStatus};
 use crate::intent::state::{IntentState, Waves};
@@ -164,11 +164,9 @@ impl IntentState {
         for (id, item) in wave {
             match item.status {
                 ItemStatus::Waiting => self.due_send(id, item, now, due),
-                ItemStatus::BackingOff => match item.call.as_ref().and_then(|c| c.retry_at_ms) {
-                    Some(at) if at > now => due.wake(at),
-                    Some(_) => self.due_send(id, item, now, due),
-                    None => {}
-                },
+                // One that waits takes no place from those that could go.
+                ItemStatus::BackingOff if self.backs_off(&self.next_call(id, Phase::Do), now, due) => {}
+                ItemStatus::BackingOff => self.due_send(id, item, now, due),
                 _ => {}
             }
         }

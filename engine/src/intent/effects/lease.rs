@@ -91,6 +91,7 @@ impl IntentState {
                 call,
                 until_ms: now,
                 rule: "idempotent.orphaned".into(),
+                reading: None,
             },
             false => Event::CallInDoubt {
                 call,
@@ -414,7 +415,7 @@ fn retry_at(lease: &Lease, phase: Phase) -> Option<i64> {
         .calls
         .get(&phase)
         .filter(|c| c.standing == CallStanding::BackingOff)?;
-    call.call.retry_at_ms
+    call.retry_at_ms
 }
 
 /// When the latest extension came to nothing.

@@ -2,15 +2,17 @@
 //! beside the normal one. Pure.
 
 mod act;
+mod backoff;
 mod lease;
 mod look;
 mod rollback;
+mod time;
 
 use super::item::{ItemState, ItemStatus};
 use super::state::IntentState;
 use crate::contract::EffectClass;
 use crate::ids::{CallId, ItemId, Phase, StepId};
-use crate::intent::event::{CheckId, CheckPurpose, Deadline, Decision, End, Event};
+use crate::intent::event::{CheckId, CheckPurpose, Decision, End, Event};
 use crate::plan::{Plan, Step, StepFacts};
 
 /// How many mutating calls of one intent may be out at once.
@@ -118,8 +120,10 @@ impl IntentState {
         }
         self.due_clocks(now, &mut due);
         self.due_open_calls(now, &mut due);
+        self.due_given_up(&mut due);
         self.due_leases(now, &mut due);
         if !due.record.is_empty() || self.paused.is_some() {
+            self.put_off(now, &mut due);
             return due;
         }
         match self.stage() {
@@ -136,6 +140,7 @@ impl IntentState {
             Stage::AwaitingApproval | Stage::Planned | Stage::Ended => {}
         }
         self.due_refusal(&mut due);
+        self.put_off(now, &mut due);
         due
     }
 
@@ -254,35 +259,6 @@ impl IntentState {
         }
     }
 
-    fn due_clocks(&self, now: i64, due: &mut Due) {
-        let going_forward = self.back_out.is_none() && self.rollback.is_none();
-        let mut clock = |at: Option<i64>, which: Deadline| {
-            let Some(at) = at.filter(|_| going_forward) else { return };
-            if now >= at {
-                due.record.push(Event::DeadlinePassed { which });
-            } else {
-                due.wake(at);
-            }
-        };
-        clock(self.request.deadline_ms, Deadline::Intent);
-        let started = !self.locked.is_empty();
-        clock(
-            self.request.window.map(|w| w.until_ms).filter(|_| !started),
-            Deadline::Window,
-        );
-        clock(self.request.backout_by_ms.filter(|_| started), Deadline::BackoutBy);
-        let open = self.approval.as_ref().filter(|a| a.given_by.is_none() && going_forward);
-        if let Some(approval) = open {
-            if now >= approval.expires_ms {
-                due.record.push(Event::ApprovalExpired {
-                    approval: approval.id.clone(),
-                });
-            } else {
-                due.wake(approval.expires_ms);
-            }
-        }
-    }
-
     /// Calls that are out are followed to their end whatever was decided meanwhile.
     fn due_open_calls(&self, now: i64, due: &mut Due) {
         for (id, item) in &self.items {
@@ -308,6 +284,7 @@ impl IntentState {
                 call: call_id,
                 until_ms: now,
                 rule: "idempotent.orphaned".into(),
+                reading: None,
             }
         } else {
             Event::CallInDoubt {

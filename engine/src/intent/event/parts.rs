@@ -1,7 +1,7 @@
 //! What events are made of: readings, verdicts, decisions and ends.
 
 use crate::actor::Actor;
-use crate::ids::ItemId;
+use crate::ids::{CallId, ItemId};
 use crate::payload::Payload;
 use crate::target::Target;
 use crate::tool::ToolName;
@@ -247,4 +247,44 @@ pub enum Deadline {
     Window,
     Approval,
     BackoutBy,
+}
+
+/// What waits to be tried again: a call, or one of the readings that are made around the calls.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Awaited {
+    Call {
+        call: CallId,
+    },
+    /// A draft: the model did not answer.
+    Plan {
+        revision: u32,
+    },
+    /// A read-only step's call.
+    Step {
+        item: ItemId,
+    },
+    /// The state, the preview and the way back of a mutating item.
+    Look {
+        item: ItemId,
+    },
+    /// The probe under the lock.
+    Confirm {
+        item: ItemId,
+    },
+    /// The read-back after an answer.
+    Verify {
+        item: ItemId,
+    },
+    VerifyUndo {
+        item: ItemId,
+    },
+    /// The probe that settles a doubt.
+    Settle {
+        item: ItemId,
+    },
+    Check {
+        check: CheckId,
+        purpose: CheckPurpose,
+    },
 }

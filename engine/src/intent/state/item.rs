@@ -81,10 +81,17 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, 
 
 fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_ms: i64, settle_after: i64) {
     if let Event::CallStarted { call, .. } = event {
+        let earlier = item.call_of(call.phase).filter(|c| c.id == *call);
+        let loose = earlier.is_some_and(|c| c.loose || c.left);
+        let sent_before = item.sent_at;
         if call.phase == crate::ids::Phase::Do {
             item.sent_at = Some(seq);
         }
-        *item.call_of_mut(call.phase) = CallState::started(event, at);
+        *item.call_of_mut(call.phase) = CallState::started(event, at).map(|started| CallState {
+            loose,
+            sent_before,
+            ..started
+        });
         return;
     }
     let Some(id) = call_of(event) else { return };
@@ -102,11 +109,13 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_m
     if let Event::CallFailed { fault, .. } = event {
         item.reason = Some(fault.clone());
     }
+    if let Event::CallNotSent { .. } = event {
+        never_left(item, id);
+    }
     let Some(state) = item.call_of_mut(id.phase) else {
         return;
     };
     match event {
-        Event::CallRetryScheduled { until_ms, .. } => state.retry_at_ms = Some(*until_ms),
         Event::CallFailed { fault, effect, .. } => {
             state.fault = Some(fault.clone());
             state.effect = Some(*effect);
@@ -118,6 +127,16 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_m
             })
         }
         _ => {}
+    }
+}
+
+/// An attempt that never left is as if it had not been made.
+fn never_left(item: &mut ItemState, id: &CallId) {
+    let Some(call) = item.call_of_mut(id.phase) else { return };
+    call.left = false;
+    let sent_before = call.sent_before;
+    if id.phase == crate::ids::Phase::Do {
+        item.sent_at = sent_before;
     }
 }
 

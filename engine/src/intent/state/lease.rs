@@ -50,6 +50,8 @@ pub enum CallStanding {
 pub struct LeaseCall {
     pub call: CallState,
     pub standing: CallStanding,
+    /// When the next attempt is due, Unix milliseconds.
+    pub retry_at_ms: Option<i64>,
 }
 
 /// A call of a lease that came to nothing.
@@ -227,7 +229,7 @@ pub(super) fn fold(item: &mut ItemState, entry: &Entry, settle_after_ms: i64) ->
         Event::CallRetryScheduled { until_ms, .. } => {
             let call = open_call(item, &id)?;
             call.standing = CallStanding::BackingOff;
-            call.call.retry_at_ms = Some(*until_ms);
+            call.retry_at_ms = Some(*until_ms);
         }
         _ => {}
     }
@@ -274,7 +276,14 @@ fn started(item: &mut ItemState, id: &CallId, entry: &Entry) -> Result<(), Strin
     lease.faults.remove(&id.phase);
     let call = CallState::started(&entry.event, entry.at).ok_or("it is no start")?;
     let standing = CallStanding::Out;
-    lease.calls.insert(id.phase, LeaseCall { call, standing });
+    lease.calls.insert(
+        id.phase,
+        LeaseCall {
+            call,
+            standing,
+            retry_at_ms: None,
+        },
+    );
     Ok(())
 }
 

@@ -1,0 +1,57 @@
+//! Times across a change of engine, and what a passed deadline means.
+//!
+//! Each engine counts steadily from what the wall clock says at its start, so the times of two engines can disagree by
+//! whatever that clock was set by in between. No time of a former engine is compared with one of its successor where
+//! that could be dangerous: what was recorded before a claim happened before it, whatever its `at` says.
+
+use super::IntentState;
+use crate::intent::event::{Deadline, End};
+
+impl IntentState {
+    /// Takes the times over into the count of the engine that claims the intent at `at`.
+    ///
+    /// - A *wait* to try again lasts until its time, but never longer than it was granted for: a clock set back does not
+    ///   stretch it. One set forward may cut it short, which is only impatience: nothing is sent again that may not be.
+    /// - A *doubt* is as old as the claim at most, so that `settle_after` is counted by one clock alone.
+    /// - *Heat* lasts for what was left of it at the former engine's last entry, from the claim on: no clock can cool it.
+    /// - An open *approval* stands no longer than it was given for.
+    pub(super) fn reanchor(&mut self, at: i64) {
+        let last = self.updated_ms;
+        for wait in self.waits.values_mut() {
+            (wait.since_ms, wait.until_ms) = no_longer(wait.since_ms, wait.until_ms, at);
+        }
+        if let Some(a) = &mut self.approval {
+            (a.requested_ms, a.expires_ms) = no_longer(a.requested_ms, a.expires_ms, at);
+        }
+        for item in self.items.values_mut() {
+            for call in [&mut item.call, &mut item.undo].into_iter().flatten() {
+                call.started_ms = call.started_ms.min(at);
+                if let Some(doubt) = &mut call.doubt {
+                    doubt.since_ms = doubt.since_ms.min(at);
+                }
+            }
+            let hot = item.hot_until_ms;
+            if hot > last && hot != i64::MAX {
+                item.hot_until_ms = at.saturating_add(hot.saturating_sub(last));
+            }
+        }
+    }
+
+    pub(super) fn deadline_passed(&mut self, which: Deadline) {
+        let (reason, nothing_sent) = match which {
+            Deadline::Intent => ("the deadline passed", End::Failed),
+            Deadline::Window => ("the window closed", End::Failed),
+            Deadline::BackoutBy => ("not verified by the back-out time", End::Failed),
+            Deadline::Approval => ("nobody approved in time", End::Refused),
+        };
+        // A plan that was only to be shown and is never applied ends as cancelled.
+        let end = if self.applied { nothing_sent } else { End::Cancelled };
+        self.back_out(reason, end, End::RolledBack);
+    }
+}
+
+/// A span from `since` to `until` as a clock sees it that says `at`: not longer than it is.
+fn no_longer(since: i64, until: i64, at: i64) -> (i64, i64) {
+    let longest = until.saturating_sub(since).max(0);
+    (since.min(at), until.min(at.saturating_add(longest)))
+}
