@@ -247,14 +247,14 @@ impl IntentState {
                 }
             }
             Event::WaveStarted { step, wave } => {
-                self.waves.insert(
-                    step.clone(),
-                    Waves {
-                        current: *wave,
-                        started: true,
-                        judged: None,
-                    },
-                );
+                let (current, started) = (*wave, true);
+                let judged = None;
+                let waves = Waves {
+                    current,
+                    started,
+                    judged,
+                };
+                self.waves.insert(step.clone(), waves);
             }
             Event::WaveJudged { step, passed, .. } => self.wave(step)?.judged = Some(*passed),
             Event::Summarised { report } => self.report = Some(report.clone()),
