@@ -34,6 +34,8 @@ pub trait Inventory: Send + Sync {
     /// A target in its canonical form: a device by its name, whatever it was called; a link as both its ends. What the
     /// inventory does not know stays as it is.
     fn canonical(&self, target: Target) -> Vec<Target>;
+    /// Whether a target's device may be written to. None: it lies on no device that the inventory knows.
+    fn writable(&self, target: &Target) -> Option<bool>;
     /// The group of which no two members may be changed in one wave.
     fn redundancy_group(&self, target: &Target) -> Option<String>;
 }
@@ -44,6 +46,10 @@ pub struct NoInventory;
 impl Inventory for NoInventory {
     fn canonical(&self, target: Target) -> Vec<Target> {
         vec![target]
+    }
+
+    fn writable(&self, _: &Target) -> Option<bool> {
+        None
     }
 
     fn redundancy_group(&self, _: &Target) -> Option<String> {

@@ -120,6 +120,11 @@ impl Remains {
     pub async fn restart(self) -> Engine {
         Engine::start(self.world, self.journal, self.decision, self.clock, self.set_up).await
     }
+
+    /// Another engine takes over, with other rules.
+    pub async fn restart_with(self, decision: Decision, set_up: SetUp) -> Engine {
+        Engine::start(self.world, self.journal, decision, self.clock, set_up).await
+    }
 }
 
 impl Engine {

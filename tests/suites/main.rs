@@ -12,4 +12,5 @@ mod resume;
 mod retry;
 mod rig;
 mod rollback;
+mod rules;
 mod time;

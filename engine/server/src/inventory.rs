@@ -29,6 +29,10 @@ impl Inventory for Names {
             .unwrap_or_else(|| vec![target.clone()])
     }
 
+    fn writable(&self, target: &Target) -> Option<bool> {
+        Some(self.0.resolve(target.device()?).ok()?.writable)
+    }
+
     fn redundancy_group(&self, target: &Target) -> Option<String> {
         self.0.resolve(target.device()?).ok()?.redundancy_group.clone()
     }

@@ -2,13 +2,15 @@
 
 use super::facts::Facts;
 use super::{Deps, DriveError, Driver};
+use crate::actor::Actor;
 use crate::canonical::Digest;
 use crate::contract::EffectClass;
-use crate::intent::event::{Event, WayBack};
+use crate::ids::ItemId;
+use crate::intent::event::{Decision, Event, RuleApplied, WayBack};
 use crate::intent::item::{ItemState, ItemStatus};
 use crate::intent::state::IntentState;
 use crate::payload::Payload;
-use crate::ports::{Proposal, ProposedCall};
+use crate::ports::{Proposal, ProposedCall, Verdict};
 use serde_json::{Map, Value, json};
 
 /// What policy is asked, and what an approval will bind to beside its verdict.
@@ -20,13 +22,17 @@ pub(super) struct Judgeable {
 impl Driver {
     /// The expanded plan as policy sees it: the mutating calls that are not in place already.
     pub(super) async fn proposal(&mut self) -> Result<Judgeable, DriveError> {
+        self.proposal_of(|_, item| item.status == ItemStatus::Waiting).await
+    }
+
+    async fn proposal_of(&mut self, asked: impl Fn(&ItemId, &ItemState) -> bool) -> Result<Judgeable, DriveError> {
         let state = &self.ledger.state;
         let accepted = state.accepted.clone().expect("only an accepted plan is judged");
         let (request, binds_to) = (state.request.clone(), binding_facts(state));
         let pending: Vec<_> = state
             .items
             .iter()
-            .filter(|(_, i)| i.mutating && i.status == ItemStatus::Waiting)
+            .filter(|(id, i)| i.mutating && asked(id, i))
             .map(|(id, i)| (id.clone(), i.clone()))
             .collect();
         let mut calls = Vec::with_capacity(pending.len());
@@ -70,6 +76,56 @@ impl Driver {
     }
 }
 
+impl Driver {
+    /// Why what was judged is no longer so just before the start: another policy, contract or tool. An approval given for
+    /// the old rules is void then.
+    pub(super) async fn rules_moved(&mut self) -> Result<Option<Event>, DriveError> {
+        let state = &self.ledger.state;
+        let (Some(accepted), Some(judged)) = (state.accepted.clone(), state.judged.clone()) else {
+            return Ok(None);
+        };
+        let stale = |why: String, replan| Event::PlanStale {
+            items: vec![],
+            why,
+            replan,
+        };
+        let catalogue = self.deps.executor.catalogue();
+        for (tool, pin) in &accepted.pins {
+            if catalogue.get(tool).is_some_and(|known| known.spec.digest() != *pin) {
+                return Ok(Some(stale(format!("the definition of {tool} is another now"), true)));
+            }
+            let (held, present) = (
+                accepted.contracts.contracts.get(tool),
+                self.deps.contracts.contracts.get(tool),
+            );
+            if held != present {
+                return Ok(Some(stale(format!("the contract of {tool} is another now"), true)));
+            }
+        }
+        let asked = self.proposal().await?;
+        let now = verdict(&self.deps, &asked);
+        let moved = digest_of(&asked, &now) != judged.digest;
+        Ok(moved.then(|| stale("policy says something else now".to_owned(), false)))
+    }
+
+    /// In mid-run current policy may only deny, and then a person decides. The approved way back is not asked about.
+    pub(super) async fn denied_now(&mut self, item: &ItemId) -> Result<Option<Event>, DriveError> {
+        let asked = self.proposal_of(|id, _| id == item).await?;
+        let verdict = verdict(&self.deps, &asked);
+        if verdict.decision != Decision::Refuse {
+            return Ok(None);
+        }
+        let rule = verdict
+            .rules
+            .first()
+            .map_or_else(String::new, |r| format!(": {} ({})", r.reason, r.rule));
+        Ok(Some(Event::PauseRequested {
+            by: Actor::engine(),
+            reason: Some(format!("policy denies {item} now{rule}")),
+        }))
+    }
+}
+
 /// The plan, its expanded calls, targets, native diffs and undos, the base states, contracts and pins.
 fn binding_facts(state: &IntentState) -> Value {
     let accepted = state.accepted.as_ref().expect("only an accepted plan is judged");
@@ -89,7 +145,7 @@ fn binding_facts(state: &IntentState) -> Value {
     })
 }
 
-fn item_facts(id: &crate::ids::ItemId, item: &ItemState) -> Value {
+fn item_facts(id: &ItemId, item: &ItemState) -> Value {
     let shown = |payload: &Option<Payload>| {
         payload
             .as_ref()
@@ -110,18 +166,46 @@ fn item_facts(id: &crate::ids::ItemId, item: &ItemState) -> Value {
 
 /// Asks policy and fixes the digest.
 pub(super) fn judge(deps: &Deps, asked: Judgeable) -> Facts {
-    let verdict = deps.policy.judge(&asked.proposal);
-    let digest = Digest::of_value(&json!({
-        "binds_to": asked.binds_to,
-        "policies": verdict.policies,
-        "decision": verdict.decision,
-        "expires_after_s": verdict.approval_ttl.as_secs(),
-    }));
+    let verdict = verdict(deps, &asked);
+    let digest = digest_of(&asked, &verdict);
     Facts::of(Event::PlanJudged {
         decision: verdict.decision,
         rules: verdict.rules,
         digest,
     })
+}
+
+/// What policy says. A device that the inventory does not let be written to is refused before anybody is asked.
+fn verdict(deps: &Deps, asked: &Judgeable) -> Verdict {
+    let mut verdict = deps.policy.judge(&asked.proposal);
+    for call in &asked.proposal.calls {
+        for target in call
+            .targets
+            .iter()
+            .filter(|t| deps.inventory.writable(t) == Some(false))
+        {
+            verdict.decision = Decision::Refuse;
+            verdict.rules.insert(
+                0,
+                RuleApplied {
+                    rule: "inventory.writable".into(),
+                    reason: format!("{target} does not say `writable: true` in the inventory"),
+                    item: Some(call.item.clone()),
+                },
+            );
+        }
+    }
+    verdict
+}
+
+/// What an approval binds to.
+fn digest_of(asked: &Judgeable, verdict: &Verdict) -> Digest {
+    Digest::of_value(&json!({
+        "binds_to": asked.binds_to,
+        "policies": verdict.policies,
+        "decision": verdict.decision,
+        "expires_after_s": verdict.approval_ttl.as_secs(),
+    }))
 }
 
 /// Asks for an approval of what was judged.

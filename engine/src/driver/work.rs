@@ -64,6 +64,12 @@ impl Driver {
                 self.record(facts).await?;
                 return Ok(true);
             }
+            Work::Send { item } => {
+                if let Some(denied) = self.denied_now(item).await? {
+                    self.record(Facts::of(denied)).await?;
+                    return Ok(true);
+                }
+            }
             _ => {}
         }
         let (patience, waits) = (self.patience_for(&work), Waits::of(&self.ledger.state, &work));
@@ -120,7 +126,11 @@ impl Driver {
                     let (mut facts, equal) = act::confirm(job, approved).await;
                     if !equal {
                         let why = "the network is not as it was when the plan was looked at".to_owned();
-                        facts.push(Event::PlanStale { items: vec![item], why });
+                        facts.push(Event::PlanStale {
+                            items: vec![item],
+                            why,
+                            replan: false,
+                        });
                     }
                     Told::Facts(facts)
                 })
@@ -291,6 +301,10 @@ impl Driver {
     async fn lock(&mut self) -> Result<bool, DriveError> {
         if self.lock_blocked {
             return Ok(false);
+        }
+        if let Some(stale) = self.rules_moved().await? {
+            self.record(Facts::of(stale)).await?;
+            return Ok(true);
         }
         let targets = super::ledger::targets(&self.ledger.state);
         let Some(lock) = self.ledger.lock(targets.clone()).await? else {

@@ -94,6 +94,9 @@ pub enum Event {
     PlanStale {
         items: Vec<ItemId>,
         why: String,
+        /// Contracts or tools are others now: the plan itself has to be made and checked again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        replan: bool,
     },
     PlanJudged {
         decision: Decision,

@@ -1,33 +1,30 @@
 //! The fold: an intent's state from its entries. Pure: no clock, no await, no store. Live run, restart and replay share it.
 
+mod accepted;
 mod item;
 pub mod lease;
 mod pairs;
 mod time;
 mod waits;
 
+pub use accepted::Accepted;
 pub use item::item_of;
 pub use waits::Wait;
 
 use super::item::{ItemState, ItemStatus};
 use crate::actor::Actor;
 use crate::canonical::Digest;
-use crate::contract::{Contract, Contracts};
+use crate::contract::Contract;
 use crate::ids::{IntentId, ItemId, StepId};
 use crate::intent::event::{
-    Awaited, CheckId, CheckPurpose, CheckReading, CheckVerdict, Decision, End, Event, ExpandedItem, PlanSource,
-    RuleApplied,
+    Awaited, CheckId, CheckPurpose, CheckReading, CheckVerdict, Decision, End, Event, ExpandedItem, RuleApplied,
 };
 use crate::intent::{Mode, Request};
 use crate::journal::{Entry, Epoch, Seq};
 use crate::payload::Payload;
-use crate::plan::Plan;
 use crate::target::Target;
-use crate::tool::ToolName;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
 pub const FOLD_VERSION: u32 = 2;
@@ -53,16 +50,6 @@ pub struct IllegalEvent {
     pub seq: Seq,
     pub event: &'static str,
     pub why: String,
-}
-
-/// The accepted plan with what it is held to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Accepted {
-    pub plan: Arc<Plan>,
-    pub digest: Digest,
-    pub source: PlanSource,
-    pub contracts: Arc<Contracts>,
-    pub pins: BTreeMap<ToolName, Digest>,
 }
 
 /// What policy said of the expanded plan.
@@ -217,28 +204,17 @@ impl IntentState {
             }
             Event::PlanningStarted { revision } => self.revision = *revision,
             Event::PlanRefused { reason, .. } => self.back_out(reason, End::Refused, End::RolledBack),
-            Event::PlanAccepted {
-                plan,
-                contracts,
-                digest,
-                source,
-                pins,
-                ..
-            } => {
-                let plan = typed(plan, blobs, "plan")?;
-                let contracts = typed(contracts, blobs, "contracts")?;
-                let (digest, source, pins) = (digest.clone(), source.clone(), pins.clone());
-                self.accepted = Some(Accepted {
-                    plan: Arc::new(plan),
-                    contracts: Arc::new(contracts),
-                    digest,
-                    source,
-                    pins,
-                });
+            Event::PlanAccepted { .. } => {
+                self.accepted = Some(Accepted::read(&entry.event, blobs)?);
                 self.look_again();
             }
             Event::StepExpanded { step, items } => self.step_expanded(step, items)?,
-            Event::PlanStale { .. } => self.look_again(),
+            Event::PlanStale { replan, .. } => {
+                if *replan {
+                    self.accepted = None;
+                }
+                self.look_again();
+            }
             Event::ChecksTaken { readings } => {
                 for r in readings {
                     self.checks.insert((r.check.clone(), r.purpose), r.clone());
@@ -490,12 +466,4 @@ fn may_follow_the_end(event: &Event) -> bool {
             | Event::Claimed { .. }
             | Event::TargetsReleased { .. }
     )
-}
-
-fn typed<T: serde::de::DeserializeOwned>(payload: &Payload, blobs: &dyn Blobs, what: &str) -> Result<T, String> {
-    let bytes = payload.blob().and_then(|digest| blobs.bytes(digest));
-    let value: Value = payload
-        .value(bytes.as_deref())
-        .ok_or_else(|| format!("the {what} cannot be read"))?;
-    serde_json::from_value(value).map_err(|e| format!("the {what} has another form: {e}"))
 }
