@@ -68,7 +68,7 @@ impl Inner {
         });
         self.file.write_all(format!("{line}\n").as_bytes())?;
         if synced {
-            self.file.sync_data()?;
+            self.file.sync_all()?;
         }
         self.catch_up()?;
         Ok(match tool {

@@ -18,6 +18,7 @@ const CONTRACTS: &str = r#"contracts:
       - {tool: ledger/set, args: {name: "${args.name}", value: "${before.value}"}}
     timeout: TIMEOUT
     settle_after: SETTLE_AFTER
+    resend: RESEND
   ledger/unset:
     effect: reversible
     targets: "['ledger:' + args.name]"
@@ -27,6 +28,7 @@ const CONTRACTS: &str = r#"contracts:
       - {when: "before.present", tool: ledger/set, args: {name: "${args.name}", value: "${before.value}"}}
     timeout: TIMEOUT
     settle_after: SETTLE_AFTER
+    resend: RESEND
 "#;
 
 const POLICY: &str = r#"@id("ledger.unattended")
@@ -67,17 +69,31 @@ pub struct Setup {
     /// The contracts' `timeout` and `settle_after`.
     pub timeout: &'static str,
     pub settle_after: &'static str,
+    /// The contracts' `resend`.
+    pub resend: &'static str,
 }
 
 impl Setup {
+    /// A child is fenced by its death. Over HTTP the server outlives the engine, so there its `settle_after` is trusted.
     pub fn with(over: Over, era: Era) -> Self {
         Self {
             ledger: Some((over, era)),
             synced: true,
             timeout: "20s",
             settle_after: "200ms",
+            resend: if over == Over::Stdio { "fenced" } else { "bound" },
         }
     }
+}
+
+fn contracts(setup: Setup) -> String {
+    let places = [
+        ("TIMEOUT", setup.timeout),
+        ("SETTLE_AFTER", setup.settle_after),
+        ("RESEND", setup.resend),
+    ];
+    let fill = |text: String, (place, value): (&str, &str)| text.replace(place, value);
+    places.into_iter().fold(CONTRACTS.to_owned(), fill)
 }
 
 /// The folder. Removed with it: the engine's data, the ledger's.
@@ -100,12 +116,7 @@ impl Folder {
         };
         for (name, text) in [
             ("flyball.yaml", "{}".to_owned()),
-            (
-                "contracts/ledger.yaml",
-                CONTRACTS
-                    .replace("TIMEOUT", setup.timeout)
-                    .replace("SETTLE_AFTER", setup.settle_after),
-            ),
+            ("contracts/ledger.yaml", contracts(setup)),
             ("policies/unattended.cedar", POLICY.to_owned()),
         ] {
             folder.write(name, &text);
