@@ -84,18 +84,20 @@ async fn kill_at_syncs(name: &str, course: Course, at: At, sample: usize) {
     let _alone = alone().await;
     let mut dice = Dice::new(name);
     let syncs = syncs_of(WAYS[0], course).await;
+    // A sync may follow several writes.
+    let points = if at == At::Kill { syncs } else { 2 * syncs };
     let cases = WAYS
         .iter()
-        .flat_map(|way| (1..=syncs).map(move |n| (*way, n)))
+        .flat_map(|way| (1..=points).map(move |n| (*way, n)))
         .collect();
     let (mut run, mut waiting) = (0, 0);
     for (way, n) in dice.some(cases, sample) {
         let scene = Scene::new(way, course).await;
         let life = live(&scene, at, n).await;
-        eprintln!("{name}: {way:?}, sync {n} of {syncs}, killed: {}", life.killed);
+        eprintln!("{name}: {way:?}, {n} of {points}, killed: {}", life.killed);
         run += 1;
         let verdict = restart_and_judge(&scene, life.intent).await;
-        assert_ne!(verdict, Verdict::TakenBack, "{way:?}, sync {n}");
+        assert_ne!(verdict, Verdict::TakenBack, "{way:?}, {n}");
         waiting += usize::from(verdict == Verdict::WaitsForPerson);
     }
     eprintln!("{name}: {run} kills, {waiting} wait for a person, full: {}", full());
@@ -111,6 +113,11 @@ async fn killed_at_any_sync_of_a_plan_it_ends_as_undisturbed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_sync_of_a_rollback_it_ends_as_undisturbed() {
     kill_at_syncs("kill at a sync of the rollback", Course::Back, At::Kill, 8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_before_any_write_of_the_journal_it_ends_as_undisturbed() {
+    kill_at_syncs("kill before a write", Course::Forward, At::KillBeforeWrite, 4).await;
 }
 
 /// Nothing fences a server that outlives the engine, unless its contract trusts `settle_after`: a call that was recorded

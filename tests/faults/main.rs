@@ -9,7 +9,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod crash;
+mod disk;
 mod judge;
 mod sample;
 mod scene;
+mod servers;
+mod slow;
 mod tracer;

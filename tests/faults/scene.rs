@@ -1,15 +1,16 @@
 //! One folder with its ledger, and the lives of the engine in it.
 
+use crate::judge::{Verdict, judge};
 use flyball_engine::ids::IntentId;
 use flyball_engine::journal::{Filter, Journal, StoredEntry};
 use flyball_store::OpenOptions;
 use flyball_tests::process::engine::Engine;
 use flyball_tests::process::folder::{Era, Folder, Over, Setup};
 use flyball_tests::process::ledger::{self, Executed, Served};
-use flyball_tests::process::{Programs, until};
+use flyball_tests::process::{PATIENCE, Programs, until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// All ways in which the ledger is reached.
 pub(crate) const WAYS: [(Over, Era); 4] = [
@@ -123,6 +124,43 @@ impl Scene {
             self.served = Some(Served::start(&self.folder).await);
         }
         self.folder.settings(self.served.as_ref().map(|s| s.url.as_str()));
+    }
+
+    /// After the ledger's death: over HTTP somebody has to start it again, a child is the engine's own affair.
+    pub(crate) async fn serve_again(&mut self) {
+        if let Some(served) = &mut self.served {
+            served.died().await;
+            self.serve().await;
+        }
+    }
+
+    /// The ledger's process, as of its last call.
+    pub(crate) fn ledger_pid(&self) -> u32 {
+        self.executed().last().expect("it has executed something").pid
+    }
+
+    /// Waits until an item of the intent has this status.
+    pub(crate) async fn item(&self, engine: &Engine, intent: &str, item: &str, status: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let view = engine.get(&format!("/v1/intents/{intent}/steps")).await.unwrap();
+            let steps = view["steps"].as_array().cloned().unwrap_or_default();
+            let mut items = steps
+                .iter()
+                .flat_map(|s| s["items"].as_array().cloned().unwrap_or_default());
+            if items.any(|i| i["id"] == item && i["status"] == status) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{item} did not become {status}: {view}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits for the end, stops the engine and judges.
+    pub(crate) async fn end(&self, engine: Engine, intent: &str) -> Verdict {
+        let view = engine.until_ended(intent, LOOK_EVERY).await.unwrap();
+        engine.stop().await;
+        judge(self, &view, &self.records().await)
     }
 
     pub(crate) async fn engine(&self) -> Engine {

@@ -1,4 +1,4 @@
-//! What goes wrong with single calls, as files say: `faults/NAME.json` is `{"kind": …, "tool"?, "name"?, "purpose"?}`. The
+//! What goes wrong with single calls, as files say: `faults/NAME.json` is `{"kind": …, "tool"?, "name"?, "n"?, "purpose"?}`. The
 //! first file (by name) that fits a call is renamed to `NAME.taken` and happens once, whichever process took it.
 //!
 //! | kind | what happens |
@@ -89,6 +89,7 @@ impl Faults {
             let fits = |key: &str, value: &Value| spec[key].is_null() || spec[key] == *value;
             let fits = fits("tool", &tool.into())
                 && fits("name", &args["name"])
+                && fits("n", &args["n"])
                 && fits("purpose", &meta["io.flyball/purpose"]);
             // Another process may be quicker: then it is its fault, not ours.
             let taken = fits && std::fs::rename(&path, path.with_extension("taken")).is_ok();

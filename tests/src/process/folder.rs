@@ -7,7 +7,7 @@ use tempfile::TempDir;
 const CONTRACTS: &str = r#"contracts:
   ledger/noop: {effect: idempotent, targets: "['ledger:noop']", settle_after: 100ms}
   ledger/read: {effect: read}
-  ledger/get: {effect: read}
+  ledger/get: {effect: read, timeout: TIMEOUT}
   ledger/set:
     effect: reversible
     targets: "['ledger:' + args.name]"

@@ -105,6 +105,12 @@ impl Served {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
+
+    /// Waits for its death.
+    pub async fn died(&mut self) {
+        let child = &mut self.child;
+        until("the ledger's death", || child.try_wait().expect("a child can be asked")).await;
+    }
 }
 
 impl Drop for Served {
