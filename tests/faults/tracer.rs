@@ -1,4 +1,5 @@
-//! `strace` on the one thread that writes the journal: it counts syncs, and at one of them kills the process or fails it.
+//! `strace` on the threads that write the journal: it counts syncs or writes, and at one of them kills the process or fails
+//! the call.
 
 use flyball_tests::process::{proc, until};
 use rustix::process::Signal;
@@ -9,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 pub(crate) enum At {
     /// The process is killed as it asks for the sync: what was written before stands, nobody was told.
     Kill,
-    /// The process is killed before the write that the sync would be for.
+    /// The process is killed before a write that a sync would be for. Several threads write, each with a count of its own.
     KillBeforeWrite,
     /// The sync answers EIO.
     Fail,
@@ -25,16 +26,20 @@ pub(crate) fn is_here() -> bool {
 }
 
 impl Tracer {
-    /// From now on the `nth` sync of the journal's writer (1 is the next) suffers what `at` says.
+    /// From now on the `nth` sync (1 is the next) suffers what `at` says, or the `nth` write of any of the writing threads.
     pub(crate) async fn attach(pid: u32, at: At, nth: usize) -> Self {
-        let thread = until("the journal's writer", || writer_of(pid)).await;
-        let (call, what) = match at {
-            At::Kill => ("fdatasync", "signal=SIGKILL"),
-            At::KillBeforeWrite => ("pwrite64", "signal=SIGKILL"),
-            At::Fail => ("fdatasync", "error=EIO"),
+        let (call, what, name) = match at {
+            At::Kill => ("fdatasync", "signal=SIGKILL", "journal-writer"),
+            At::KillBeforeWrite => ("pwrite64", "signal=SIGKILL", "sled-io-"),
+            At::Fail => ("fdatasync", "error=EIO", "journal-writer"),
         };
+        let threads = until("the journal's writers", || {
+            Some(threads(pid, name)).filter(|t| !t.is_empty())
+        })
+        .await;
         let tracer = Command::new("strace")
-            .args(["-qq", "-o", "/dev/null", "-p", &thread.to_string()])
+            .args(["-qq", "-o", "/dev/null"])
+            .args(threads.iter().map(|t| format!("-p{t}")))
             .args(["-e", &format!("trace={call}")])
             .args(["-e", &format!("inject={call}:{what}:when={nth}")])
             .stdin(Stdio::null())
@@ -42,7 +47,8 @@ impl Tracer {
             .spawn()
             .expect("strace starts");
         until("the tracer", || {
-            (proc::status(thread, "TracerPid") == u64::from(tracer.id())).then_some(())
+            let traced = |t: &u32| proc::status(*t, "TracerPid") == u64::from(tracer.id());
+            threads.iter().all(traced).then_some(())
         })
         .await;
         Self(tracer)
@@ -57,12 +63,14 @@ impl Drop for Tracer {
     }
 }
 
-/// The thread that writes the journal.
-fn writer_of(pid: u32) -> Option<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    tasks.filter_map(Result::ok).find_map(|task| {
-        let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+/// The process's threads whose names begin so.
+fn threads(pid: u32, name: &str) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    let named = tasks.filter_map(|task| {
+        let task = task.ok()?;
+        let comm = std::fs::read_to_string(task.path().join("comm")).ok()?;
         let id = task.file_name().to_string_lossy().parse().ok()?;
-        (name.trim() == "journal-writer").then_some(id)
-    })
+        comm.starts_with(name).then_some(id)
+    });
+    named.collect()
 }
