@@ -143,22 +143,37 @@ async fn measure_one(programs: &Programs, options: Options, report: &mut Report,
         syncs.push(block.syncs as f64 / calls);
         times.extend(block.times.iter().map(|t| t.as_secs_f64() * 1000.0 / STEPS as f64));
     }
+    // A chain of one tells what the intent itself costs: asked for, planned, judged, locked, ended.
     let short = line.block(kind, 1, INTENTS).await;
-    let all = syncs.iter().sum::<f64>() / syncs.len() as f64 * STEPS as f64;
-    let fixed = short.syncs as f64 / INTENTS as f64;
+    let one_more = |per_step: &[f64], short: f64| {
+        let ten = per_step.iter().sum::<f64>() / per_step.len() as f64 * STEPS as f64;
+        vec![(ten - short / INTENTS as f64) / (STEPS - 1) as f64]
+    };
+    let more_cpu = one_more(&cpu, short.cpu.as_secs_f64() * 1000.0);
+    let more_syncs = one_more(&syncs, short.syncs as f64);
     let of = format!("{}, {over:?}", kind.name()).to_lowercase();
-    report.add(format!("{of}: engine CPU a step"), "ms", cpu, None);
+    report.add(
+        format!("{of}: engine CPU a step, the intent's own shared out"),
+        "ms",
+        cpu,
+        None,
+    );
+    report.add(
+        format!("{of}: engine CPU that one more step costs"),
+        "ms",
+        more_cpu,
+        None,
+    );
     report.add(
         format!("{of}: syncs a step, the intent's own shared out"),
         "",
         syncs,
         Some(kind.goal()),
     );
-    let more = (all - fixed) / (STEPS - 1) as f64;
     report.add(
         format!("{of}: syncs that one more step costs"),
         "",
-        vec![more],
+        more_syncs,
         Some(kind.goal()),
     );
     report.add(
