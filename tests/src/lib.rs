@@ -8,4 +8,5 @@ pub mod clock;
 pub mod engine;
 pub mod flaky;
 mod leases;
+pub mod process;
 pub mod world;

@@ -18,6 +18,10 @@ fn every_promise_of_the_demo_holds_and_no_process_is_left() {
     let promises = story["promises"].as_array().expect("a list of promises");
     let broken: Vec<_> = promises.iter().filter(|p| p["held"] != true).collect();
     assert!(promises.len() >= 12 && broken.is_empty(), "{broken:?}");
+    for figure in ["seconds", "calls", "syncs", "entries"] {
+        let value = story["figures"][figure].as_f64();
+        assert!(value.is_some_and(|v| v > 0.0), "{figure}: {}", story["figures"]);
+    }
     assert_eq!(left_behind(), Vec::<String>::new());
 }
 

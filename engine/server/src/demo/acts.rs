@@ -184,13 +184,15 @@ pub(super) async fn footer(stage: &mut Stage, tell: &mut Tell, elapsed: Duration
     for (name, value) in [
         ("seconds", json!(seconds)),
         ("calls", json!(calls)),
+        ("syncs", json!(stage.syncs())),
         ("tokens", json!(tokens)),
         ("entries", json!(entries)),
     ] {
         tell.figure(name, value);
     }
     let (kept, all) = tell.promises_kept();
-    tell.line(&format!("{seconds} s, {calls} calls that could change something or read for a plan, {tokens} tokens; {kept} of {all} promises kept"));
+    let syncs = stage.syncs();
+    tell.line(&format!("{seconds} s, {calls} calls that could change something or read for a plan, {syncs} syncs, {tokens} tokens; {kept} of {all} promises kept"));
     Ok(())
 }
 

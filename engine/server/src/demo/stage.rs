@@ -25,6 +25,7 @@ pub(super) struct Stage {
     engine: Option<Child>,
     url: String,
     tokens: [String; 2],
+    syncs: u64,
 }
 
 fn trouble(what: &str) -> impl Fn(std::io::Error) -> Failure + '_ {
@@ -49,6 +50,7 @@ impl Stage {
             engine: None,
             url: String::new(),
             tokens,
+            syncs: 0,
         };
         stage.resume().await?;
         Ok(stage)
@@ -93,6 +95,7 @@ impl Stage {
 
     /// SIGKILL: no drain, no farewell.
     pub(super) async fn kill_engine(&mut self) -> Result<(), Failure> {
+        self.note_syncs().await;
         if let Some(mut engine) = self.engine.take() {
             engine.kill().await.map_err(trouble("the engine cannot be killed"))?;
         }
@@ -101,6 +104,7 @@ impl Stage {
 
     /// SIGTERM and wait: true if it ended as it should.
     pub(super) async fn stop_engine(&mut self) -> bool {
+        self.note_syncs().await;
         let Some(mut engine) = self.engine.take() else {
             return true;
         };
@@ -109,6 +113,21 @@ impl Stage {
             Ok(Ok(status)) => told && status.success(),
             _ => false,
         }
+    }
+
+    /// The count ends with its engine, so it is asked for before each end. What an end itself syncs is not in it.
+    async fn note_syncs(&mut self) {
+        if self.engine.is_none() {
+            return;
+        }
+        let ready: Result<serde_json::Value, Failure> = self.client(OPERATOR).get("/readyz").await;
+        let count = ready.ok().and_then(|r| r["store"]["syncs"].as_u64());
+        self.syncs += count.unwrap_or_default();
+    }
+
+    /// How often the engines made writes durable, up to the last end of one.
+    pub(super) fn syncs(&self) -> u64 {
+        self.syncs
     }
 
     pub(super) fn client(&self, who: &str) -> Client {

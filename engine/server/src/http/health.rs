@@ -16,7 +16,8 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The journal can be read and the server is not stopping. Says nothing about any intent or server.
+/// The journal can be read and the server is not stopping. `store.syncs`: how often this process made writes durable. Says
+/// nothing about any intent or server.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
 pub(super) async fn readyz(State(app): Shared) -> (StatusCode, Json<Value>) {
     let filter = Filter {
@@ -30,7 +31,11 @@ pub(super) async fn readyz(State(app): Shared) -> (StatusCode, Json<Value>) {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(json!({"journal": journal, "stopping": stopping})))
+    let store = json!({"syncs": app.journal().syncs()});
+    (
+        status,
+        Json(json!({"journal": journal, "stopping": stopping, "store": store})),
+    )
 }
 
 /// The page of an error code, in Markdown.
