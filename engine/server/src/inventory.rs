@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Reads the inventory file, if the settings name one.
-pub fn read(path: Option<&Path>) -> Result<Arc<dyn Inventory>, Error> {
+pub(crate) fn read(path: Option<&Path>) -> Result<Arc<dyn Inventory>, Error> {
     Ok(match path {
         None => Arc::new(NoInventory),
         Some(path) => Arc::new(Names(Devices::load(&Files::new(path.to_owned(), None))?)),
