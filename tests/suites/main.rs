@@ -10,3 +10,4 @@ mod lease;
 mod lease_life;
 mod resume;
 mod rollback;
+mod rollback_dag;

@@ -5,6 +5,7 @@ mod act;
 mod lease;
 mod look;
 mod rollback;
+mod take_back;
 
 use super::item::{ItemState, ItemStatus};
 use super::state::IntentState;

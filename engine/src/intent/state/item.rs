@@ -67,7 +67,10 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, 
             item.way_back = Some(way_back.clone());
             item.preview_base.clone_from(base);
         }
-        Event::UndoConflict { why, .. } => item.reason = Some(why.clone()),
+        Event::UndoConflict { why, .. } => {
+            item.reason = Some(why.clone());
+            item.reported = false;
+        }
         Event::Resolved { resolution, .. } => {
             item.overwrite = *resolution == crate::intent::event::Resolution::Overwrite;
             item.reported = false;
@@ -101,6 +104,7 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_m
     }
     if let Event::CallFailed { fault, .. } = event {
         item.reason = Some(fault.clone());
+        item.reported = false;
     }
     let Some(state) = item.call_of_mut(id.phase) else {
         return;
@@ -135,6 +139,7 @@ fn settle(
         .call_of(id.phase)
         .and_then(|c| c.doubt.as_ref())
         .map_or(claimed_ms, |d| d.since_ms.max(claimed_ms));
+    item.reported = false;
     // A person may settle before the call is certain to be over: the target stays hot until it is.
     item.hot_until_ms = match by {
         SettledBy::Person { .. } => since + settle_after,
