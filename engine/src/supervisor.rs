@@ -1,5 +1,7 @@
 //! All intents: picks each open one up at boot, gives it a driver, and is the way in for requests and commands.
 
+mod undo;
+
 use crate::actor::Actor;
 use crate::canonical::Digest;
 use crate::driver::{self, DriveError, Driver, Signals, ledger::row};
@@ -20,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use crate::driver::{Deps, inbox_fits};
+pub use undo::{UndoError, undo_request, undos_of};
 
 /// The fact under which a halt is kept over restarts.
 const HALT: &str = "halt";
@@ -283,5 +286,6 @@ fn join_key(request: &Request) -> Digest {
         "wish": request.wish,
         "change": request.change,
         "labels": request.labels,
+        "undo_of": request.undo_of,
     }))
 }

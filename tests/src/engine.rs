@@ -12,13 +12,13 @@ use flyball_engine::intent::replay::replay;
 use flyball_engine::intent::state::{IntentState, NoBlobs};
 use flyball_engine::intent::{Mode, Request, Wish};
 use flyball_engine::journal::memory::InMemoryJournal;
-use flyball_engine::journal::{Head, Journal, verify_chain};
+use flyball_engine::journal::{Head, Journal, Lock, verify_chain};
 use flyball_engine::plan::check::Limits;
 use flyball_engine::ports::{
     Clock, NoInventory, PlanAnswer, Planned, Planner, PlanningContext, Policy, Proposal, RetryGranted, RetryQuestion,
     Verdict,
 };
-use flyball_engine::supervisor::{CommandError, Deps, Supervisor};
+use flyball_engine::supervisor::{CommandError, Deps, Supervisor, UndoError, undo_request};
 use flyball_engine::tool::Outcome;
 use serde_json::Value;
 use std::sync::Arc;
@@ -189,6 +189,7 @@ impl Engine {
             change: None,
             window: None,
             backout_by_ms: None,
+            undo_of: None,
             alarm: Value::Null,
         };
         self.supervisor
@@ -196,6 +197,16 @@ impl Engine {
             .await
             .expect("the journal can be written")
             .intent
+    }
+
+    /// Takes an intent back by a new one.
+    pub async fn undo(&self, who: &str, of: IntentId) -> Result<IntentId, UndoError> {
+        let origin = Origin {
+            kind: OriginKind::Operator,
+            actor: Actor::human(who),
+        };
+        let request = undo_request(of, origin, Mode::Apply);
+        Ok(self.supervisor.undo(request, None).await?.intent)
     }
 
     /// A person does something.
@@ -213,6 +224,11 @@ impl Engine {
                 },
             )
             .await
+    }
+
+    /// Who holds which target.
+    pub async fn journal_locks(&self) -> Vec<Lock> {
+        self.journal.locks().await.expect("the journal can be read")
     }
 
     /// Approves what is to be approved.

@@ -11,3 +11,4 @@ mod lease_life;
 mod resume;
 mod rollback;
 mod rollback_dag;
+mod undo;

@@ -26,7 +26,7 @@ impl Driver {
         let pending: Vec<_> = state
             .items
             .iter()
-            .filter(|(_, i)| i.mutating && i.status == ItemStatus::Waiting)
+            .filter(|(_, i)| i.mutating && (i.status == ItemStatus::Waiting || to_take_back(i)))
             .map(|(id, i)| (id.clone(), i.clone()))
             .collect();
         let mut calls = Vec::with_capacity(pending.len());
@@ -34,18 +34,25 @@ impl Driver {
             let Some((step, _)) = accepted.plan.step(&id.step) else {
                 continue;
             };
-            let args = match &item.expanded.args {
+            let (tool, payload, way_back) = match (to_take_back(&item), &item.way_back) {
+                // An undo has no way back of its own: what would bring the change again is asking for it again.
+                (true, Some(WayBack::Call(undo))) => (undo.tool.clone(), Some(&undo.args), false),
+                (_, way_back) => {
+                    let known = matches!(way_back, Some(WayBack::Call(_)));
+                    (step.tool.clone(), item.expanded.args.as_ref(), known)
+                }
+            };
+            let args = match payload {
                 Some(payload) => self.value(payload).await?,
                 None => None,
             };
-            let contracted = accepted.contracts.contracts.contains_key(&step.tool);
             calls.push(ProposedCall {
-                effect: accepted.contracts.of(&step.tool).effect,
-                way_back: matches!(item.way_back, Some(WayBack::Call(_))),
-                contracted,
+                effect: accepted.contracts.of(&tool).effect,
+                way_back,
+                contracted: accepted.contracts.contracts.contains_key(&tool),
                 targets: item.expanded.targets,
                 args: args.and_then(|a| a.as_object().cloned()).unwrap_or_else(Map::new),
-                tool: step.tool.clone(),
+                tool,
                 item: id,
             });
         }
@@ -68,6 +75,11 @@ impl Driver {
             binds_to,
         })
     }
+}
+
+/// Whether it is what an earlier intent did and this one is to take back.
+fn to_take_back(item: &ItemState) -> bool {
+    item.expanded.undoes.is_some() && item.must_be_undone()
 }
 
 /// The plan, its expanded calls, targets, native diffs and undos, the base states, contracts and pins.
@@ -105,6 +117,8 @@ fn item_facts(id: &crate::ids::ItemId, item: &ItemState) -> Value {
         "base": item.preview_base,
         "diff": shown(&item.preview),
         "way_back": item.way_back,
+        "left": item.expanded.undoes.as_ref().map(|_| shown(&item.after.as_ref().and_then(|r| r.state.clone()))),
+        "overwrite": item.overwrite,
     })
 }
 

@@ -15,6 +15,9 @@ mod look;
 mod need;
 mod planning;
 mod poll;
+mod undo;
+pub(crate) use undo::Leftovers;
+pub use undo::undos_of;
 mod work;
 
 use crate::actor::Actor;

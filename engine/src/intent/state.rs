@@ -461,6 +461,7 @@ impl IntentState {
             targets: Vec::new(),
             wave: 0,
             skipped: Some(reason.to_owned()),
+            undoes: None,
         };
         self.items.insert(item.clone(), ItemState::new(expanded, false, false));
         self.expanded.entry(item.step.clone()).or_default().push(item.clone());

@@ -110,6 +110,7 @@ pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<
             change: body.change,
             window,
             backout_by_ms,
+            undo_of: None,
             alarm: serde_json::Value::Null,
         }),
         _ => Err(faults),

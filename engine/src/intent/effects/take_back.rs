@@ -114,7 +114,7 @@ impl IntentState {
             .max()
     }
 
-    fn report_unclean(&self, id: &ItemId, item: &ItemState, due: &mut Due) {
+    pub(super) fn report_unclean(&self, id: &ItemId, item: &ItemState, due: &mut Due) {
         if !item.reported {
             let why = item.reason.clone();
             due.record.push(Event::Stuck {
