@@ -15,7 +15,7 @@ use crate::journal::{
 };
 use crate::payload::Payload;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -100,12 +100,16 @@ impl Supervisor {
                 ..Filter::default()
             };
             let page = self.deps.journal.list(filter).await?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { break };
             after = Some(last.intent);
             for row in page {
                 self.drive(row.intent);
             }
         }
+        // What was handed to an intent that had ended is nobody's: its driver lets it go.
+        let holders: BTreeSet<IntentId> = self.deps.journal.locks().await?.iter().map(|l| l.intent).collect();
+        holders.into_iter().for_each(|holder| self.drive(holder));
+        Ok(())
     }
 
     /// Takes a request: durable on return.

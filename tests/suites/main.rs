@@ -8,6 +8,7 @@ mod forward;
 mod invariants;
 mod lease;
 mod lease_life;
+mod locks;
 mod resume;
 mod rollback;
 mod rollback_dag;

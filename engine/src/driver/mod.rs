@@ -11,6 +11,7 @@ mod job;
 mod judge;
 mod lease;
 pub(crate) mod ledger;
+mod locks;
 mod look;
 mod need;
 mod planning;
@@ -27,7 +28,7 @@ use crate::intent::checkpoint;
 use crate::intent::effects::Work;
 use crate::intent::event::Event;
 use crate::intent::state::{IllegalEvent, IntentState};
-use crate::journal::{Head, Journal, LockChange, verify_chain};
+use crate::journal::{Head, Journal, verify_chain};
 use crate::plan::check::Limits;
 use crate::ports::{Clock, Inventory, Planner, Policy, ToolExecutor};
 use facts::{Facts, Seen};
@@ -154,6 +155,9 @@ impl Driver {
 
     /// Drives until the intent has ended or the supervisor stops.
     pub(crate) async fn run(mut self) -> Result<IntentState, DriveError> {
+        if self.ledger.state.ended.is_some() {
+            self.release_leftovers().await?;
+        }
         let mut inbox = self.deps.journal.watch(self.ledger.id);
         loop {
             inbox.mark_unchanged();
@@ -161,6 +165,9 @@ impl Driver {
             while self.step().await? {}
             if self.ledger.state.ended.is_some() || self.may_stop() {
                 self.ledger.flush(Vec::new(), None).await?;
+                if self.ledger.state.request.undo_of.is_some() {
+                    self.release_leftovers().await?;
+                }
                 return Ok(self.ledger.state);
             }
             self.wait(&mut inbox).await?;
@@ -198,20 +205,7 @@ impl Driver {
     }
 
     async fn record_by(&mut self, mut facts: Facts, actor: &Actor) -> Result<(), DriveError> {
-        let ends = facts.events.iter().any(|e| matches!(e, Event::IntentEnded { .. }));
-        let mut locks = Vec::new();
-        let held = self.ledger.state.locked.clone();
-        let released = facts.events.iter().any(|e| matches!(e, Event::PlanStale { .. }));
-        if (ends || released) && !held.is_empty() {
-            let reason = if ends { "the intent ends" } else { "the plan is stale" };
-            let release = Event::TargetsReleased {
-                targets: held.clone(),
-                reason: reason.into(),
-                by: None,
-            };
-            facts.events.insert(facts.events.len() - usize::from(ends), release);
-            locks.push(LockChange::Release(held));
-        }
+        let locks = self.released_with(&mut facts);
         let sync = facts.events.iter().any(|e| self.ledger.must_sync(e));
         self.ledger.record(facts, actor)?;
         if sync {

@@ -294,25 +294,6 @@ impl Driver {
         self.record(facts).await
     }
 
-    async fn lock(&mut self) -> Result<bool, DriveError> {
-        if self.lock_blocked {
-            return Ok(false);
-        }
-        let targets = super::ledger::targets(&self.ledger.state);
-        let Some(lock) = self.ledger.lock(targets.clone()).await? else {
-            return Ok(true);
-        };
-        self.lock_blocked = true;
-        let holders = vec![format!("{} is held by intent {}", lock.target, lock.intent)];
-        let waiting = Some((targets.clone(), holders.clone()));
-        if self.ledger.state.waiting_for != waiting {
-            self.record(Facts::of(Event::TargetsWaiting { targets, holders }))
-                .await?;
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
     /// The state that an item's look showed.
     async fn looked(&mut self, item: &ItemId) -> Result<Option<Value>, DriveError> {
         let state = self.item(item).looked.clone().and_then(|r| r.state);

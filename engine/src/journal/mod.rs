@@ -117,6 +117,11 @@ pub enum LockChange {
     /// All or none: one conflict with another intent's lock fails the whole commit with [`Error::Locked`].
     Acquire(Vec<Target>),
     Release(Vec<Target>),
+    /// Gives what the intent holds to another one, without a moment in which nobody holds it.
+    HandOver {
+        targets: Vec<Target>,
+        to: IntentId,
+    },
 }
 
 /// One atomic, synced write by an intent's only writer.

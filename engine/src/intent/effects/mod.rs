@@ -156,7 +156,7 @@ impl IntentState {
         let Some(judged) = &self.judged else {
             return Stage::Looking;
         };
-        if self.nothing_to_change() || !self.locked.is_empty() {
+        if self.nothing_to_change() || !self.locked.is_empty() || !self.taken_away.is_empty() {
             return if self.request.undo_of.is_none() && self.all_steps_ended(&accepted.plan) {
                 Stage::Verifying
             } else {

@@ -2,16 +2,39 @@
 //! says how far that went.
 
 use super::Due;
-use crate::intent::event::{End, Event};
+use crate::ids::{ItemId, Phase};
+use crate::intent::event::{End, Event, FaultEffect};
 use crate::intent::item::ItemStatus;
 use crate::intent::state::IntentState;
 
 impl IntentState {
     pub(super) fn due_rollback(&self, now: i64, due: &mut Due) {
+        if let Some(to) = self.handed_to {
+            due.record.push(Event::IntentEnded {
+                end: self.back_out.as_ref().map_or(End::RolledBack, |out| out.taken_back),
+                reason: format!(
+                    "{}; what is left was taken over by intent {to}",
+                    self.rollback.as_deref().unwrap_or_default()
+                ),
+                partial: true,
+            });
+            return;
+        }
         let taken_back = self.due_take_back(now, due);
         let let_go = self.due_let_go(now, due) && self.lease_heat(now, due);
         if let_go && taken_back {
             self.due_rolled_back(now, due);
+        }
+    }
+
+    /// A step on a target whose lock a person took away: the way forward ends there.
+    pub(super) fn stays_unsent(&self, id: &ItemId) -> Event {
+        Event::CallFailed {
+            call: self.next_call(id, Phase::Do),
+            attempt: 0,
+            fault: "a person took the lock on its target away".to_owned(),
+            effect: FaultEffect::None,
+            output: None,
         }
     }
 

@@ -98,6 +98,12 @@ impl IntentState {
             }
             return;
         }
+        if self.lost_its_lock(item) {
+            if !due.work.contains(&Work::Lock) {
+                due.work.push(Work::Lock);
+            }
+            return;
+        }
         let out = self.items.values().filter(|i| i.mutating && i.status.is_open()).count();
         let planned = due.work.iter().filter(|w| matches!(w, Work::Undo { .. })).count();
         if out + planned < WRITES_AT_ONCE {
