@@ -15,7 +15,7 @@ use crate::journal::{
 };
 use crate::payload::Payload;
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -62,6 +62,8 @@ pub struct Supervisor {
     halted: watch::Sender<Option<String>>,
     stopping: watch::Sender<bool>,
     running: Mutex<HashMap<IntentId, JoinHandle<()>>>,
+    /// Intents that another engine took over: not to be taken back from it.
+    lost: Mutex<HashSet<IntentId>>,
 }
 
 impl Supervisor {
@@ -82,6 +84,7 @@ impl Supervisor {
             halted,
             stopping,
             running: Mutex::default(),
+            lost: Mutex::default(),
         })
     }
 
@@ -162,20 +165,49 @@ impl Supervisor {
     fn drive(self: &Arc<Self>, intent: IntentId) {
         let mut running = self.running.lock().expect("no panic while held");
         running.retain(|_, task| !task.is_finished());
-        if running.contains_key(&intent) || *self.stopping.borrow() {
+        let lost = self.lost.lock().expect("no panic while held").contains(&intent);
+        if running.contains_key(&intent) || lost || *self.stopping.borrow() {
             return;
         }
-        let (deps, signals) = (self.deps.clone(), self.signals.clone());
-        let task = tokio::spawn(async move {
-            let driven = match Driver::claim(deps, signals, intent).await {
+        let this = self.clone();
+        running.insert(intent, tokio::spawn(async move { this.own(intent).await }));
+    }
+
+    /// Drives an intent for as long as it is this engine's.
+    async fn own(&self, intent: IntentId) {
+        loop {
+            let driven = match Driver::claim(self.deps.clone(), self.signals.clone(), intent).await {
                 Ok(driver) => Box::pin(driver.run()).await.map(|_| ()),
                 Err(error) => Err(error),
             };
-            if let Err(error) = driven {
-                tracing::error!(%intent, %error, "the intent is not driven any more");
+            match driven {
+                Err(DriveError::Journal(journal::Error::Stale { expected, found })) => {
+                    tracing::warn!(%intent, expected, found, "the journal is further than thought: reloading");
+                    self.deps.clock.sleep(Duration::from_millis(100)).await;
+                }
+                Err(DriveError::Journal(journal::Error::Fenced { epoch })) => {
+                    tracing::warn!(%intent, epoch, "another engine took the intent over");
+                    self.lost.lock().expect("no panic while held").insert(intent);
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(%intent, %error, "the intent is not driven any more");
+                    return;
+                }
+                Ok(()) => return,
             }
-        });
-        running.insert(intent, task);
+        }
+    }
+
+    /// Whether this engine drives the intent at this moment.
+    pub fn is_driving(&self, intent: IntentId) -> bool {
+        let running = self.running.lock().expect("no panic while held");
+        running.get(&intent).is_some_and(|task| !task.is_finished())
+    }
+
+    /// Whether another engine took the intent over from this one.
+    pub fn is_lost(&self, intent: IntentId) -> bool {
+        self.lost.lock().expect("no panic while held").contains(&intent)
     }
 
     /// Syncs a command into the intent's inbox. Refused when it does not fit the state; a repeated id changes nothing.
@@ -282,7 +314,8 @@ fn first_commit(intent: IntentId, at: i64, request: Request) -> Commit {
     }
 }
 
-/// Same principal, mode and canonical request: the same intent.
+/// Same principal, mode and canonical request: the same intent. Of deadlines only whether there is one counts: `2h`
+/// means another moment each time it is sent.
 fn join_key(request: &Request) -> Digest {
     Digest::of_value(&json!({
         "by": request.origin.actor,
@@ -291,5 +324,9 @@ fn join_key(request: &Request) -> Digest {
         "change": request.change,
         "labels": request.labels,
         "undo_of": request.undo_of,
+        "alarm": request.alarm,
+        "window": request.window,
+        "deadline": request.deadline_ms.is_some(),
+        "backout_by": request.backout_by_ms.is_some(),
     }))
 }

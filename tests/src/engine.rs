@@ -16,7 +16,7 @@ use flyball_engine::journal::{Head, Journal, Lock, verify_chain};
 use flyball_engine::plan::check::Limits;
 use flyball_engine::ports::{
     Clock, NoInventory, PlanAnswer, Planned, Planner, PlanningContext, Policy, Proposal, RetryGranted, RetryQuestion,
-    Verdict,
+    ToolExecutor, Verdict,
 };
 use flyball_engine::supervisor::{CommandError, Deps, Supervisor, UndoError, undo_request};
 use flyball_engine::tool::Outcome;
@@ -123,10 +123,32 @@ impl Engine {
         Self::start(world.clone(), journal, decision, clock).await
     }
 
+    /// An engine whose calls go through another executor than the world itself.
+    pub async fn through(executor: Arc<dyn ToolExecutor>, world: &World, decision: Decision) -> Self {
+        let (journal, clock) = (Arc::new(InMemoryJournal::new()), Arc::new(PausedClock::start()));
+        Self::with(executor, world.clone(), journal, decision, clock).await
+    }
+
+    /// A second engine over the same journal and world, while this one lives: it takes all open intents over.
+    pub async fn beside(&self) -> Self {
+        let (world, journal) = (self.world.clone(), self.journal.clone());
+        Self::start(world, journal, self.decision, self.clock.clone()).await
+    }
+
     async fn start(world: World, journal: Arc<InMemoryJournal>, decision: Decision, clock: Arc<PausedClock>) -> Self {
+        Self::with(Arc::new(world.clone()), world, journal, decision, clock).await
+    }
+
+    async fn with(
+        executor: Arc<dyn ToolExecutor>,
+        world: World,
+        journal: Arc<InMemoryJournal>,
+        decision: Decision,
+        clock: Arc<PausedClock>,
+    ) -> Self {
         let supervisor = Supervisor::new(Deps {
             journal: journal.clone(),
-            executor: Arc::new(world.clone()),
+            executor,
             planner: Arc::new(AsGiven),
             policy: Arc::new(Simple { decision }),
             clock: clock.clone(),

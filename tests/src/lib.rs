@@ -7,4 +7,5 @@ pub mod chaos;
 pub mod clock;
 pub mod engine;
 mod leases;
+pub mod stop;
 pub mod world;

@@ -9,6 +9,7 @@ mod invariants;
 mod lease;
 mod lease_life;
 mod locks;
+mod ownership;
 mod resume;
 mod rollback;
 mod rollback_dag;

@@ -38,6 +38,7 @@ use futures::stream::FuturesUnordered;
 use ledger::Ledger;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use work::{Report, Told};
@@ -92,6 +93,8 @@ pub(crate) struct Driver {
     started: BTreeSet<Work>,
     /// Another intent holds a target: try again when some lock is released.
     lock_blocked: bool,
+    /// The intent is not this driver's any more: what waits to be sent stays unsent.
+    lost: Arc<AtomicBool>,
 }
 
 /// Loads an intent's state: its last checkpoint, if that fits, and the entries after it through the one fold.
@@ -150,11 +153,25 @@ impl Driver {
             in_flight,
             started,
             lock_blocked: false,
+            lost: Arc::default(),
         })
     }
 
     /// Drives until the intent has ended or the supervisor stops.
     pub(crate) async fn run(mut self) -> Result<IntentState, DriveError> {
+        match self.drive().await {
+            Ok(()) => Ok(self.ledger.state),
+            Err(error) => {
+                // Nothing that was not sent yet is sent; what was is not cut off, since that could cancel half of it.
+                self.lost.store(true, Ordering::SeqCst);
+                let mut rest = std::mem::take(&mut self.in_flight);
+                tokio::spawn(async move { while rest.next().await.is_some() {} });
+                Err(error)
+            }
+        }
+    }
+
+    async fn drive(&mut self) -> Result<(), DriveError> {
         if self.ledger.state.ended.is_some() {
             self.release_leftovers().await?;
         }
@@ -168,7 +185,7 @@ impl Driver {
                 if self.ledger.state.request.undo_of.is_some() {
                     self.release_leftovers().await?;
                 }
-                return Ok(self.ledger.state);
+                return Ok(());
             }
             self.wait(&mut inbox).await?;
         }

@@ -14,6 +14,7 @@ use crate::plan::{Step, StepFacts};
 use crate::tool::Outcome;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 /// How long a call may wait between being recorded and being sent.
@@ -252,7 +253,11 @@ impl Driver {
         let sealed = sealed || self.seals_lease(&dispatch);
         dispatch.started(&mut facts, sealed);
         self.record(facts).await?;
+        let lost = self.lost.clone();
         self.spawn(work, async move {
+            if lost.load(Ordering::SeqCst) {
+                return Told::Facts(Facts::default());
+            }
             let (facts, late) = dispatch.send().await;
             Told::Sent { facts, late }
         });

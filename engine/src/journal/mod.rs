@@ -94,6 +94,9 @@ pub struct IntentRow {
     /// State as the API names it.
     pub state: String,
     pub end: Option<End>,
+    /// It does not go forward any more: an equal request is one of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub going_back: bool,
     pub origin: String,
     pub by: Actor,
     /// First line of the wish.
@@ -182,7 +185,7 @@ pub struct NewIntent {
     pub intent: IntentId,
     pub commit: Commit,
     pub idempotency: Option<IdempotencyRecord>,
-    /// Canonical request of the same principal; an open intent with the same key is joined.
+    /// Canonical request of the same principal; an intent with the same key is joined while it goes forward.
     pub join_key: Option<Digest>,
 }
 
@@ -192,7 +195,7 @@ pub enum Created {
     New,
     /// The idempotency key was used before with the same body, for this intent.
     Repeated(IntentId),
-    /// An open intent with the same join key goes on.
+    /// An intent with the same join key goes forward.
     Joined(IntentId),
 }
 

@@ -34,9 +34,14 @@ pub fn commit_time(commit: &Commit) -> i64 {
     entry.or(commit.row.as_ref().map(|r| r.updated_ms)).unwrap_or(0)
 }
 
-/// Whether an intent with this row goes on, so that an equal request joins it. A stream without a row has not ended.
+/// Whether an intent with this row goes on. A stream without a row has not ended.
 pub fn is_open(row: Option<&IntentRow>) -> bool {
     row.is_none_or(|r| r.end.is_none())
+}
+
+/// Whether an equal request joins an intent with this row: only while it goes forward.
+pub fn is_joinable(row: Option<&IntentRow>) -> bool {
+    is_open(row) && row.is_none_or(|r| !r.going_back)
 }
 
 impl Filter {
