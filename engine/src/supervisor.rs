@@ -1,5 +1,7 @@
 //! All intents: picks each open one up at boot, gives it a driver, and is the way in for requests and commands.
 
+mod undo;
+
 use crate::actor::Actor;
 use crate::canonical::Digest;
 use crate::driver::{self, DriveError, Driver, Signals, ledger::row, patience::Today};
@@ -13,13 +15,14 @@ use crate::journal::{
 };
 use crate::payload::Payload;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use crate::driver::{Deps, inbox_fits};
+pub use undo::{UndoError, undo_request, undos_of};
 
 /// The fact under which a halt is kept over restarts.
 const HALT: &str = "halt";
@@ -59,6 +62,8 @@ pub struct Supervisor {
     halted: watch::Sender<Option<String>>,
     stopping: watch::Sender<bool>,
     running: Mutex<HashMap<IntentId, JoinHandle<()>>>,
+    /// Intents that another engine took over: not to be taken back from it.
+    lost: Mutex<HashSet<IntentId>>,
 }
 
 impl Supervisor {
@@ -80,6 +85,7 @@ impl Supervisor {
             halted,
             stopping,
             running: Mutex::default(),
+            lost: Mutex::default(),
         })
     }
 
@@ -98,12 +104,16 @@ impl Supervisor {
                 ..Filter::default()
             };
             let page = self.deps.journal.list(filter).await?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { break };
             after = Some(last.intent);
             for row in page {
                 self.drive(row.intent);
             }
         }
+        // What was handed to an intent that had ended is nobody's: its driver lets it go.
+        let holders: BTreeSet<IntentId> = self.deps.journal.locks().await?.iter().map(|l| l.intent).collect();
+        holders.into_iter().for_each(|holder| self.drive(holder));
+        Ok(())
     }
 
     /// Takes a request: durable on return.
@@ -156,20 +166,49 @@ impl Supervisor {
     fn drive(self: &Arc<Self>, intent: IntentId) {
         let mut running = self.running.lock().expect("no panic while held");
         running.retain(|_, task| !task.is_finished());
-        if running.contains_key(&intent) || *self.stopping.borrow() {
+        let lost = self.lost.lock().expect("no panic while held").contains(&intent);
+        if running.contains_key(&intent) || lost || *self.stopping.borrow() {
             return;
         }
-        let (deps, signals) = (self.deps.clone(), self.signals.clone());
-        let task = tokio::spawn(async move {
-            let driven = match Driver::claim(deps, signals, intent).await {
+        let this = self.clone();
+        running.insert(intent, tokio::spawn(async move { this.own(intent).await }));
+    }
+
+    /// Drives an intent for as long as it is this engine's.
+    async fn own(&self, intent: IntentId) {
+        loop {
+            let driven = match Driver::claim(self.deps.clone(), self.signals.clone(), intent).await {
                 Ok(driver) => Box::pin(driver.run()).await.map(|_| ()),
                 Err(error) => Err(error),
             };
-            if let Err(error) = driven {
-                tracing::error!(%intent, %error, "the intent is not driven any more");
+            match driven {
+                Err(DriveError::Journal(journal::Error::Stale { expected, found })) => {
+                    tracing::warn!(%intent, expected, found, "the journal is further than thought: reloading");
+                    self.deps.clock.sleep(Duration::from_millis(100)).await;
+                }
+                Err(DriveError::Journal(journal::Error::Fenced { epoch })) => {
+                    tracing::warn!(%intent, epoch, "another engine took the intent over");
+                    self.lost.lock().expect("no panic while held").insert(intent);
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(%intent, %error, "the intent is not driven any more");
+                    return;
+                }
+                Ok(()) => return,
             }
-        });
-        running.insert(intent, task);
+        }
+    }
+
+    /// Whether this engine drives the intent at this moment.
+    pub fn is_driving(&self, intent: IntentId) -> bool {
+        let running = self.running.lock().expect("no panic while held");
+        running.get(&intent).is_some_and(|task| !task.is_finished())
+    }
+
+    /// Whether another engine took the intent over from this one.
+    pub fn is_lost(&self, intent: IntentId) -> bool {
+        self.lost.lock().expect("no panic while held").contains(&intent)
     }
 
     /// Syncs a command into the intent's inbox. Refused when it does not fit the state; a repeated id changes nothing.
@@ -283,7 +322,8 @@ fn first_commit(intent: IntentId, at: i64, request: Request) -> Commit {
     }
 }
 
-/// Same principal, mode and canonical request: the same intent.
+/// Same principal, mode and canonical request: the same intent. Of deadlines only whether there is one counts: `2h`
+/// means another moment each time it is sent.
 fn join_key(request: &Request) -> Digest {
     Digest::of_value(&json!({
         "by": request.origin.actor,
@@ -291,5 +331,10 @@ fn join_key(request: &Request) -> Digest {
         "wish": request.wish,
         "change": request.change,
         "labels": request.labels,
+        "undo_of": request.undo_of,
+        "alarm": request.alarm,
+        "window": request.window,
+        "deadline": request.deadline_ms.is_some(),
+        "backout_by": request.backout_by_ms.is_some(),
     }))
 }

@@ -39,6 +39,11 @@ impl Target {
         Self::parse(&format!("device:{name}{rest}")).ok()
     }
 
+    /// The first segment: targets that do not share it never conflict.
+    pub fn root(&self) -> &str {
+        segments(&self.0)[0]
+    }
+
     /// Whether two intents that hold these would get into each other's way.
     pub fn conflicts_with(&self, other: &Target) -> bool {
         let (a, b) = (segments(&self.0), segments(&other.0));

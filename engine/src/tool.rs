@@ -159,6 +159,13 @@ pub struct ToolRequest {
     pub incarnation: Option<Incarnation>,
 }
 
+impl ToolRequest {
+    /// Until when the call may leave, Unix milliseconds; asked again just before it does.
+    pub fn send_by_ms(&self) -> Option<i64> {
+        self.meta.get("io.flyball/send_by").and_then(Value::as_i64)
+    }
+}
+
 /// What is known after a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -120,6 +120,10 @@ impl Call {
                 );
             }
         };
+        // The process may have slept since the engine last looked, and another engine may own the intent by now.
+        if self.request.send_by_ms().is_some_and(|by| now_ms() > by) {
+            return answer(reply, not_sent("its time to be sent passed before it left").into());
+        }
         let count = self.request.mutating.then(|| Count::new(&self.link, &self.all));
         let (args, meta) = (
             std::mem::take(&mut self.request.args),
@@ -173,6 +177,12 @@ impl Call {
 
 fn teaches(ended: &Ended) -> bool {
     ended.answered || !matches!(ended.outcome, Outcome::Unknown { .. })
+}
+
+/// Unix milliseconds.
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn left(deadline: Instant) -> Duration {

@@ -12,13 +12,13 @@ use flyball_engine::intent::replay::replay;
 use flyball_engine::intent::state::{IntentState, NoBlobs};
 use flyball_engine::intent::{Mode, Request, Wish};
 use flyball_engine::journal::memory::InMemoryJournal;
-use flyball_engine::journal::{Head, Journal, verify_chain};
+use flyball_engine::journal::{Head, Journal, Lock, verify_chain};
 use flyball_engine::plan::check::Limits;
 use flyball_engine::ports::{
     Clock, NoInventory, PlanAnswer, Planned, Planner, PlanningContext, Policy, Proposal, RetryGranted, RetryQuestion,
-    Verdict,
+    ToolExecutor, Verdict,
 };
-use flyball_engine::supervisor::{CommandError, Deps, Supervisor};
+use flyball_engine::supervisor::{CommandError, Deps, Supervisor, UndoError, undo_request};
 use flyball_engine::tool::Outcome;
 use serde_json::Value;
 use std::sync::Arc;
@@ -137,6 +137,17 @@ impl Engine {
         Self::start(world.clone(), journal, decision, clock, set_up).await
     }
 
+    /// An engine whose calls go through another executor than the world itself.
+    pub async fn through(executor: Arc<dyn ToolExecutor>, world: &World, decision: Decision) -> Self {
+        Self::over_with(world, decision, Arc::new(move |deps| deps.executor = executor.clone())).await
+    }
+
+    /// A second engine over the same journal and world, while this one lives: it takes all open intents over.
+    pub async fn beside(&self) -> Self {
+        let (world, journal) = (self.world.clone(), self.journal.clone());
+        Self::start(world, journal, self.decision, self.clock.clone(), Arc::new(|_| {})).await
+    }
+
     async fn start(
         world: World,
         journal: Arc<InMemoryJournal>,
@@ -215,6 +226,7 @@ impl Engine {
             change: None,
             window: None,
             backout_by_ms: None,
+            undo_of: None,
             alarm: Value::Null,
         }
     }
@@ -225,6 +237,16 @@ impl Engine {
             .await
             .expect("the journal can be written")
             .intent
+    }
+
+    /// Takes an intent back by a new one.
+    pub async fn undo(&self, who: &str, of: IntentId) -> Result<IntentId, UndoError> {
+        let origin = Origin {
+            kind: OriginKind::Operator,
+            actor: Actor::human(who),
+        };
+        let request = undo_request(of, origin, Mode::Apply);
+        Ok(self.supervisor.undo(request, None).await?.intent)
     }
 
     /// A person does something.
@@ -242,6 +264,11 @@ impl Engine {
                 },
             )
             .await
+    }
+
+    /// Who holds which target.
+    pub async fn journal_locks(&self) -> Vec<Lock> {
+        self.journal.locks().await.expect("the journal can be read")
     }
 
     /// Approves what is to be approved.

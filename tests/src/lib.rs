@@ -9,4 +9,5 @@ pub mod engine;
 pub mod flaky;
 mod leases;
 pub mod process;
+pub mod stop;
 pub mod world;

@@ -50,6 +50,8 @@ struct Inner {
     at_once: usize,
     most_at_once: usize,
     timers: Timers,
+    undos_at_once: usize,
+    most_undos_at_once: usize,
 }
 
 /// The world. Clones see the same one.
@@ -157,6 +159,11 @@ impl World {
         self.inner().timers.open()
     }
 
+    /// The greatest number of undos that were out at the same time.
+    pub fn most_undos_at_once(&self) -> usize {
+        self.inner().most_undos_at_once
+    }
+
     /// The contracts of the world's tools.
     pub fn contracts() -> Contracts {
         let mut all: Contracts = serde_saphyr::from_str(CONTRACTS).expect("the world's contracts are well-formed");
@@ -252,6 +259,8 @@ impl World {
         let mut inner = self.inner();
         inner.at_once += 1;
         inner.most_at_once = inner.most_at_once.max(inner.at_once);
+        inner.undos_at_once += usize::from(is_undo(request));
+        inner.most_undos_at_once = inner.most_undos_at_once.max(inner.undos_at_once);
         let (devices, words) = (devices(&request.args), words(request.tool.tool(), &request.args));
         let other = inner
             .landing
@@ -271,6 +280,12 @@ impl World {
         if let Some(at) = inner.landing.iter().position(|(_, w)| *w == words) {
             inner.landing.remove(at);
         }
+    }
+
+    fn finish(&self, undo: bool) {
+        let mut inner = self.inner();
+        inner.at_once -= 1;
+        inner.undos_at_once -= usize::from(undo);
     }
 
     fn misbehaviour(&self, words: &str) -> Option<Misbehaviour> {
@@ -350,6 +365,10 @@ fn yes() -> Outcome {
     }
 }
 
+fn is_undo(request: &ToolRequest) -> bool {
+    request.meta.get("io.flyball/purpose") == Some(&json!("undo"))
+}
+
 fn words(tool: &str, args: &Map<String, Value>) -> String {
     let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default();
     let fleet = args.get("devices").and_then(Value::as_array);
@@ -410,9 +429,10 @@ impl ToolExecutor for World {
         let world = self.clone();
         let executing = tokio::spawn(async move {
             world.begin(&request);
+            let undo = is_undo(&request);
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             let answer = world.mutate(&request).await;
-            world.inner().at_once -= 1;
+            world.finish(undo);
             answer
         });
         executing.await.expect("the world does not panic")

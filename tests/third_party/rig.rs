@@ -170,6 +170,7 @@ impl Rig {
             change: None,
             window: None,
             backout_by_ms: None,
+            undo_of: None,
             alarm: Value::Null,
         };
         self.supervisor.submit(request, None).await.unwrap().intent

@@ -41,6 +41,8 @@ pub fn admin_token(data: &Path) -> std::io::Result<String> {
 pub struct Caller {
     pub actor: Actor,
     pub kind: OriginKind,
+    /// The id of the command that the request is, where the request itself names one (by its idempotency key).
+    pub command: Option<String>,
 }
 
 impl Caller {
@@ -53,10 +55,12 @@ impl Caller {
                     ..Actor::default()
                 },
                 kind: OriginKind::Agent,
+                command: None,
             },
             _ => Self {
                 actor: Actor::human(name),
                 kind: OriginKind::Operator,
+                command: None,
             },
         }
     }

@@ -62,6 +62,8 @@ codes! {
     NotJsonType = "FB0024", 415, "Not a kind of content that this route takes";
     Internal = "FB0025", 500, "Something went wrong inside";
     ServerTrouble = "FB0026", 502, "The tool's server could not do that";
+    NotUndone = "FB0027", 409, "The intent cannot be taken back";
+    KeyInFlight = "FB0028", 409, "A request with this Idempotency-Key is under way";
 }
 
 impl Code {

@@ -16,7 +16,10 @@ pub fn line(event: &Event) -> String {
 
 fn planning(event: &Event) -> Option<String> {
     Some(match event {
-        Event::IntentReceived { request } => format!("asked for by {}", request.origin.actor),
+        Event::IntentReceived { request } => match request.undo_of {
+            Some(of) => format!("asked for by {}, to take back intent {of}", request.origin.actor),
+            None => format!("asked for by {}", request.origin.actor),
+        },
         Event::Claimed { epoch, .. } => format!("taken over by an engine (epoch {epoch})"),
         Event::PlanningStarted { revision } => format!("planning, revision {revision}"),
         Event::ModelAnswered {

@@ -6,6 +6,7 @@ use crate::errors::Code;
 use crate::finding::Finding;
 use crate::http::app::App;
 use crate::http::dto::RunbookView;
+use crate::http::idempotency::InFlight;
 use crate::library;
 use crate::settings::secret::expand;
 use crate::settings::{Pinning, Server, Settings};
@@ -117,6 +118,7 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
         clock,
         runbooks,
         tokens: Tokens::new(&admin, &settings.users),
+        keys_in_flight: InFlight::default(),
         stopping: CancellationToken::new(),
     }))
 }

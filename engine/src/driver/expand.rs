@@ -103,6 +103,7 @@ impl Expansion<'_> {
                 targets,
                 wave: 0,
                 skipped: skipped.clone(),
+                undoes: None,
             });
         }
         Ok(())

@@ -1,12 +1,11 @@
 //! Commands of people become entries here, by the intent's owner, in the order in which they were acknowledged.
 
 use super::facts::Facts;
-use super::{DriveError, Driver};
+use super::{DriveError, Driver, locks};
 use crate::intent::command::{Command, What};
 use crate::intent::event::{Event, FaultEffect, Resolution, SettledBy, Settlement};
 use crate::intent::item::ItemStatus;
 use crate::intent::state::IntentState;
-use crate::target::Target;
 use serde_json::Value;
 
 impl Driver {
@@ -17,7 +16,7 @@ impl Driver {
             match events(&self.ledger.state, &command, &mut facts) {
                 Ok(()) => {
                     self.ledger.consume(command.id.clone());
-                    self.record_command(command, facts).await?;
+                    self.record_by(facts, &command.by).await?;
                 }
                 Err(why) => {
                     tracing::info!(intent = %self.ledger.id, command = %command.id, "a command came too late: {why}");
@@ -25,23 +24,6 @@ impl Driver {
                 }
             }
         }
-        Ok(())
-    }
-
-    async fn record_command(&mut self, command: Command, facts: Facts) -> Result<(), DriveError> {
-        let released: Vec<Target> = match &command.what {
-            What::ReleaseLock { target, .. } => Target::parse(target).into_iter().collect(),
-            _ => Vec::new(),
-        };
-        if released.is_empty() {
-            return self.record_by(facts, &command.by).await;
-        }
-        self.ledger.record(facts, &command.by)?;
-        let wake = self.ledger.wake_ms();
-        self.ledger
-            .flush(vec![crate::journal::LockChange::Release(released)], wake)
-            .await?;
-        self.signals.lock_released.send_modify(|n| *n += 1);
         Ok(())
     }
 }
@@ -87,7 +69,8 @@ fn events(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
                 by,
             });
         }
-        What::ReleaseLock { .. } => return release(state, command, facts),
+        What::ReleaseLock { .. } => return locks::release(state, command, facts),
+        What::HandOver { to } => return locks::hand_over(state, *to, by, facts),
     }
     Ok(())
 }
@@ -127,24 +110,6 @@ fn resolve(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<
         ));
     }
     facts.push(event);
-    Ok(())
-}
-
-fn release(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(), String> {
-    let What::ReleaseLock { target, reason } = &command.what else {
-        return Err("no release".into());
-    };
-    let held = state.locked.iter().find(|t| t.as_str() == target);
-    let held = held.ok_or_else(|| format!("it holds no lock on {target}"))?;
-    if state.stuck.is_empty() {
-        return Err("locks are released by a person only while the intent is stuck".into());
-    }
-    let (reason, by) = (reason.clone(), Some(command.by.clone()));
-    facts.push(Event::TargetsReleased {
-        targets: vec![held.clone()],
-        reason,
-        by,
-    });
     Ok(())
 }
 

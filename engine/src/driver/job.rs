@@ -151,14 +151,15 @@ impl ItemJob {
             .map_or(Duration::ZERO, crate::span::Span::duration)
     }
 
+    /// Whether what the probe reads may hold a device's secrets.
+    pub(super) fn is_sealed(&self) -> bool {
+        let probe = self.contract.probe.as_ref();
+        probe.is_some_and(|p| self.contracts.of(&p.tool).sealed)
+    }
+
     /// The fact that a probe was taken. `equal`: compared with the state that the purpose asks for.
     pub(super) fn taken(&self, facts: &mut Facts, purpose: ProbePurpose, taken: &Taken, equal: Option<bool>) {
-        let sealed = self
-            .contract
-            .probe
-            .as_ref()
-            .is_some_and(|p| self.contracts.of(&p.tool).sealed);
-        let state = taken.state.clone().map(|s| facts.payload(s, sealed));
+        let state = taken.state.clone().map(|s| facts.payload(s, self.is_sealed()));
         let reading = Reading {
             valid: taken.valid,
             state,

@@ -22,7 +22,8 @@ pub(super) struct Judgeable {
 impl Driver {
     /// The expanded plan as policy sees it: the mutating calls that are not in place already.
     pub(super) async fn proposal(&mut self) -> Result<Judgeable, DriveError> {
-        self.proposal_of(|_, item| item.status == ItemStatus::Waiting).await
+        self.proposal_of(|_, item| item.status == ItemStatus::Waiting || to_take_back(item))
+            .await
     }
 
     async fn proposal_of(&mut self, asked: impl Fn(&ItemId, &ItemState) -> bool) -> Result<Judgeable, DriveError> {
@@ -40,18 +41,25 @@ impl Driver {
             let Some((step, _)) = accepted.plan.step(&id.step) else {
                 continue;
             };
-            let args = match &item.expanded.args {
+            let (tool, payload, way_back) = match (to_take_back(&item), &item.way_back) {
+                // An undo has no way back of its own: what would bring the change again is asking for it again.
+                (true, Some(WayBack::Call(undo))) => (undo.tool.clone(), Some(&undo.args), false),
+                (_, way_back) => {
+                    let known = matches!(way_back, Some(WayBack::Call(_)));
+                    (step.tool.clone(), item.expanded.args.as_ref(), known)
+                }
+            };
+            let args = match payload {
                 Some(payload) => self.value(payload).await?,
                 None => None,
             };
-            let contracted = accepted.contracts.contracts.contains_key(&step.tool);
             calls.push(ProposedCall {
-                effect: accepted.contracts.of(&step.tool).effect,
-                way_back: matches!(item.way_back, Some(WayBack::Call(_))),
-                contracted,
+                effect: accepted.contracts.of(&tool).effect,
+                way_back,
+                contracted: accepted.contracts.contracts.contains_key(&tool),
                 targets: item.expanded.targets,
                 args: args.and_then(|a| a.as_object().cloned()).unwrap_or_else(Map::new),
-                tool: step.tool.clone(),
+                tool,
                 item: id,
             });
         }
@@ -74,6 +82,11 @@ impl Driver {
             binds_to,
         })
     }
+}
+
+/// Whether it is what an earlier intent did and this one is to take back.
+fn to_take_back(item: &ItemState) -> bool {
+    item.expanded.undoes.is_some() && item.must_be_undone()
 }
 
 impl Driver {
@@ -161,6 +174,8 @@ fn item_facts(id: &ItemId, item: &ItemState) -> Value {
         "base": item.preview_base,
         "diff": shown(&item.preview),
         "way_back": item.way_back,
+        "left": item.expanded.undoes.as_ref().map(|_| shown(&item.after.as_ref().and_then(|r| r.state.clone()))),
+        "overwrite": item.overwrite,
     })
 }
 

@@ -204,6 +204,7 @@ pub(crate) fn row(state: &IntentState) -> IntentRow {
         intent: state.id,
         state: state.api_state().to_owned(),
         end: state.ended.as_ref().map(|(end, _, _)| *end),
+        going_back: state.back_out.is_some() || state.rollback.is_some(),
         origin: format!("{:?}", state.request.origin.kind).to_lowercase(),
         by: state.request.origin.actor.clone(),
         title: title(&state.request.wish, state),

@@ -10,6 +10,9 @@ use crate::intent::event::{Event, FaultEffect, ProbePurpose, UndoCall, WayBack};
 use serde_json::Value;
 use std::time::Duration;
 
+/// How many readings in a row may differ before the probe counts as one that changes by itself.
+const STABLE_WITHIN: usize = 4;
+
 /// Looks at one mutating item: refusals, the state, whether it holds already, the diff and the way back. `follows`: a
 /// step before it will change the same target, so that holding now says nothing.
 pub(super) async fn look(mut job: ItemJob, call: CallId, check_stability: bool, follows: bool) -> Facts {
@@ -53,23 +56,30 @@ fn refusal(job: &ItemJob) -> Option<String> {
     apply::refused(&job.contract, &job.known.args)
 }
 
-/// A valid reading; the first look under a contract takes two and wants them equal.
+/// A valid reading; the first look under a contract takes two and wants them equal. Another hand may be at work in just
+/// that moment, so only what keeps changing is refused.
 async fn stable_reading(job: &ItemJob, check_stability: bool) -> Result<Taken, String> {
     let first = job.probe_until(Duration::from_secs(2), |_| true).await;
     if !first.valid {
         let why = first.problem.unwrap_or_else(|| "it is not valid".to_owned());
         return Err(format!("the state before cannot be read, so nothing is sent: {why}"));
     }
-    if check_stability {
-        let second = job.probe().await;
-        if second.valid && second.state != first.state {
-            return Err(format!(
-                "two readings in a row differ: `select` of the contract of {} names something that changes by itself",
-                job.tool
-            ));
-        }
+    if !check_stability {
+        return Ok(first);
     }
-    Ok(first)
+    let mut last = first;
+    for _ in 0..STABLE_WITHIN {
+        let next = job.probe().await;
+        if !next.valid || next.state == last.state {
+            return Ok(last);
+        }
+        last = next;
+        job.deps.clock.sleep(Duration::from_millis(250)).await;
+    }
+    Err(format!(
+        "each reading differs from the one before: `select` of the contract of {} names something that changes by itself",
+        job.tool
+    ))
 }
 
 fn failed(mut facts: Facts, call: CallId, fault: String) -> Facts {

@@ -11,12 +11,16 @@ mod job;
 mod judge;
 mod lease;
 pub(crate) mod ledger;
+mod locks;
 mod look;
 mod need;
 pub(crate) mod patience;
 mod planning;
 mod poll;
+mod undo;
 mod window;
+pub(crate) use undo::Leftovers;
+pub use undo::undos_of;
 mod work;
 
 use crate::actor::Actor;
@@ -26,7 +30,7 @@ use crate::intent::checkpoint;
 use crate::intent::effects::Work;
 use crate::intent::event::Event;
 use crate::intent::state::{IllegalEvent, IntentState};
-use crate::journal::{Head, Journal, LockChange, verify_chain};
+use crate::journal::{Head, Journal, verify_chain};
 use crate::plan::check::Limits;
 use crate::ports::{Clock, Inventory, Planner, Policy, ToolExecutor};
 use facts::{Facts, Seen};
@@ -36,6 +40,7 @@ use futures::stream::FuturesUnordered;
 use ledger::Ledger;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use work::{Report, Told};
@@ -94,6 +99,8 @@ pub(crate) struct Driver {
     lock_blocked: bool,
     /// Of the work that is being prepared.
     patience: Option<patience::Patience>,
+    /// The intent is not this driver's any more: what waits to be sent stays unsent.
+    lost: Arc<AtomicBool>,
 }
 
 /// Loads an intent's state: its last checkpoint, if that fits, and the entries after it through the one fold.
@@ -153,11 +160,28 @@ impl Driver {
             started,
             lock_blocked: false,
             patience: None,
+            lost: Arc::default(),
         })
     }
 
     /// Drives until the intent has ended or the supervisor stops.
     pub(crate) async fn run(mut self) -> Result<IntentState, DriveError> {
+        match self.drive().await {
+            Ok(()) => Ok(self.ledger.state),
+            Err(error) => {
+                // Nothing that was not sent yet is sent; what was is not cut off, since that could cancel half of it.
+                self.lost.store(true, Ordering::SeqCst);
+                let mut rest = std::mem::take(&mut self.in_flight);
+                tokio::spawn(async move { while rest.next().await.is_some() {} });
+                Err(error)
+            }
+        }
+    }
+
+    async fn drive(&mut self) -> Result<(), DriveError> {
+        if self.ledger.state.ended.is_some() {
+            self.release_leftovers().await?;
+        }
         let mut inbox = self.deps.journal.watch(self.ledger.id);
         loop {
             inbox.mark_unchanged();
@@ -166,7 +190,10 @@ impl Driver {
             if self.ledger.state.ended.is_some() || self.may_stop() {
                 let wake = self.ledger.wake_ms();
                 self.ledger.flush(Vec::new(), wake).await?;
-                return Ok(self.ledger.state);
+                if self.ledger.state.request.undo_of.is_some() {
+                    self.release_leftovers().await?;
+                }
+                return Ok(());
             }
             self.wait(&mut inbox).await?;
         }
@@ -203,20 +230,7 @@ impl Driver {
     }
 
     async fn record_by(&mut self, mut facts: Facts, actor: &Actor) -> Result<(), DriveError> {
-        let ends = facts.events.iter().any(|e| matches!(e, Event::IntentEnded { .. }));
-        let mut locks = Vec::new();
-        let held = self.ledger.state.locked.clone();
-        let released = facts.events.iter().any(|e| matches!(e, Event::PlanStale { .. }));
-        if (ends || released) && !held.is_empty() {
-            let reason = if ends { "the intent ends" } else { "the plan is stale" };
-            let release = Event::TargetsReleased {
-                targets: held.clone(),
-                reason: reason.into(),
-                by: None,
-            };
-            facts.events.insert(facts.events.len() - usize::from(ends), release);
-            locks.push(LockChange::Release(held));
-        }
+        let locks = self.released_with(&mut facts);
         let sync = facts.events.iter().any(|e| self.ledger.must_sync(e));
         self.ledger.record(facts, actor)?;
         if sync {

@@ -4,7 +4,7 @@ use super::act::{self, Dispatch, UndoStart};
 use super::facts::Facts;
 use super::job::ItemJob;
 use super::patience::Waits;
-use super::{DriveError, Driver, checks, expand, judge, look, planning};
+use super::{DriveError, Driver, checks, expand, judge, look, planning, undo};
 use crate::expr::Bindings;
 use crate::ids::{CallId, ItemId, Phase, StepId};
 use crate::intent::effects::Work;
@@ -15,6 +15,7 @@ use crate::plan::{Step, StepFacts};
 use crate::tool::Outcome;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 /// How long a call may wait between being recorded and being sent.
@@ -96,7 +97,13 @@ impl Driver {
         Ok(match work {
             Work::Plan { revision } => {
                 let (deps, request, revision) = (self.deps.clone(), state.request.clone(), *revision);
-                Box::pin(async move { Told::Facts(planning::plan(&deps, &request, revision).await) })
+                let intent = state.id;
+                Box::pin(async move {
+                    Told::Facts(match request.undo_of {
+                        Some(of) => undo::plan(&deps, intent, of, revision).await,
+                        None => planning::plan(&deps, &request, revision).await,
+                    })
+                })
             }
             Work::Judge => {
                 let proposal = self.proposal().await?;
@@ -111,6 +118,11 @@ impl Driver {
                 let job = self.read_job(item).await?;
                 Box::pin(async move { Told::Facts(checks::read_step(job).await) })
             }
+            Work::Look { item } if state.request.undo_of.is_some() => {
+                let covered = state.is_covered(item);
+                let job = self.item_job(item).await?;
+                Box::pin(async move { Told::Facts(undo::look(job, covered).await) })
+            }
             Work::Look { item } => {
                 let job = self.item_job(item).await?;
                 let call = self.ledger.state.next_call(item, Phase::Do);
@@ -119,9 +131,13 @@ impl Driver {
                 Box::pin(async move { Told::Facts(look::look(job, call, first, follows).await) })
             }
             Work::Confirm { item } => {
+                let undo_of = state.request.undo_of;
                 let job = self.item_job(item).await?;
                 let item = item.clone();
-                let approved = job.known.before.as_deref().cloned();
+                let approved = match undo_of {
+                    Some(_) => self.looked(&item).await?,
+                    None => job.known.before.as_deref().cloned(),
+                };
                 Box::pin(async move {
                     let (mut facts, equal) = act::confirm(job, approved).await;
                     if !equal {
@@ -256,7 +272,11 @@ impl Driver {
         let sealed = sealed || self.seals_lease(&dispatch);
         dispatch.started(&mut facts, sealed);
         self.record(facts).await?;
+        let lost = self.lost.clone();
         self.spawn(work, async move {
+            if lost.load(Ordering::SeqCst) {
+                return Told::Facts(Facts::default());
+            }
             let (facts, late) = dispatch.send().await;
             Told::Sent { facts, late }
         });
@@ -298,30 +318,16 @@ impl Driver {
         self.record(facts).await
     }
 
-    async fn lock(&mut self) -> Result<bool, DriveError> {
-        if self.lock_blocked {
-            return Ok(false);
-        }
-        if let Some(stale) = self.rules_moved().await? {
-            self.record(Facts::of(stale)).await?;
-            return Ok(true);
-        }
-        let targets = super::ledger::targets(&self.ledger.state);
-        let Some(lock) = self.ledger.lock(targets.clone()).await? else {
-            return Ok(true);
-        };
-        self.lock_blocked = true;
-        let holders = vec![format!("{} is held by intent {}", lock.target, lock.intent)];
-        let waiting = Some((targets.clone(), holders.clone()));
-        if self.ledger.state.waiting_for != waiting {
-            self.record(Facts::of(Event::TargetsWaiting { targets, holders }))
-                .await?;
-            return Ok(true);
-        }
-        Ok(false)
+    /// The state that an item's look showed.
+    async fn looked(&mut self, item: &ItemId) -> Result<Option<Value>, DriveError> {
+        let state = self.item(item).looked.clone().and_then(|r| r.state);
+        Ok(self.optional(state).await?.map(|v| (*v).clone()))
     }
 
     async fn expand(&mut self, step: &StepId) -> Result<Facts, DriveError> {
+        if let Some(of) = self.ledger.state.request.undo_of {
+            return self.expand_undo(of).await;
+        }
         let (definition, facts, contracts) = {
             let accepted = self
                 .ledger

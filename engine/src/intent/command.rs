@@ -3,7 +3,7 @@
 
 use crate::actor::Actor;
 use crate::canonical::Digest;
-use crate::ids::ItemId;
+use crate::ids::{IntentId, ItemId};
 use crate::intent::event::{Resolution, Settlement};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,5 +57,9 @@ pub enum What {
     ReleaseLock {
         target: String,
         reason: String,
+    },
+    /// The intent that takes this one back asks for its locks: what could not be taken back becomes that one's.
+    HandOver {
+        to: IntentId,
     },
 }

@@ -8,7 +8,7 @@ pub use parts::*;
 use crate::actor::Actor;
 use crate::canonical::Digest;
 use crate::fault::Fault;
-use crate::ids::{CallId, ItemId, Phase, StepId};
+use crate::ids::{CallId, IntentId, ItemId, Phase, StepId};
 use crate::intent::Request;
 use crate::payload::Payload;
 use crate::target::Target;
@@ -139,6 +139,9 @@ pub enum Event {
         reason: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Actor>,
+        /// The intent that takes them over in the same commit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<IntentId>,
     },
     WaveStarted {
         step: StepId,

@@ -327,10 +327,12 @@ pub struct ItemState {
 
 impl ItemState {
     pub fn new(expanded: ExpandedItem, mutating: bool, probed: bool) -> Self {
-        let status = if expanded.skipped.is_some() {
-            ItemStatus::Skipped
-        } else {
-            ItemStatus::Waiting
+        let undoes = expanded.undoes.as_deref().cloned();
+        let status = match (&expanded.skipped, &undoes) {
+            (Some(_), _) => ItemStatus::Skipped,
+            // What another intent did stands here as done.
+            (None, Some(_)) => ItemStatus::Succeeded,
+            (None, None) => ItemStatus::Waiting,
         };
         Self {
             reason: expanded.skipped.clone(),
@@ -339,24 +341,33 @@ impl ItemState {
             probed,
             mutating,
             looked: None,
-            before: None,
-            after: None,
+            before: undoes.as_ref().and_then(|u| u.before.clone()),
+            after: undoes.as_ref().and_then(|u| u.after.clone()),
             confirmed: false,
             refreshed: false,
-            preview: None,
+            preview: undoes.as_ref().and_then(|u| u.preview.clone()),
             preview_base: None,
-            way_back: None,
+            way_back: undoes.as_ref().map(|u| u.way_back.clone()),
             output: None,
             call: None,
             undo: None,
             generation: 0,
             undo_generation: 0,
-            sent_at: None,
+            sent_at: undoes.map(|u| u.sent_at),
             overwrite: false,
             hot_until_ms: i64::MIN,
             reported: false,
             lease: None,
         }
+    }
+
+    /// Whether this intent itself sent a call that may change the world here.
+    pub fn was_sent(&self) -> bool {
+        self.mutating
+            && match self.expanded.undoes {
+                Some(_) => self.undo.is_some(),
+                None => self.sent_at.is_some(),
+            }
     }
 
     /// Whether a rollback must take this item back: sent, and not proven to have had no effect.

@@ -13,6 +13,7 @@ pub mod replay;
 pub mod state;
 
 use crate::actor::Origin;
+use crate::ids::IntentId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -63,6 +64,9 @@ pub struct Request {
     pub window: Option<Window>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backout_by_ms: Option<i64>,
+    /// The intent whose calls it takes back: no planner is asked, the plan follows from that intent's ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<IntentId>,
     /// The alarm that it answers, as quoted data.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub alarm: Value,

@@ -1,8 +1,10 @@
 //! The fold: an intent's state from its entries. Pure: no clock, no await, no store. Live run, restart and replay share it.
 
 mod accepted;
+mod back;
 mod item;
 pub mod lease;
+mod locks;
 mod pairs;
 mod time;
 mod waits;
@@ -27,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
-pub const FOLD_VERSION: u32 = 2;
+pub const FOLD_VERSION: u32 = 4;
 
 /// Where payloads that do not stand in their entry are found.
 pub trait Blobs {
@@ -108,6 +110,10 @@ pub struct IntentState {
     pub applied: bool,
     pub approval: Option<Approval>,
     pub locked: Vec<Target>,
+    /// Targets whose lock a person took away: to be had again before anything is written there.
+    pub taken_away: Vec<Target>,
+    /// The intent that took over what this one could not take back.
+    pub handed_to: Option<IntentId>,
     pub waiting_for: Option<(Vec<Target>, Vec<String>)>,
     pub waves: BTreeMap<StepId, Waves>,
     pub paused: Option<String>,
@@ -154,6 +160,8 @@ impl IntentState {
             judged: None,
             approval: None,
             locked: Vec::new(),
+            taken_away: Vec::new(),
+            handed_to: None,
             waiting_for: None,
             waves: BTreeMap::new(),
             paused: None,
@@ -282,14 +290,11 @@ impl IntentState {
                 self.back_out(&format!("denied by {by}{why}"), End::Refused, End::RolledBack);
             }
             Event::ApprovalExpired { .. } => self.back_out("nobody approved in time", End::Refused, End::RolledBack),
-            Event::TargetsLocked { targets } => {
-                self.locked.clone_from(targets);
-                self.waiting_for = None;
-            }
+            Event::TargetsLocked { targets } => self.targets_locked(targets),
             Event::TargetsWaiting { targets, holders } => {
                 self.waiting_for = Some((targets.clone(), holders.clone()));
             }
-            Event::TargetsReleased { targets, .. } => self.locked.retain(|t| !targets.contains(t)),
+            Event::TargetsReleased { targets, by, to, .. } => self.targets_released(targets, by.as_ref(), *to),
             event => self.fold_steering(event),
         }
     }
@@ -297,7 +302,7 @@ impl IntentState {
     /// What people and clocks say about where the intent goes.
     fn fold_steering(&mut self, event: &Event) {
         match event {
-            Event::RollbackStarted { why } => self.rollback = Some(why.clone()),
+            Event::RollbackStarted { why } => self.goes_back(why),
             Event::ApplyRequested { .. } => self.applied = true,
             Event::PauseRequested { by, reason } => {
                 let why = reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
@@ -347,19 +352,6 @@ impl IntentState {
         }
     }
 
-    /// The first reason to back out stands; later ones do not soften it.
-    fn back_out(&mut self, reason: &str, nothing_sent: End, taken_back: End) {
-        if self.back_out.is_none() {
-            // Who paused the way forward did not mean to bar the way back; that can be paused anew.
-            self.paused = None;
-            self.back_out = Some(BackOut {
-                reason: reason.to_owned(),
-                nothing_sent,
-                taken_back,
-            });
-        }
-    }
-
     /// Forgets everything that was seen and decided since the plan was accepted.
     fn look_again(&mut self) {
         self.looks += 1;
@@ -371,6 +363,7 @@ impl IntentState {
         self.judged = None;
         self.approval = None;
         self.waiting_for = None;
+        self.taken_away.clear();
     }
 
     fn step_expanded(&mut self, step: &StepId, items: &[ExpandedItem]) -> Result<(), String> {
@@ -442,6 +435,7 @@ impl IntentState {
             targets: Vec::new(),
             wave: 0,
             skipped: Some(reason.to_owned()),
+            undoes: None,
         };
         self.items.insert(item.clone(), ItemState::new(expanded, false, false));
         self.expanded.entry(item.step.clone()).or_default().push(item.clone());

@@ -136,7 +136,7 @@ impl State {
         stream.wake_ms = commit.wake_ms;
         stream.row = commit.row.or(stream.row.take());
         stream.checkpoint = commit.checkpoint.or(stream.checkpoint.take());
-        if !rules::is_open(stream.row.as_ref())
+        if !rules::is_joinable(stream.row.as_ref())
             && let Some(key) = stream.join_key.take()
         {
             self.joins.remove(&key);

@@ -94,6 +94,9 @@ pub struct IntentRow {
     /// State as the API names it.
     pub state: String,
     pub end: Option<End>,
+    /// It does not go forward any more: an equal request is one of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub going_back: bool,
     pub origin: String,
     pub by: Actor,
     /// First line of the wish.
@@ -117,6 +120,11 @@ pub enum LockChange {
     /// All or none: one conflict with another intent's lock fails the whole commit with [`Error::Locked`].
     Acquire(Vec<Target>),
     Release(Vec<Target>),
+    /// Gives what the intent holds to another one, without a moment in which nobody holds it.
+    HandOver {
+        targets: Vec<Target>,
+        to: IntentId,
+    },
 }
 
 /// One atomic, synced write by an intent's only writer.
@@ -177,7 +185,7 @@ pub struct NewIntent {
     pub intent: IntentId,
     pub commit: Commit,
     pub idempotency: Option<IdempotencyRecord>,
-    /// Canonical request of the same principal; an open intent with the same key is joined.
+    /// Canonical request of the same principal; an intent with the same key is joined while it goes forward.
     pub join_key: Option<Digest>,
 }
 
@@ -187,7 +195,7 @@ pub enum Created {
     New,
     /// The idempotency key was used before with the same body, for this intent.
     Repeated(IntentId),
-    /// An open intent with the same join key goes on.
+    /// An intent with the same join key goes forward.
     Joined(IntentId),
 }
 

@@ -34,9 +34,14 @@ pub fn commit_time(commit: &Commit) -> i64 {
     entry.or(commit.row.as_ref().map(|r| r.updated_ms)).unwrap_or(0)
 }
 
-/// Whether an intent with this row goes on, so that an equal request joins it. A stream without a row has not ended.
+/// Whether an intent with this row goes on. A stream without a row has not ended.
 pub fn is_open(row: Option<&IntentRow>) -> bool {
     row.is_none_or(|r| r.end.is_none())
+}
+
+/// Whether an equal request joins an intent with this row: only while it goes forward.
+pub fn is_joinable(row: Option<&IntentRow>) -> bool {
+    is_open(row) && row.is_none_or(|r| !r.going_back)
 }
 
 impl Filter {
@@ -77,7 +82,7 @@ impl LockTable {
     pub fn check(&self, intent: IntentId, changes: &[LockChange]) -> Result<(), Error> {
         let wanted = changes.iter().filter_map(|c| match c {
             LockChange::Acquire(targets) => Some(targets),
-            LockChange::Release(_) => None,
+            LockChange::Release(_) | LockChange::HandOver { .. } => None,
         });
         match wanted.flatten().find_map(|t| self.conflict(intent, t)) {
             Some(lock) => Err(Error::Locked(lock.clone())),
@@ -113,6 +118,17 @@ impl LockTable {
                 LockChange::Acquire(targets) => {
                     for target in targets {
                         granted.extend(self.grant(intent, target, at_ms));
+                    }
+                }
+                LockChange::HandOver { targets, to } => {
+                    for target in targets
+                        .iter()
+                        .filter(|t| self.holder(t) == Some(intent))
+                        .collect::<Vec<_>>()
+                    {
+                        self.locks.remove(target.as_str());
+                        granted.retain(|l: &Lock| l.target != *target);
+                        granted.extend(self.grant(*to, target, at_ms));
                     }
                 }
                 LockChange::Release(targets) => {
@@ -188,6 +204,22 @@ mod tests {
         let (granted, freed) = table.apply(a, &[LockChange::Acquire(t.clone()), LockChange::Release(t)], 3);
         assert_eq!((granted.len(), freed.len()), (0, 1));
         assert!(table.all().is_empty());
+    }
+
+    #[test]
+    fn only_what_an_intent_holds_can_be_handed_over_and_it_is_never_free_in_between() {
+        let (a, b, c) = (IntentId::fresh(), IntentId::fresh(), IntentId::fresh());
+        let mut table = LockTable::default();
+        table.apply(a, &[LockChange::Acquire(targets(&["device:x"]))], 1);
+        let over = |to| LockChange::HandOver {
+            targets: targets(&["device:x", "device:y"]),
+            to,
+        };
+        assert_eq!(table.apply(c, &[over(b)], 2), (Vec::new(), Vec::new()));
+        let (granted, freed) = table.apply(a, &[over(b)], 3);
+        assert_eq!((granted.len(), granted[0].intent, freed.len()), (1, b, 0));
+        assert_eq!(table.all(), granted);
+        assert!(table.check(c, &[LockChange::Acquire(targets(&["device:x"]))]).is_err());
     }
 
     #[test]

@@ -209,9 +209,11 @@ impl Judge<'_> {
         record.row = Some(row);
         if !record.is_open() {
             self.group.remove(keys::open(intent))?;
-            if let Some(key) = record.join_key.take() {
-                self.group.remove(keys::join(&key))?;
-            }
+        }
+        if !rules::is_joinable(record.row.as_ref())
+            && let Some(key) = record.join_key.take()
+        {
+            self.group.remove(keys::join(&key))?;
         }
         Ok(())
     }

@@ -162,6 +162,7 @@ fn request(wish: Wish, alarm: Value) -> Request {
         change: None,
         window: None,
         backout_by_ms: None,
+        undo_of: None,
         alarm,
     }
 }

@@ -66,6 +66,7 @@ pub(crate) fn request(kind: OriginKind, actor: Actor) -> Request {
         change: None,
         window: None,
         backout_by_ms: None,
+        undo_of: None,
         alarm: Value::Null,
     }
 }

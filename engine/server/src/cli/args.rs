@@ -88,6 +88,20 @@ pub enum Command {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Take back what an intent did that has ended: a new intent with its own diff and approval.
+    Undo {
+        #[command(flatten)]
+        follow: Follow,
+        /// Look and show the diff only; `apply` goes on from there.
+        #[arg(long)]
+        plan: bool,
+        /// The change ticket.
+        #[arg(long)]
+        change: Option<String>,
+        /// Sending the same thing twice with one key does it once.
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+    },
     /// Start nothing new until resumed.
     Pause {
         intent: String,

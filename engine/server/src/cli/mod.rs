@@ -122,6 +122,19 @@ async fn remote(command: Command, client: &Client, output: Output) -> Outcome {
         Command::Deny { id, comment } => decide::deny(client, &id, comment, output).await,
         Command::Apply(follow) => decide::apply(client, follow, output).await,
         Command::Cancel { follow, reason } => decide::cancel(client, follow, reason, output).await,
+        Command::Undo {
+            follow,
+            plan,
+            change,
+            idempotency_key,
+        } => {
+            let body = crate::http::dto::UndoBody {
+                mode: plan.then(|| "plan".to_owned()),
+                change,
+                labels: Vec::new(),
+            };
+            submit::undo(client, follow, &body, idempotency_key.as_deref(), output).await
+        }
         Command::Pause { intent, reason } => decide::pause(client, &intent, reason, output).await,
         Command::Resume(follow) => decide::resume(client, follow, output).await,
         Command::Answer {

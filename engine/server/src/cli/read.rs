@@ -132,6 +132,12 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
         text += &format!(": {}", harmless(reason));
     }
     text.push('\n');
+    if let Some(of) = &view.undo_of {
+        text += &format!("takes back intent {of}\n");
+    }
+    for by in &view.undone_by {
+        text += &format!("taken back by intent {by}\n");
+    }
     if let Some(waiting) = &view.waiting_for {
         text += &format!(
             "waits for {} held by {}\n",
@@ -203,13 +209,30 @@ async fn locks(client: &Client, output: Output) -> Outcome {
                 l.target.clone(),
                 l.intent.clone(),
                 l.state.replace('_', " "),
-                l.since.clone(),
+                age(l.age_s),
+                l.by.clone(),
+                l.title.clone(),
             ]
         };
         let rows: Vec<Vec<String>> = views.iter().map(row).collect();
-        table::table(&["target", "held by", "state", "since"], &rows, output.style)
+        table::table(
+            &["target", "held by", "state", "for", "by", "what"],
+            &rows,
+            output.style,
+        )
     });
     Ok(Exit::Done)
+}
+
+/// A length of time as people say it: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
+fn age(seconds: u64) -> String {
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min"),
+        3600..86_400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{} d {} h", hours / 24, hours % 24),
+    }
 }
 
 async fn tools(client: &Client, output: Output) -> Outcome {

@@ -4,7 +4,7 @@ use super::args::Wish;
 use super::client::Client;
 use super::output::Output;
 use super::{Exit, Failure, Outcome, watch};
-use crate::http::dto::{IntentBody, RunbookCall, Submission};
+use crate::http::dto::{IntentBody, RunbookCall, Submission, UndoBody};
 use flyball_engine::document::Document;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -13,6 +13,23 @@ pub(super) async fn submit(client: &Client, wish: Wish, mode: &str, output: Outp
     let (key, no_wait) = (wish.idempotency_key.clone(), wish.no_wait);
     let body = body(wish, mode)?;
     let taken: Submission = client.post_once("/v1/intents", &body, key.as_deref()).await?;
+    follow(client, taken, no_wait, output).await
+}
+
+/// Takes an intent back by a new one.
+pub(super) async fn undo(
+    client: &Client,
+    of: super::args::Follow,
+    body: &UndoBody,
+    key: Option<&str>,
+    output: Output,
+) -> Outcome {
+    let path = format!("/v1/intents/{}/undo", of.intent);
+    let taken: Submission = client.post_once(&path, body, key).await?;
+    follow(client, taken, of.no_wait, output).await
+}
+
+async fn follow(client: &Client, taken: Submission, no_wait: bool, output: Output) -> Outcome {
     if no_wait {
         output.show(&taken, |t| t.id.clone());
         return Ok(Exit::Done);

@@ -1,6 +1,7 @@
 //! What every handler shares: the state, who is calling, and the ways from an id to an intent.
 
 use super::dto::RunbookView;
+use super::idempotency::{CommandId, InFlight};
 use super::problem::Problem;
 use crate::auth::{Caller, Tokens};
 use crate::errors::Code;
@@ -30,6 +31,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub runbooks: Vec<RunbookView>,
     pub tokens: Tokens,
+    pub keys_in_flight: InFlight,
     /// Ends open event streams when the server stops.
     pub stopping: CancellationToken,
 }
@@ -113,7 +115,7 @@ impl App {
             return Err(Problem::new(Code::Ended, format!("intent {} is {end}", state.id)));
         }
         let command = Command {
-            id: Uuid::now_v7().to_string(),
+            id: caller.command.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
             by: caller.actor.clone(),
             at_ms: self.clock.now_ms(),
             what,
@@ -131,7 +133,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let caller = parts.extensions.get::<Caller>().cloned();
-        caller.ok_or_else(|| Problem::new(Code::NoCredential, "no token was sent"))
+        let mut caller = caller.ok_or_else(|| Problem::new(Code::NoCredential, "no token was sent"))?;
+        caller.command = parts.extensions.get::<CommandId>().map(|id| id.0.clone());
+        Ok(caller)
     }
 }
 

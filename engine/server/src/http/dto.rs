@@ -100,6 +100,9 @@ pub struct ApprovalView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_by: Option<String>,
     pub targets: Vec<String>,
+    /// What would stay whatever happens, and why: calls without a way back.
+    #[serde(default)]
+    pub irreversible: Vec<String>,
     /// The rules that asked for it.
     pub reasons: Vec<String>,
 }
@@ -118,6 +121,12 @@ pub struct IntentView {
     pub by: String,
     pub origin: String,
     pub mode: String,
+    /// The intent that it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<String>,
+    /// The intents that were made to take it back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone_by: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -292,6 +301,9 @@ pub struct ReportView {
     pub sentences: Vec<Sentence>,
     pub targets: Vec<TargetReport>,
     pub checks: Vec<CheckView>,
+    /// What was sent and has no way back, with the reason.
+    #[serde(default)]
+    pub irreversible: Vec<String>,
     pub cost: Cost,
     /// What the engine summarised at the end, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -366,6 +378,20 @@ pub struct ReasonBody {
     pub reason: Option<String>,
 }
 
+/// How an intent is to be taken back.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UndoBody {
+    /// `plan`: look and show the diff, then wait for `apply`. `apply` (default): go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The change ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+}
+
 /// The answer to a question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -429,7 +455,15 @@ pub struct LockView {
     pub target: String,
     pub intent: String,
     pub since: String,
+    /// How long it has been held, in seconds.
+    #[serde(default)]
+    pub age_s: u64,
     pub state: String,
+    /// Who asked for the intent, and for what.
+    #[serde(default)]
+    pub by: String,
+    #[serde(default)]
+    pub title: String,
 }
 
 /// A tool of the catalogue.

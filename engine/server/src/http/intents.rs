@@ -82,7 +82,12 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
     } else {
         Vec::new()
     };
-    Ok(views::intent(state, faults))
+    let undone_by = flyball_engine::supervisor::undos_of(app.journal(), state.id).await;
+    let undone_by = undone_by.map_err(|e| journal_problem(&e))?;
+    Ok(IntentView {
+        undone_by: undone_by.iter().map(ToString::to_string).collect(),
+        ..views::intent(state, faults)
+    })
 }
 
 /// The accepted plan.

@@ -6,9 +6,11 @@ mod commands;
 pub mod dto;
 mod events;
 mod health;
+pub mod idempotency;
 mod intents;
 pub mod problem;
 mod submit;
+mod undo;
 pub mod views;
 mod world;
 
@@ -66,6 +68,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(commands::cancel))
         .routes(routes!(commands::pause))
         .routes(routes!(commands::resume))
+        .routes(routes!(undo::undo))
         .routes(routes!(commands::input))
         .routes(routes!(commands::settle_step))
         .routes(routes!(commands::settle_item))
@@ -103,6 +106,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(docs)
         .fallback(no_route)
         .layer(DefaultBodyLimit::max(problem::BODY_LIMIT))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), idempotency::once))
         .layer(authenticate)
         .merge(open)
         .with_state(app)

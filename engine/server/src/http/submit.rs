@@ -12,6 +12,7 @@ use flyball_engine::actor::Origin;
 use flyball_engine::canonical::Digest;
 use flyball_engine::intent::{Mode, Request, Window, Wish};
 use flyball_engine::span::Span;
+use flyball_engine::supervisor::Submitted;
 
 /// Says what is wanted, in words, as a plan or as a runbook with its parameters.
 #[utoipa::path(post, path = "/v1/intents", request_body = IntentBody, tag = "intents",
@@ -27,12 +28,17 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let request = request(&caller, body, app.clock.now_ms())?;
     app.may(&caller, "submit", Some(&request))?;
-    let key = idempotency(&headers, &caller, &request)?;
+    let key = idempotency(&headers, &caller, "/v1/intents", &request)?;
     let submitted = app
         .supervisor
         .submit(request, key)
         .await
         .map_err(|e| journal_problem(&e))?;
+    Ok(answer(&submitted))
+}
+
+/// What a submission is answered with.
+pub(super) fn answer(submitted: &Submitted) -> Response {
     let id = submitted.intent.to_string();
     let status = if submitted.joined {
         StatusCode::SEE_OTHER
@@ -51,37 +57,37 @@ pub(super) async fn submit(
         let replayed = HeaderValue::from_static("true");
         response.headers_mut().insert("idempotent-replayed", replayed);
     }
-    Ok(response)
+    response
 }
 
 /// The key's scope, and the digest of what was asked with it. The clock's part of the request is left out: a deadline of
 /// `2h` means another moment each time it is sent.
-fn idempotency(headers: &HeaderMap, caller: &Caller, request: &Request) -> Result<Option<(String, Digest)>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else {
+pub(super) fn idempotency(
+    headers: &HeaderMap,
+    caller: &Caller,
+    route: &str,
+    request: &Request,
+) -> Result<Option<(String, Digest)>, Problem> {
+    let Some(key) = super::idempotency::key(headers)? else {
         return Ok(None);
     };
-    let key = value.to_str().ok().filter(|k| !k.is_empty() && k.len() <= 255);
-    let key = key.ok_or_else(|| Problem::parameter("Idempotency-Key", "1 to 255 visible characters"))?;
     let mut asked = request.clone();
     asked.deadline_ms = asked.deadline_ms.map(|_| 0);
     asked.backout_by_ms = asked.backout_by_ms.map(|_| 0);
     let body = Digest::of_value(&serde_json::to_value(asked).expect("a request serialises"));
-    Ok(Some((format!("{} POST /v1/intents {key}", caller.actor), body)))
+    Ok(Some((format!("{} POST {route} {key}", caller.actor), body)))
 }
 
 /// From the body to the engine's request. All faults at once.
 pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<Request, Problem> {
     let mut faults = Problem::new(Code::WrongShape, "the intent cannot be taken as it is");
     let wish = wish(&body).map_err(|why| faults = faults.clone().with("", "intent.wish", why, None));
-    let mode = match body.mode.as_deref() {
-        None | Some("apply") => Mode::Apply,
-        Some("plan") => Mode::Plan,
-        Some(other) => {
-            let message = format!("{other:?} is no mode");
-            faults = faults.with("/mode", "intent.mode", message, Some("write plan or apply".into()));
-            Mode::Apply
-        }
-    };
+    let mode = mode(body.mode.as_deref()).unwrap_or_else(|message| {
+        faults = faults
+            .clone()
+            .with("/mode", "intent.mode", message, Some("write plan or apply".into()));
+        Mode::Apply
+    });
     let mut moment = |pointer: &str, text: Option<&String>| {
         let text = text?;
         let at = parse_moment(text, now_ms);
@@ -110,9 +116,18 @@ pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<
             change: body.change,
             window,
             backout_by_ms,
+            undo_of: None,
             alarm: serde_json::Value::Null,
         }),
         _ => Err(faults),
+    }
+}
+
+pub(super) fn mode(text: Option<&str>) -> Result<Mode, String> {
+    match text {
+        None | Some("apply") => Ok(Mode::Apply),
+        Some("plan") => Ok(Mode::Plan),
+        Some(other) => Err(format!("{other:?} is no mode")),
     }
 }
 

@@ -32,11 +32,18 @@ pub(super) async fn locks(State(app): Shared, caller: Caller) -> Result<Json<Vec
     let mut views = Vec::new();
     for lock in app.journal().locks().await.map_err(|e| journal_problem(&e))? {
         let row = app.journal().row(lock.intent).await.map_err(|e| journal_problem(&e))?;
+        let (state, by, title) = row.map_or_else(
+            || ("unknown".to_owned(), String::new(), String::new()),
+            |r| (r.state, r.by.to_string(), r.title),
+        );
         views.push(LockView {
             target: lock.target.to_string(),
             intent: lock.intent.to_string(),
             since: time(lock.since_ms),
-            state: row.map_or_else(|| "unknown".to_owned(), |r| r.state),
+            age_s: u64::try_from((app.clock.now_ms() - lock.since_ms) / 1000).unwrap_or(0),
+            state,
+            by,
+            title,
         });
     }
     Ok(Json(views))

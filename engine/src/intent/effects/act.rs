@@ -173,6 +173,10 @@ impl IntentState {
     }
 
     fn due_send(&self, id: &ItemId, item: &ItemState, now: i64, due: &mut Due) {
+        if self.lost_its_lock(item) {
+            due.record.push(self.stays_unsent(id));
+            return;
+        }
         let out = self.items.values().filter(|i| i.mutating && i.status.is_open()).count();
         let planned: Vec<&ItemId> = due.work.iter().filter_map(sent_item).collect();
         let clash = planned

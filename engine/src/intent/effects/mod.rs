@@ -6,7 +6,9 @@ mod backoff;
 mod lease;
 mod look;
 mod rollback;
+mod take_back;
 mod time;
+mod undo;
 
 use super::item::{ItemState, ItemStatus};
 use super::state::IntentState;
@@ -128,6 +130,7 @@ impl IntentState {
         }
         match self.stage() {
             Stage::RollingBack => self.due_rollback(now, &mut due),
+            stage if self.request.undo_of.is_some() => self.due_undo_intent(stage, now, &mut due),
             _ if self.back_out.is_some() => self.due_back_out(&mut due),
             Stage::Planning => due.work.push(Work::Plan {
                 revision: self.revision + 1,
@@ -158,8 +161,8 @@ impl IntentState {
         let Some(judged) = &self.judged else {
             return Stage::Looking;
         };
-        if self.nothing_to_change() || !self.locked.is_empty() {
-            return if self.all_steps_ended(&accepted.plan) {
+        if self.nothing_to_change() || !self.locked.is_empty() || !self.taken_away.is_empty() {
+            return if self.request.undo_of.is_none() && self.all_steps_ended(&accepted.plan) {
                 Stage::Verifying
             } else {
                 Stage::Executing
@@ -200,15 +203,18 @@ impl IntentState {
 
     /// Whether every mutating item is in place already (or not to run): nothing will be sent.
     pub fn nothing_to_change(&self) -> bool {
-        self.items
-            .values()
-            .filter(|i| i.mutating)
-            .all(|i| matches!(i.status, ItemStatus::Satisfied | ItemStatus::Skipped) && i.sent_at.is_none())
+        self.items.values().filter(|i| i.mutating).all(|i| {
+            let untouched = matches!(
+                i.status,
+                ItemStatus::Satisfied | ItemStatus::Skipped | ItemStatus::Undone | ItemStatus::Accepted
+            );
+            untouched && !i.was_sent()
+        })
     }
 
     /// Whether any mutating call was ever sent.
     pub fn anything_sent(&self) -> bool {
-        self.items.values().any(|i| i.mutating && i.sent_at.is_some())
+        self.items.values().any(ItemState::was_sent)
     }
 
     /// A step's items.

@@ -2,6 +2,7 @@
 
 use crate::actor::Actor;
 use crate::ids::{CallId, ItemId};
+use crate::journal::Seq;
 use crate::payload::Payload;
 use crate::target::Target;
 use crate::tool::ToolName;
@@ -93,6 +94,25 @@ pub struct ExpandedItem {
     /// Why it is not to run (`when` is false).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+    /// What an earlier intent did here, which this one is to take back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<Box<Undoes>>,
+}
+
+/// A call of an earlier intent, as that intent's ledger shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Undoes {
+    /// Number of the entry that started it: the order of taking back.
+    pub sent_at: Seq,
+    /// The state before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Reading>,
+    /// What it left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Reading>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Payload>,
+    pub way_back: WayBack,
 }
 
 /// A check of the plan, or a gate's check of one item.

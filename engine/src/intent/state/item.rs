@@ -1,7 +1,7 @@
 //! The part of the fold that is about one item and its calls.
 
 use crate::ids::{CallId, ItemId};
-use crate::intent::event::{Event, ProbePurpose};
+use crate::intent::event::{Event, ProbePurpose, Reading};
 use crate::intent::item::{CallState, Doubt, ItemState, ItemStatus};
 use crate::journal::{Entry, Seq};
 
@@ -39,6 +39,9 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, 
     match &entry.event {
         Event::StepSkipped { reason, .. } => item.reason = Some(reason.clone()),
         Event::StepSatisfied { output, .. } => item.output.clone_from(output),
+        Event::ProbeTaken { purpose, reading, .. } if item.expanded.undoes.is_some() => {
+            update_undo_look(item, *purpose, reading);
+        }
         Event::ProbeTaken { purpose, reading, .. } => match purpose {
             ProbePurpose::Before => {
                 item.refreshed = item.looked.is_some();
@@ -67,15 +70,30 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, 
             item.way_back = Some(way_back.clone());
             item.preview_base.clone_from(base);
         }
-        Event::UndoConflict { why, .. } => item.reason = Some(why.clone()),
+        Event::UndoConflict { why, .. } => {
+            item.reason = Some(why.clone());
+            item.reported = false;
+        }
         Event::Resolved { resolution, .. } => {
             item.overwrite = *resolution == crate::intent::event::Resolution::Overwrite;
             item.reported = false;
+            if *resolution == crate::intent::event::Resolution::Retry {
+                item.looked = item.looked.take().filter(|_| item.expanded.undoes.is_none());
+            }
             if item.status == ItemStatus::Waiting {
                 item.generation += 1;
             }
         }
         event => update_call(item, event, entry.seq, entry.at, claimed_ms, settle_after),
+    }
+}
+
+/// What an undo intent reads changes nothing of what the ledger says was there before and after.
+fn update_undo_look(item: &mut ItemState, purpose: ProbePurpose, reading: &Reading) {
+    match purpose {
+        ProbePurpose::Before => item.looked = Some(reading.clone()),
+        ProbePurpose::Stale => item.confirmed = reading.valid && reading.equal == Some(true),
+        _ => {}
     }
 }
 
@@ -108,6 +126,7 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_m
     }
     if let Event::CallFailed { fault, .. } = event {
         item.reason = Some(fault.clone());
+        item.reported = false;
     }
     if let Event::CallNotSent { .. } = event {
         never_left(item, id);
@@ -154,6 +173,7 @@ fn settle(
         .call_of(id.phase)
         .and_then(|c| c.doubt.as_ref())
         .map_or(claimed_ms, |d| d.since_ms.max(claimed_ms));
+    item.reported = false;
     // A person may settle before the call is certain to be over: the target stays hot until it is.
     item.hot_until_ms = match by {
         SettledBy::Person { .. } => since + settle_after,

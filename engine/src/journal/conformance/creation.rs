@@ -80,6 +80,33 @@ pub async fn an_equal_open_request_is_joined_until_the_end(journal: Fresh) {
     assert_eq!(third, Created::Joined(second.intent));
 }
 
+pub async fn what_goes_back_is_not_joined(journal: Fresh) {
+    let first = joining(b"ospf on the cores");
+    create(&journal, first.clone()).await;
+    let epoch = journal.claim(first.intent).await.expect("claimed");
+    let turn = |going_back, end| Commit {
+        row: Some(IntentRow {
+            going_back,
+            ..row(first.intent, "rolling_back", end)
+        }),
+        ..Commit::default()
+    };
+    append(&journal, first.intent, epoch, turn(true, None))
+        .await
+        .expect("it turns round");
+    let second = joining(b"ospf on the cores");
+    assert_eq!(create(&journal, second.clone()).await, Created::New);
+    append(&journal, first.intent, epoch, turn(true, Some(End::RolledBack)))
+        .await
+        .expect("it ends");
+    let third = create(&journal, joining(b"ospf on the cores")).await;
+    assert_eq!(
+        third,
+        Created::Joined(second.intent),
+        "the end of the first takes no other's key away"
+    );
+}
+
 pub async fn a_request_that_joined_is_repeated_with_the_joined_intent(journal: Fresh) {
     let first = joining(b"ospf");
     create(&journal, first.clone()).await;

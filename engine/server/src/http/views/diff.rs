@@ -44,6 +44,9 @@ async fn change(id: &ItemId, item: &ItemState, tool: &ToolName, values: &Values<
     let native = preview.as_ref().and_then(|p| lines(p, "lines"));
     let reverse = preview.as_ref().and_then(|p| lines(p, "reverse"));
     let (way_back, irreversible) = way_back(item, reverse, values).await;
+    if item.expanded.undoes.is_some() {
+        return taking_back(id, item, tool, values, (native, way_back, irreversible)).await;
+    }
     let forward = match native {
         Some(lines) => lines,
         None => vec![call_line(
@@ -60,6 +63,44 @@ async fn change(id: &ItemId, item: &ItemState, tool: &ToolName, values: &Values<
         lines: if unchanged { Vec::new() } else { forward },
         way_back: if unchanged { Vec::new() } else { way_back },
         irreversible: irreversible && !unchanged,
+        unchanged,
+    }
+}
+
+/// An earlier intent's call that is taken back: what is sent now is its way back, and what would bring it again is the
+/// call itself, asked for anew.
+async fn taking_back(
+    id: &ItemId,
+    item: &ItemState,
+    tool: &ToolName,
+    values: &Values<'_>,
+    (native, back, irreversible): (Option<Vec<String>>, Vec<String>, bool),
+) -> ChangeView {
+    let undo = match &item.way_back {
+        Some(WayBack::Call(undo)) => undo.tool.to_string(),
+        _ => tool.to_string(),
+    };
+    let again = match native {
+        Some(lines) => lines,
+        None => vec![call_line(
+            tool,
+            values.shown_if(item.expanded.args.as_ref()).await.as_ref(),
+        )],
+    };
+    let unchanged = item.status == ItemStatus::Undone && !item.was_sent();
+    let (lines, way_back) = if irreversible {
+        (Vec::new(), back)
+    } else {
+        (back, again)
+    };
+    ChangeView {
+        item: id.to_string(),
+        tool: undo,
+        status: item.status.api_name().to_owned(),
+        wave: item.expanded.wave,
+        lines: if unchanged { Vec::new() } else { lines },
+        way_back: if unchanged { Vec::new() } else { way_back },
+        irreversible,
         unchanged,
     }
 }

@@ -12,7 +12,7 @@ use super::dto::{ApprovalView, Cost, DoubtView, EntryView, IntentRowView, Intent
 use super::problem::ProblemFault;
 use crate::narrate;
 use flyball_engine::ids::IntentId;
-use flyball_engine::intent::event::Event;
+use flyball_engine::intent::event::{Event, WayBack};
 use flyball_engine::intent::item::{ItemState, ItemStatus};
 use flyball_engine::intent::state::{Approval, IntentState};
 use flyball_engine::intent::{Mode, Request, Wish};
@@ -98,6 +98,8 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
             "apply"
         }
         .to_owned(),
+        undo_of: state.request.undo_of.map(|id| id.to_string()),
+        undone_by: Vec::new(),
         change: state.request.change.clone(),
         labels: state.request.labels.clone(),
         received_at: time(state.received_ms),
@@ -177,6 +179,7 @@ pub fn approval(state: &IntentState, approval: &Approval) -> ApprovalView {
         expires_at: time(approval.expires_ms),
         given_by: approval.given_by.as_ref().map(ToString::to_string),
         targets: targets.into_iter().map(ToString::to_string).collect(),
+        irreversible: irreversible(state, |i| !is_settled(i)),
         reasons,
     }
 }
@@ -206,6 +209,23 @@ fn mutating(state: &IntentState) -> impl Iterator<Item = (&flyball_engine::ids::
     let steps = state.accepted.iter().flat_map(|a| a.plan.each());
     let changing = steps.filter(|(_, facts)| facts.mutating);
     changing.flat_map(|(step, _)| state.items_of(&step.id))
+}
+
+/// Items without a way back, each with the reason, of those that `wanted` names.
+fn irreversible(state: &IntentState, wanted: impl Fn(&ItemState) -> bool) -> Vec<String> {
+    let items = mutating(state).filter(|(_, i)| wanted(i));
+    items
+        .filter_map(|(id, item)| match &item.way_back {
+            Some(WayBack::Irreversible { why }) => Some(format!("{id}: {why}")),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether nothing will be sent for it: in place already, or not to run.
+fn is_settled(item: &ItemState) -> bool {
+    let skipped = item.status == ItemStatus::Skipped && item.expanded.undoes.is_none();
+    item.status == ItemStatus::Satisfied || skipped
 }
 
 /// The target that an item is shown under: its device, else its first target, else its server.

@@ -38,7 +38,20 @@ pub async fn steps(state: &IntentState, values: &Values<'_>) -> StepsView {
     for (definition, facts) in accepted.plan.each() {
         view.steps.push(step(state, definition, facts, values).await);
     }
+    if state.request.undo_of.is_some() {
+        turn_round(&mut view.steps);
+    }
     view
+}
+
+/// What takes an intent back does so in reverse: what came last comes first, and what was built on waits.
+fn turn_round(steps: &mut [StepView]) {
+    let before: Vec<(String, Vec<String>)> = steps.iter().map(|s| (s.id.clone(), s.after.clone())).collect();
+    for step in steps.iter_mut() {
+        let built_on_it = before.iter().filter(|(_, after)| after.contains(&step.id));
+        step.after = built_on_it.map(|(id, _)| id.clone()).collect();
+    }
+    steps.reverse();
 }
 
 async fn step(state: &IntentState, step: &Step, facts: &StepFacts, values: &Values<'_>) -> StepView {
@@ -49,7 +62,7 @@ async fn step(state: &IntentState, step: &Step, facts: &StepFacts, values: &Valu
     let statuses: Vec<&str> = items.iter().map(|i| i.status.as_str()).collect();
     StepView {
         id: step.id.to_string(),
-        tool: step.tool.to_string(),
+        tool: tool(state, step),
         mutating: facts.mutating,
         for_each: step.for_each.is_some(),
         after: facts.after.iter().map(ToString::to_string).collect(),
@@ -57,6 +70,17 @@ async fn step(state: &IntentState, step: &Step, facts: &StepFacts, values: &Valu
         gate: step.gate.as_ref().map(|g| g.expect.clone()),
         items,
     }
+}
+
+/// The step's tool; of what is taken back, the tool that does so.
+fn tool(state: &IntentState, step: &Step) -> String {
+    let undone = state
+        .items_of(&step.id)
+        .find_map(|(_, i)| match (&i.expanded.undoes, &i.way_back) {
+            (Some(_), Some(WayBack::Call(undo))) => Some(undo.tool.to_string()),
+            _ => None,
+        });
+    undone.unwrap_or_else(|| step.tool.to_string())
 }
 
 /// What most needs to be seen comes first.
@@ -99,7 +123,7 @@ async fn item(id: &ItemId, item: &ItemState, values: &Values<'_>) -> ItemView {
             .open_call()
             .and_then(|c| c.doubt.as_ref())
             .map(|d| d.reason.clone()),
-        sent: item.sent_at.is_some() && item.mutating,
+        sent: item.was_sent(),
         verified: verified(item),
     }
 }
