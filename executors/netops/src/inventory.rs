@@ -63,8 +63,15 @@ pub struct Device {
     pub loopback: Option<Ipv4Addr>,
     #[serde(default)]
     pub links: Vec<Link>,
+    /// How long what the device calls a minute of `commit confirmed` is, milliseconds. Only simulators need it.
+    #[serde(default = "minute_ms")]
+    pub commit_minute_ms: u64,
     /// Understood, but refused at connect: going through another host is not supported.
     pub jump_host: Option<String>,
+}
+
+fn minute_ms() -> u64 {
+    60_000
 }
 
 fn ssh_port() -> u16 {
