@@ -96,6 +96,12 @@ fn newest<'h>(history: &'h [Commit], lease: &str) -> Option<(usize, &'h str)> {
     })
 }
 
+/// Whether the commit before this one is of the same lease.
+fn continues(history: &[Commit], at: usize, lease: &str) -> bool {
+    let older = history.get(at + 1).and_then(|older| marked(&older.comment));
+    older.is_some_and(|(_, of)| of == lease)
+}
+
 /// What became of the commit of this lease.
 pub fn standing(history: &[Commit], lease: &str) -> Standing {
     let Some((at, phase)) = newest(history, lease) else {
@@ -103,8 +109,10 @@ pub fn standing(history: &[Commit], lease: &str) -> Standing {
     };
     let next = at.checked_sub(1).and_then(|next| history.get(next));
     match (phase, next) {
-        ("confirm" | "undo", _) => Standing::Confirmed,
         ("cancel", _) => Standing::Reverted,
+        // Sent when the device had already taken it back: then it stands on nothing.
+        ("confirm" | "extend", _) if !continues(history, at, lease) => Standing::Reverted,
+        ("confirm" | "apply", _) => Standing::Confirmed,
         (_, None) => Standing::Pending,
         (_, Some(next)) if next.via == "other" => Standing::Reverted,
         (_, Some(_)) => Standing::Confirmed,
@@ -144,11 +152,26 @@ mod tests {
 
     #[test]
     fn what_came_after_says_whether_it_stayed() {
-        let with = |head: &str| history(&format!("0   2026-11-22 18:01:00 UTC by {head}\n{}", PENDING.replacen('0', "1", 1)));
+        let with = |head: &str| {
+            history(&format!(
+                "0   2026-11-22 18:01:00 UTC by {head}\n{}",
+                PENDING.replacen('0', "1", 1)
+            ))
+        };
         assert_eq!(standing(&with("root via other"), "k1"), Standing::Reverted);
         assert_eq!(standing(&with("eve via cli"), "k1"), Standing::Confirmed);
-        assert_eq!(standing(&with("flyball via cli\n    flyball confirm k1"), "k1"), Standing::Confirmed);
-        assert_eq!(standing(&with("flyball via cli\n    flyball cancel k1"), "k1"), Standing::Reverted);
+        assert_eq!(
+            standing(&with("flyball via cli\n    flyball confirm k1"), "k1"),
+            Standing::Confirmed
+        );
+        assert_eq!(
+            standing(&with("flyball via cli\n    flyball cancel k1"), "k1"),
+            Standing::Reverted
+        );
+        let late = history(
+            "0   2026-11-22 18:03:00 UTC by flyball via cli\n    flyball confirm k1\n1   2026-11-22 18:02:10 UTC by root via other\n",
+        );
+        assert_eq!(standing(&late, "k1"), Standing::Reverted);
         let extended = with("flyball via cli commit confirmed, rollback in 2mins\n    flyball extend k1");
         assert_eq!(standing(&extended, "k1"), Standing::Pending);
         assert_eq!(before(&extended, "k1"), Some(2));

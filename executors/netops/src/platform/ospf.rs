@@ -142,7 +142,9 @@ fn membership(platform: Platform, line: &str) -> Option<(Option<u32>, String)> {
 pub fn processes(platform: Platform, config: &Config, expected: &[String]) -> Vec<Process> {
     let interfaces = interfaces(platform, config);
     if platform == Platform::Junos {
-        return super::junos::process(config, &interfaces, expected).into_iter().collect();
+        return super::junos::process(config, &interfaces, expected)
+            .into_iter()
+            .collect();
     }
     let stanzas = config
         .nodes

@@ -254,7 +254,8 @@ static CPU: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant pattern")
 });
 static MEMORY_SHARE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)Memory (?:Using Percentage(?: Is)?\s*:|utilization)\s*(\d+(?:\.\d+)?)\s*(?:%|percent)").expect("a constant pattern")
+    Regex::new(r"(?i)Memory (?:Using Percentage(?: Is)?\s*:|utilization)\s*(\d+(?:\.\d+)?)\s*(?:%|percent)")
+        .expect("a constant pattern")
 });
 static MEMORY_IOS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^\s*Processor\s+\S+\s+(\d+)\s+(\d+)").expect("a constant pattern"));

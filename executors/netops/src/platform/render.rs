@@ -82,7 +82,10 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("vrp/ospf_remove", include_str!("../../templates/vrp/ospf_remove.j2")),
         ("vrp/interface", include_str!("../../templates/vrp/interface.j2")),
         ("junos/ospf", include_str!("../../templates/junos/ospf.j2")),
-        ("junos/ospf_remove", include_str!("../../templates/junos/ospf_remove.j2")),
+        (
+            "junos/ospf_remove",
+            include_str!("../../templates/junos/ospf_remove.j2"),
+        ),
         ("junos/interface", include_str!("../../templates/junos/interface.j2")),
         ("frr/ospf", include_str!("../../templates/frr/ospf.j2")),
         ("frr/ospf_remove", include_str!("../../templates/frr/ospf_remove.j2")),
@@ -112,7 +115,9 @@ pub fn interface(platform: Platform, change: &InterfaceChange) -> Result<Vec<Str
     if platform == Platform::Junos {
         if change.ospf_cost.is_some() && change.ospf_area.is_none() {
             let name = &change.interface;
-            return Err(Unsupported(format!("{name} is in no OSPF area, so it has no cost on junos; configure_ospf first")));
+            return Err(Unsupported(format!(
+                "{name} is in no OSPF area, so it has no cost on junos; configure_ospf first"
+            )));
         }
         if change.description.as_ref().is_some_and(|text| text.contains('"')) {
             return Err(Unsupported("a description cannot hold a double quote on junos".into()));

@@ -78,7 +78,9 @@ impl Database {
 
     /// Whether the candidate differs from the running configuration.
     pub(crate) fn is_dirty(&self, running: &Config) -> bool {
-        self.edited.as_ref().is_some_and(|edited| *edited != statements::of(running))
+        self.edited
+            .as_ref()
+            .is_some_and(|edited| *edited != statements::of(running))
     }
 
     /// Forgets what was edited.
@@ -102,11 +104,11 @@ impl Database {
         self.pending = match (commit.minutes, deadline_ms) {
             (Some(_), Some(deadline_ms)) => {
                 // An extension goes back to what was confirmed last, not to what is waiting.
-                let back_to = self.pending.take().map_or_else(|| running.clone(), |pending| pending.back_to);
-                Some(Pending {
-                    deadline_ms,
-                    back_to,
-                })
+                let back_to = self
+                    .pending
+                    .take()
+                    .map_or_else(|| running.clone(), |pending| pending.back_to);
+                Some(Pending { deadline_ms, back_to })
             }
             _ => None,
         };

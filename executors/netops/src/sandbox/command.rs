@@ -105,7 +105,9 @@ impl Command {
     pub(crate) fn is_candidate(&self) -> bool {
         matches!(
             self,
-            Self::Candidate(Candidate::Set(_) | Candidate::Delete(_) | Candidate::Rollback(_) | Candidate::Commit { .. })
+            Self::Candidate(
+                Candidate::Set(_) | Candidate::Delete(_) | Candidate::Rollback(_) | Candidate::Commit { .. }
+            )
         )
     }
 

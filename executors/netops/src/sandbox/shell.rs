@@ -125,7 +125,10 @@ impl Shell {
             grammar::parse(self.dialect, &mode, line)
         };
         let edits = parsed.as_ref().is_ok_and(Command::is_edit);
-        let counts = edits || parsed.as_ref().is_ok_and(|command| command.enters() || command.is_candidate());
+        let counts = edits
+            || parsed
+                .as_ref()
+                .is_ok_and(|command| command.enters() || command.is_candidate());
         let done = match parsed {
             Ok(command) => self.run(world, command, line),
             Err(fault) => Done::refusing(words::refusal(self.dialect, &prompt, line, &fault)),

@@ -217,7 +217,11 @@ impl Handler for Client {
         let quiet = matches!(self.dialect, Dialect::Frr | Dialect::Junos);
         let rows = pty.filter(|rows| *rows > 1).unwrap_or(24);
         let (registration, notes) = self.register(!quiet);
-        let shell = self.shell(registration.number, mode, if self.dialect == Dialect::Frr { 0 } else { rows });
+        let shell = self.shell(
+            registration.number,
+            mode,
+            if self.dialect == Dialect::Frr { 0 } else { rows },
+        );
         let terminal = Terminal::new(opened, shell, self.world.clone(), notes, pty.is_some());
         tokio::spawn(async move {
             terminal.run().await;

@@ -203,7 +203,9 @@ pub(crate) fn of(config: &Config) -> Statements {
             add(format!("interfaces {name} disable"));
         }
         if let Some((address, length)) = interface.address {
-            add(format!("interfaces {name} unit 0 family inet address {address}/{length}"));
+            add(format!(
+                "interfaces {name} unit 0 family inet address {address}/{length}"
+            ));
         }
         if let Some((_, area)) = interface.enable {
             membership(config, name, interface, area).into_iter().for_each(&mut add);
@@ -252,7 +254,10 @@ pub(crate) fn config(statements: &Statements, ports: &BTreeSet<String>) -> Resul
         return Err("[edit system]\n  'host-name'\n    error: a host name is needed\n".to_owned());
     }
     if let Some(ospf) = config.ospf.get_mut(&0) {
-        let mut ids = config.globals.iter().filter_map(|line| line.strip_prefix("routing-options router-id "));
+        let mut ids = config
+            .globals
+            .iter()
+            .filter_map(|line| line.strip_prefix("routing-options router-id "));
         ospf.router_id = ids.next().and_then(|id| id.parse().ok());
     }
     Ok(config)
@@ -290,11 +295,19 @@ fn ospf(config: &mut Config, area: &str, rest: &[&str]) -> Result<(), String> {
     };
     let name = unit.trim_end_matches(".0");
     let place = format!("[edit protocols ospf area {} interface {unit}]", area.as_dotted());
-    let Some(stanza) = config.interfaces.get_mut(name).filter(|stanza| stanza.address.is_some()) else {
-        return Err(format!("{place}\n  'interface {unit}'\n    error: interface is not configured\n"));
+    let Some(stanza) = config
+        .interfaces
+        .get_mut(name)
+        .filter(|stanza| stanza.address.is_some())
+    else {
+        return Err(format!(
+            "{place}\n  'interface {unit}'\n    error: interface is not configured\n"
+        ));
     };
     if stanza.enable.is_some_and(|(_, other)| other != area) {
-        return Err(format!("{place}\n  'interface {unit}'\n    error: interface is in more than one area\n"));
+        return Err(format!(
+            "{place}\n  'interface {unit}'\n    error: interface is in more than one area\n"
+        ));
     }
     stanza.enable = Some((0, area));
     match rest {
@@ -357,7 +370,10 @@ mod tests {
         ]);
         assert_eq!(all.len(), 2, "{all:?}");
         assert!(delete(&mut all, &words(&format!("{head} metric"))));
-        assert!(all.contains(&words("protocols ospf area 0.0.0.0 interface ge-0/0/1.0")), "{all:?}");
+        assert!(
+            all.contains(&words("protocols ospf area 0.0.0.0 interface ge-0/0/1.0")),
+            "{all:?}"
+        );
         assert!(!delete(&mut all, &words("interfaces ge-0/0/7")));
     }
 

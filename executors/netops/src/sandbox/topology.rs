@@ -191,10 +191,7 @@ pub(crate) fn initial(plan: &Plan, links: &[(Link, [Ipv4Addr; 2])]) -> Config {
 
 /// Area 0 on every link and the loopback, said on the interfaces themselves.
 fn enable_everywhere(config: &mut Config, router_id: Ipv4Addr) {
-    let area = Area {
-        id: 0,
-        dotted: true,
-    };
+    let area = Area { id: 0, dotted: true };
     let routed = |interface: &&mut Interface| interface.address.is_some_and(|(address, _)| !address.is_loopback());
     for interface in config.interfaces.values_mut().filter(routed) {
         interface.enable = Some((0, area));

@@ -72,12 +72,7 @@ impl Shared {
 }
 
 impl World {
-    pub(crate) fn new(
-        configs: Configs,
-        devices: BTreeMap<String, Device>,
-        network: Network,
-        minute: Duration,
-    ) -> Self {
+    pub(crate) fn new(configs: Configs, devices: BTreeMap<String, Device>, network: Network, minute: Duration) -> Self {
         let mut world = Self {
             configs,
             devices,

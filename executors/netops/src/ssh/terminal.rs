@@ -22,7 +22,8 @@ static LOG_LINES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!(r"\n?(?:{ios}|{vrp}|{frr}|{junos})\n")).expect("a constant pattern")
 });
 
-static MORE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r" *-{2,4} ?More ?-{2,4} *|-{3}\(more(?: \d+%)?\)-{3} *").expect("a constant pattern"));
+static MORE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r" *-{2,4} ?More ?-{2,4} *|-{3}\(more(?: \d+%)?\)-{3} *").expect("a constant pattern"));
 
 static QUESTION: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)(?:\[confirm\]|\[yes,no\](?: \((?:yes|no)\))?|[\[(]y(?:es)?/n(?:o)?[\])](?:\s*\[[yn]\])?|\[[^\]\n]*\]\?|password|\?)\s*:?\s*$")

@@ -1,114 +1,19 @@
 //! The one way in which a device is changed: look, compare, foresee, send line by line, look again.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
+use super::editor;
 use super::fleet::{Found, View};
 use super::hollow;
 use super::reply::Fault;
+use super::terms::Terms;
 use crate::inventory::Device;
 use crate::platform::config::Config;
 use crate::platform::deny;
 use crate::platform::model::{self, Foreseen};
 use crate::ssh::pool::Lease;
 use crate::ssh::session::Outcome;
-
-/// No line is sent later than this after the call came in: who stopped waiting for the answer (`timeout` in the
-/// contracts) and then waited on (`settle_after`) can trust that nothing lands afterwards.
-const WINDOW: Duration = Duration::from_secs(25);
-
-/// What the caller adds to a call in `_meta`.
-#[derive(Debug, Clone)]
-pub(super) struct Terms {
-    received: Instant,
-    expect_base: ExpectedBase,
-    send_by_ms: Option<u64>,
-    /// `io.flyball/purpose`.
-    pub purpose: Option<String>,
-}
-
-#[derive(Debug, Clone, Default)]
-enum ExpectedBase {
-    #[default]
-    Any,
-    One(String),
-    PerDevice(BTreeMap<String, String>),
-}
-
-impl Terms {
-    /// Reads the keys `io.flyball/…`. One that cannot be read is a fault: ignoring a fence would open it.
-    pub(super) fn read(meta: &Map<String, Value>) -> Result<Self, Fault> {
-        let bad = |key: &str| Fault::Arguments(format!("_meta[\"io.flyball/{key}\"] cannot be read"));
-        let expect_base = match meta.get("io.flyball/expect_base") {
-            None | Some(Value::Null) => ExpectedBase::Any,
-            Some(Value::String(base)) => ExpectedBase::One(base.clone()),
-            Some(value @ Value::Object(_)) => {
-                let map = serde_json::from_value(value.clone()).map_err(|_| bad("expect_base"))?;
-                ExpectedBase::PerDevice(map)
-            }
-            Some(_) => return Err(bad("expect_base")),
-        };
-        let send_by_ms = match meta.get("io.flyball/send_by") {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(value.as_u64().ok_or_else(|| bad("send_by"))?),
-        };
-        let purpose = meta
-            .get("io.flyball/purpose")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
-        Ok(Self {
-            received: Instant::now(),
-            expect_base,
-            send_by_ms,
-            purpose,
-        })
-    }
-
-    /// Refuses when the configuration is not the one that the caller looked at.
-    pub(super) fn check_base(&self, device: &Device, found: &Config) -> Result<(), Fault> {
-        let expected = match &self.expect_base {
-            ExpectedBase::Any => return Ok(()),
-            ExpectedBase::One(base) => Some(base),
-            ExpectedBase::PerDevice(map) => map.get(&device.name).or_else(|| map.get(&device.address.to_string())),
-        };
-        let found = found.digest();
-        match expected {
-            Some(expected) if *expected == found => Ok(()),
-            // A map that leaves a device out does not approve of changing it.
-            other => Err(Fault::BaseMoved {
-                device: device.name.clone(),
-                expected: other.cloned().unwrap_or_else(|| "none given for this device".into()),
-                found,
-            }),
-        }
-    }
-
-    /// Refuses when the time to send is over.
-    pub(super) fn check_time(&self, device: &Device) -> Result<(), Fault> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(u64::MAX, |d| d.as_millis() as u64);
-        match self.send_by_ms {
-            Some(send_by_ms) if now > send_by_ms => Err(Fault::TooLate {
-                device: device.name.clone(),
-                send_by_ms,
-            }),
-            _ if self.is_over() => Err(Fault::Busy {
-                device: device.name.clone(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether it is too long since the call came in to send another line.
-    fn is_over(&self) -> bool {
-        self.received.elapsed() > WINDOW
-    }
-}
 
 /// The exact change, not made.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -156,7 +61,7 @@ impl Written {
         self.refused.is_some() || self.unknown.is_some()
     }
 
-    fn untouched(device: &Device, base: String) -> Self {
+    pub(super) fn untouched(device: &Device, base: String) -> Self {
         let device = device.name.clone();
         Self {
             device,
@@ -216,17 +121,20 @@ pub(super) async fn write(
     terms: &Terms,
     planner: &dyn Planner,
 ) -> Result<Written, Fault> {
-    refuse_unless_writable(device)?;
-    terms.check_time(device)?;
+    terms.admit(view, device)?;
     let _alone = view.writer(device).await;
     let (mut lease, found) = view.find(device, credential).await?;
-    terms.check_base(device, &found.config)?;
-    let foreseen = foresee(device, &found, planner)?;
     let before = found.config.digest();
+    terms.check_base(device, &before)?;
+    let foreseen = foresee(device, &found, planner)?;
     if foreseen.unchanged {
         return Ok(Written::untouched(device, before));
     }
-    terms.check_time(device)?;
+    terms.admit(view, device)?;
+    if device.platform.has_candidate() {
+        drop(lease);
+        return editor::write(view, device, credential, terms, &foreseen.lines, &before).await;
+    }
     lease.enter_config().await?;
     let mut written = send(&mut lease, device, &foreseen, terms).await;
     let after = look_again(&mut lease, device, &before, &mut written).await;
@@ -238,16 +146,7 @@ pub(super) async fn write(
     Ok(written)
 }
 
-/// A device is written to only if the inventory says so.
-pub(super) fn refuse_unless_writable(device: &Device) -> Result<(), Fault> {
-    if device.writable {
-        Ok(())
-    } else {
-        Err(Fault::NotWritable(device.name.clone()))
-    }
-}
-
-fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Foreseen, Fault> {
+pub(super) fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Foreseen, Fault> {
     let lines = planner.lines(device, found)?;
     let exists = |name: &str| found.has_interface(name);
     deny::check(device.platform, &lines, &[], None)?;
@@ -287,7 +186,7 @@ async fn send(lease: &mut Lease, device: &Device, foreseen: &Foreseen, terms: &T
     written
 }
 
-fn refuse(written: &mut Written, line: &str, message: String) -> (bool, Option<String>) {
+pub(super) fn refuse(written: &mut Written, line: &str, message: String) -> (bool, Option<String>) {
     written.refused = Some(RefusedLine {
         line: line.to_owned(),
         message: message.clone(),

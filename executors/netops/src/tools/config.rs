@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{self, Planner, Terms};
+use super::change::Planner;
 use super::fleet::{Found, View};
 use super::reply::Fault;
+use super::terms::Terms;
 use crate::inventory::Device;
 use crate::platform::config::Config;
 use crate::platform::{Platform, redact, refusal};
@@ -74,6 +75,18 @@ pub(super) struct Saved {
 }
 
 impl Saved {
+    /// What is committed is saved.
+    fn by_commit(device: &Device) -> Self {
+        Self {
+            device: device.name.clone(),
+            saved: true,
+            differs: false,
+            read_back: true,
+            message: None,
+            unknown: None,
+        }
+    }
+
     /// Anything but a save that was read back.
     pub(super) fn is_error(&self) -> bool {
         !self.saved || self.message.is_some() || self.unknown.is_some()
@@ -136,14 +149,16 @@ fn startup(device: &Device, text: &str) -> Option<Config> {
 
 /// `save`: tells the device to, and believes what it reads back; where nothing can be read back, a clear confirmation.
 pub(super) async fn save(view: &View, device: &Device, terms: &Terms) -> Result<Saved, Fault> {
-    change::refuse_unless_writable(device)?;
-    terms.check_time(device)?;
+    terms.admit(view, device)?;
     let _alone = view.writer(device).await;
     let words = device.platform.words();
     let (mut lease, texts) = view.read_with(device, None, &[words.running]).await?;
     let before = super::fleet::running(device, &texts[0])?;
-    terms.check_base(device, &before)?;
-    terms.check_time(device)?;
+    terms.check_base(device, &before.digest())?;
+    terms.admit(view, device)?;
+    if device.platform.has_candidate() {
+        return Ok(Saved::by_commit(device));
+    }
     let mut saved = Saved {
         device: device.name.clone(),
         saved: false,
@@ -186,6 +201,8 @@ async fn read_saved(view: &View, device: &Device) -> Result<(bool, bool), Fault>
 /// A refusal, or no word that it worked.
 fn refused_to_save(platform: Platform, text: &str) -> Option<String> {
     let done = match platform {
+        // Nothing is sent: a commit has saved it.
+        Platform::Junos => return None,
         Platform::Vrp => "successfully",
         Platform::Ios => "[OK]",
         // Followed by `[OK]` only if the file's owner could be set as well; preceded by a complaint if no copy of the

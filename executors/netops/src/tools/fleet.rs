@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use super::held::Held;
 use super::reply::Fault;
+use super::terms::Epochs;
 use crate::inventory::{self, Device, Files, Inventory, Stamp};
 use crate::platform::config::Config;
 use crate::platform::model::{self, same_interface};
@@ -18,6 +20,8 @@ use crate::ssh::pool::{Lease, Pool};
 pub(super) struct Fleet {
     files: Files,
     current: Mutex<Option<(Stamp, Arc<View>)>>,
+    epochs: Arc<Epochs>,
+    held: Arc<Held>,
 }
 
 /// The inventory at one moment, with the sessions that belong to it.
@@ -26,6 +30,9 @@ pub(super) struct View {
     pool: Pool,
     /// Digest of the configuration that a device last confirmed to have saved, where it cannot be asked for it.
     confirmed: Mutex<BTreeMap<String, String>>,
+    /// Outlives the inventory's changes.
+    epochs: Arc<Epochs>,
+    held: Arc<Held>,
 }
 
 /// What a device was found to be before a change or for a reading.
@@ -45,6 +52,8 @@ impl Fleet {
         Self {
             files: Files::new(inventory, credentials),
             current: Mutex::new(None),
+            epochs: Arc::default(),
+            held: Arc::default(),
         }
     }
 
@@ -61,6 +70,8 @@ impl Fleet {
             inventory: Inventory::load(&self.files)?,
             pool: Pool::default(),
             confirmed: Mutex::default(),
+            epochs: Arc::clone(&self.epochs),
+            held: Arc::clone(&self.held),
         });
         *current = Some((stamp, Arc::clone(&view)));
         Ok(view)
@@ -73,6 +84,16 @@ impl View {
         let reference = credential.unwrap_or(&device.credentials);
         let login = self.inventory.login(reference)?;
         Ok(self.pool.lease(device, reference, login).await?)
+    }
+
+    /// The highest epochs seen.
+    pub(super) fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
+    /// Changes that are prepared and not committed.
+    pub(super) fn held(&self) -> &Arc<Held> {
+        &self.held
     }
 
     /// Remembers that the device confirmed to have saved the configuration with this digest; `None` forgets.

@@ -67,7 +67,10 @@ fn reason(line: &str, management: Option<&str>) -> Option<String> {
 /// Whether the path lies at or below the denied one, or would take it away with what is above it.
 fn covers(path: &[String], denied: &str, deletes: bool) -> bool {
     let words: Vec<&str> = denied.split(' ').collect();
-    let same = words.iter().zip(path).all(|(word, given)| word.starts_with(given.as_str()));
+    let same = words
+        .iter()
+        .zip(path)
+        .all(|(word, given)| word.starts_with(given.as_str()));
     same && (path.len() >= words.len() || deletes)
 }
 

@@ -161,7 +161,10 @@ fn delete(all: &mut BTreeSet<Statement>, gone: &[String]) -> bool {
     }
     for pattern in LISTS {
         let entry = pattern.split(' ').count();
-        if entry < gone.len() && fits(pattern, &gone[..entry]) && !all.iter().any(|left| left.starts_with(&gone[..entry])) {
+        if entry < gone.len()
+            && fits(pattern, &gone[..entry])
+            && !all.iter().any(|left| left.starts_with(&gone[..entry]))
+        {
             all.insert(gone[..entry].to_vec());
         }
     }
@@ -265,7 +268,9 @@ pub(super) fn process(config: &Config, interfaces: &[Interface], expected: &[Str
     let mut members: Vec<Member> = interfaces.iter().filter_map(member).collect();
     members.sort();
     let names: Vec<String> = members.iter().map(|member| member.name.clone()).collect();
-    let router_id = all.iter().find(|statement| fits("routing-options router-id *", statement));
+    let router_id = all
+        .iter()
+        .find(|statement| fits("routing-options router-id *", statement));
     Some(Process {
         id: None,
         router_id: router_id.and_then(|statement| statement.last()).cloned(),

@@ -22,7 +22,10 @@ fn what_is_there_already_changes_nothing() {
 fn values_lead_back_by_their_old_ones_and_new_entries_by_their_top() {
     let back = |lines: &[&str]| plays(lines).reverse;
     assert_eq!(
-        back(&["set interfaces ge-0/0/1 description \"new one\"", "set interfaces ge-0/0/1 mtu 1400"]),
+        back(&[
+            "set interfaces ge-0/0/1 description \"new one\"",
+            "set interfaces ge-0/0/1 mtu 1400"
+        ]),
         [
             "delete interfaces ge-0/0/1 mtu",
             "set interfaces ge-0/0/1 description \"to there\""
@@ -57,7 +60,10 @@ fn interfaces_and_the_process_are_read() {
     let config = Config::parse(TEXT);
     let interfaces = interfaces(&config);
     let port = interfaces.iter().find(|i| i.name == "ge-0/0/1").unwrap();
-    assert_eq!((port.ospf_cost, port.description.as_deref()), (Some(5), Some("to there")));
+    assert_eq!(
+        (port.ospf_cost, port.description.as_deref()),
+        (Some(5), Some("to there"))
+    );
     let process = process(&config, &interfaces, &["ge-0/0/2".to_owned()]).unwrap();
     assert_eq!(process.areas, ["0.0.0.0"]);
     assert_eq!(process.interface_names, ["ge-0/0/1", "lo0"]);

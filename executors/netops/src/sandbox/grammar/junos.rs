@@ -32,7 +32,9 @@ const OPERATE: &[Rule] = &[
     ("ping A", |a| ping(a, None, 5)),
     ("ping A count N:1-1000", |a| ping(a, None, a.number(1))),
     ("ping A source A", |a| ping(a, Some(a.address(1)), 5)),
-    ("ping A source A count N:1-1000", |a| ping(a, Some(a.address(1)), a.number(2))),
+    ("ping A source A count N:1-1000", |a| {
+        ping(a, Some(a.address(1)), a.number(2))
+    }),
 ];
 
 const EDIT: &[Rule] = &[

@@ -1,8 +1,8 @@
 use super::*;
 use crate::sandbox::command::{Command, Mode};
 use crate::sandbox::grammar;
-use crate::sandbox::statements;
 use crate::sandbox::model::{Edit, NetworkStatement, OspfEdit};
+use crate::sandbox::statements;
 use crate::sandbox::topology;
 
 /// Types a configuration into an empty device of the dialect. Lines that only decorate are skipped.
@@ -102,7 +102,10 @@ fn statements_mean_the_configuration_that_they_are_printed_from() {
             .map(|line| statements::words(line.strip_prefix("set ").unwrap()))
             .collect();
         assert_eq!(printed, statements::of(&config));
-        assert_eq!(statements::config(&printed, &statements::ports(&config)).unwrap(), config);
+        assert_eq!(
+            statements::config(&printed, &statements::ports(&config)).unwrap(),
+            config
+        );
     }
 }
 

@@ -68,9 +68,9 @@ impl Shell {
                 database.lock = Some(lock);
                 Done::saying("warning: uncommitted changes will be discarded on exit\nEntering configuration mode\n")
             }
-            None if database.is_dirty(running) => Done::saying(
-                "Entering configuration mode\nThe configuration has been changed but not committed\n",
-            ),
+            None if database.is_dirty(running) => {
+                Done::saying("Entering configuration mode\nThe configuration has been changed but not committed\n")
+            }
             None => Done::saying("Entering configuration mode\n"),
         });
         if !done.refused {

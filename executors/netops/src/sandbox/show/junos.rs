@@ -28,7 +28,9 @@ pub(super) fn show(view: &View<'_>, what: Show) -> String {
 
 fn commits(view: &View<'_>) -> String {
     let device = view.world.devices.get(view.name);
-    let history = device.and_then(|device| device.database.as_ref()).map(|database| &database.history);
+    let history = device
+        .and_then(|device| device.database.as_ref())
+        .map(|database| &database.history);
     let mut out = String::new();
     for (number, commit) in history.into_iter().flatten().enumerate() {
         out.push_str(&entry(number, commit));
@@ -74,7 +76,10 @@ fn ospf_interfaces(view: &View<'_>) -> String {
         if let Some((_, area)) = view.config.ospf_on(name) {
             let (unit, area) = (format!("{name}.0"), area.as_dotted().to_string());
             let state = if view.is_up(name) { "PtToPt" } else { "Down" };
-            let _ = writeln!(out, "{unit:<19} {state:<7} {area:<15} 0.0.0.0         0.0.0.0            1");
+            let _ = writeln!(
+                out,
+                "{unit:<19} {state:<7} {area:<15} 0.0.0.0         0.0.0.0            1"
+            );
         }
     }
     out
@@ -101,14 +106,22 @@ fn interfaces(view: &View<'_>) -> String {
     let mut out = String::new();
     for (name, interface) in view.interfaces() {
         let (admin, link) = (
-            if interface.shutdown { "Administratively down" } else { "Enabled" },
+            if interface.shutdown {
+                "Administratively down"
+            } else {
+                "Enabled"
+            },
             if view.is_up(name) { "Up" } else { "Down" },
         );
         let _ = writeln!(out, "Physical interface: {name}, {admin}, Physical link is {link}");
         if let Some(text) = &interface.description {
             let _ = writeln!(out, "  Description: {text}");
         }
-        let _ = writeln!(out, "  Link-level type: Ethernet, MTU: {}, Speed: 1000mbps", interface.mtu());
+        let _ = writeln!(
+            out,
+            "  Link-level type: Ethernet, MTU: {}, Speed: 1000mbps",
+            interface.mtu()
+        );
     }
     out
 }
@@ -123,7 +136,10 @@ fn routes(view: &View<'_>) -> String {
                 out,
                 "{prefix:<18} *[OSPF/10] 00:00:10, metric {cost}\n                    > to {via} via {interface}.0"
             ),
-            _ => writeln!(out, "{prefix:<18} *[Direct/0] 00:00:10\n                    > via {interface}.0"),
+            _ => writeln!(
+                out,
+                "{prefix:<18} *[Direct/0] 00:00:10\n                    > via {interface}.0"
+            ),
         };
     }
     out
