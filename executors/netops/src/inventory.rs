@@ -94,7 +94,10 @@ pub struct Link {
 #[derive(Clone, Deserialize)]
 pub struct Login {
     pub username: String,
+    #[serde(default)]
     pub password: String,
+    /// A private key in OpenSSH form, without passphrase; used instead of the password.
+    pub key_file: Option<PathBuf>,
     /// Secret for the privileged mode, where a device asks for one.
     pub enable: Option<String>,
 }

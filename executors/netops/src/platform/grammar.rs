@@ -121,7 +121,7 @@ pub fn classify(platform: Platform, scope: Scope, line: &str) -> Option<Known> {
         Platform::Vrp => VRP,
         Platform::Frr => FRR,
         // Set statements have a module of their own.
-        Platform::Junos => &[],
+        Platform::Junos | Platform::Netconf => &[],
     };
     let tokens: Vec<&str> = line.split_whitespace().collect();
     let mut fitting = rules.iter().filter(|rule| rule.scope == scope);

@@ -23,6 +23,8 @@ pub enum Platform {
     Frr,
     /// Edits go into a candidate, which is committed as a whole.
     Junos,
+    /// No command line: NETCONF, whatever the vendor. A change is one element, the XML that belongs into `<config>`.
+    Netconf,
 }
 
 /// The fixed words of a platform: what the driver itself types.
@@ -86,6 +88,20 @@ const JUNOS: Words = Words {
     interfaces: "show interfaces terse",
 };
 
+/// There is nothing to type; the pool of terminals refuses such a device.
+const NONE: Words = Words {
+    paging_off: "",
+    enter_config: "",
+    leave_config: "",
+    up: "",
+    negate: "",
+    running: "",
+    startup: "",
+    save: "",
+    neighbors: "",
+    interfaces: "",
+};
+
 impl Platform {
     /// The name used in the inventory and in results.
     pub fn name(self) -> &'static str {
@@ -94,6 +110,7 @@ impl Platform {
             Self::Vrp => "vrp",
             Self::Frr => "frr",
             Self::Junos => "junos",
+            Self::Netconf => "netconf",
         }
     }
 
@@ -104,6 +121,7 @@ impl Platform {
             Self::Vrp => &VRP,
             Self::Frr => &FRR,
             Self::Junos => &JUNOS,
+            Self::Netconf => &NONE,
         }
     }
 
@@ -114,7 +132,7 @@ impl Platform {
 
     /// Whether changes are made in a candidate and take effect together, by a commit.
     pub fn has_candidate(self) -> bool {
-        self == Self::Junos
+        matches!(self, Self::Junos | Self::Netconf)
     }
 
     /// What to answer when the device asks before it obeys this line. `None`: the driver never answers for it.

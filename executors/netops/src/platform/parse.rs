@@ -49,6 +49,7 @@ pub fn neighbors(platform: Platform, text: &str) -> Vec<Neighbor> {
         Platform::Ios | Platform::Frr => text.lines().filter_map(neighbor_row).collect(),
         Platform::Vrp => vrp_neighbors(text),
         Platform::Junos => text.lines().filter_map(junos_neighbor).collect(),
+        Platform::Netconf => Vec::new(),
     }
 }
 
@@ -133,6 +134,7 @@ pub fn interfaces(platform: Platform, text: &str) -> Vec<InterfaceState> {
         Platform::Vrp => vrp_interface,
         Platform::Frr => frr_interface,
         Platform::Junos => return junos_interfaces(text),
+        Platform::Netconf => return Vec::new(),
     };
     text.lines().filter_map(row).collect()
 }

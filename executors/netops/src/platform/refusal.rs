@@ -12,6 +12,7 @@ pub fn find(platform: Platform, reply: &str) -> Option<String> {
         Platform::Ios | Platform::Frr => percent_refuses,
         Platform::Vrp => vrp_refuses,
         Platform::Junos => junos_refuses,
+        Platform::Netconf => return None,
     };
     let line = reply
         .lines()

@@ -141,7 +141,7 @@ impl Prompt {
                 format!(r"(?P<user><{short}{rest}>)|\[[~*]?{short}{rest}(?P<view>-[^\]\s]+)?\]")
             }
             Platform::Junos => format!(r"[\w.-]+@{short}{rest}(?P<sign>[>#])"),
-            Platform::Ios | Platform::Frr => {
+            Platform::Ios | Platform::Frr | Platform::Netconf => {
                 format!(r"{short}{rest}(?:\((?P<view>[\w./:-]+)\))?(?P<sign>[>#])")
             }
         };
@@ -159,7 +159,7 @@ impl Prompt {
         let pattern = match platform {
             Platform::Vrp => &ANGLED,
             Platform::Junos => &USER_AT,
-            Platform::Ios | Platform::Frr => &PLAIN,
+            Platform::Ios | Platform::Frr | Platform::Netconf => &PLAIN,
         };
         Some(pattern.captures(line.trim())?[1].to_owned())
     }

@@ -6,9 +6,11 @@ use serde::Serialize;
 use super::editor;
 use super::fleet::{Found, View};
 use super::hollow;
+use super::netconf;
 use super::reply::Fault;
 use super::terms::Terms;
 use crate::inventory::Device;
+use crate::platform::Platform;
 use crate::platform::config::Config;
 use crate::platform::deny;
 use crate::platform::model::{self, Foreseen};
@@ -96,16 +98,43 @@ pub(super) struct RefusedLine {
 pub(super) trait Planner: Send + Sync {
     /// Native lines, none if the device is as wanted already.
     fn lines(&self, device: &Device, found: &Found) -> Result<Vec<String>, Fault>;
+
+    /// The lines as they were given, of changes that are nothing but lines.
+    fn raw(&self) -> Option<&[String]> {
+        None
+    }
+}
+
+/// A change as it would be made, and the digest of the configuration that it would be made on.
+pub(super) struct Looked {
+    pub foreseen: Foreseen,
+    pub base: String,
+}
+
+/// Looks at the device and plays the change.
+pub(super) async fn look(
+    view: &View,
+    device: &Device,
+    credential: Option<&str>,
+    planner: &dyn Planner,
+) -> Result<Looked, Fault> {
+    if device.platform == Platform::Netconf {
+        return netconf::look(view, device, credential, planner.raw()).await;
+    }
+    let (_lease, found) = view.find(device, credential).await?;
+    Ok(Looked {
+        foreseen: foresee(device, &found, planner)?,
+        base: found.config.digest(),
+    })
 }
 
 /// Renders a change and its way back.
 pub(super) async fn preview(view: &View, device: &Device, planner: &dyn Planner) -> Result<Preview, Fault> {
-    let (_lease, found) = view.find(device, None).await?;
-    let foreseen = foresee(device, &found, planner)?;
+    let Looked { foreseen, base } = look(view, device, None, planner).await?;
     Ok(Preview {
         device: device.name.clone(),
         platform: device.platform.name().to_owned(),
-        base: found.config.digest(),
+        base,
         lines: foreseen.lines,
         reverse: foreseen.reverse,
         irreversible: foreseen.irreversible,
@@ -123,6 +152,9 @@ pub(super) async fn write(
 ) -> Result<Written, Fault> {
     terms.admit(view, device)?;
     let _alone = view.writer(device).await;
+    if device.platform.has_candidate() {
+        return write_as_one(view, device, credential, terms, planner).await;
+    }
     let (mut lease, found) = view.find(device, credential).await?;
     let before = found.config.digest();
     terms.check_base(device, &before)?;
@@ -131,10 +163,6 @@ pub(super) async fn write(
         return Ok(Written::untouched(device, before));
     }
     terms.admit(view, device)?;
-    if device.platform.has_candidate() {
-        drop(lease);
-        return editor::write(view, device, credential, terms, &foreseen.lines, &before).await;
-    }
     lease.enter_config().await?;
     let mut written = send(&mut lease, device, &foreseen, terms).await;
     let after = look_again(&mut lease, device, &before, &mut written).await;
@@ -146,7 +174,24 @@ pub(super) async fn write(
     Ok(written)
 }
 
-pub(super) fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Foreseen, Fault> {
+/// The same where all lines take effect together.
+async fn write_as_one(
+    view: &View,
+    device: &Device,
+    credential: Option<&str>,
+    terms: &Terms,
+    planner: &dyn Planner,
+) -> Result<Written, Fault> {
+    let Looked { foreseen, base } = look(view, device, credential, planner).await?;
+    terms.check_base(device, &base)?;
+    if foreseen.unchanged {
+        return Ok(Written::untouched(device, base));
+    }
+    terms.admit(view, device)?;
+    editor::write(view, device, credential, terms, &foreseen.lines, &base).await
+}
+
+fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Foreseen, Fault> {
     let lines = planner.lines(device, found)?;
     let exists = |name: &str| found.has_interface(name);
     deny::check(device.platform, &lines, &[], None)?;
@@ -186,7 +231,7 @@ async fn send(lease: &mut Lease, device: &Device, foreseen: &Foreseen, terms: &T
     written
 }
 
-pub(super) fn refuse(written: &mut Written, line: &str, message: String) -> (bool, Option<String>) {
+fn refuse(written: &mut Written, line: &str, message: String) -> (bool, Option<String>) {
     written.refused = Some(RefusedLine {
         line: line.to_owned(),
         message: message.clone(),

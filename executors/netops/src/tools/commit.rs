@@ -4,10 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{self, Planner, Written};
+use super::change::{self, Looked, Planner, Written};
 use super::config::check_lines;
 use super::editor::{self, Done, Editor, How};
-use super::fleet::{self, Found, View};
+use super::fleet::{Found, View};
 use super::held::Prepared;
 use super::reply::Fault;
 use super::terms::{Terms, is_lease_id};
@@ -90,9 +90,24 @@ impl Committed {
 }
 
 impl Planner for CommitLines {
+    fn raw(&self) -> Option<&[String]> {
+        Some(&self.lines)
+    }
+
     fn lines(&self, _device: &Device, _found: &Found) -> Result<Vec<String>, Fault> {
         check_lines(&self.lines)?;
         Ok(self.lines.iter().map(|line| line.trim().to_owned()).collect())
+    }
+}
+
+impl CommitLines {
+    /// These lines for this device.
+    pub(super) fn of(device: &Device, lines: &[String]) -> Self {
+        Self {
+            device: device.name.clone(),
+            lines: lines.to_vec(),
+            comment: None,
+        }
     }
 }
 
@@ -125,7 +140,7 @@ pub(super) async fn prepare(
     let lease = &terms.lease()?.id;
     let _alone = view.writer(device).await;
     if view.held().has(&device.name, lease, &asked.lines) {
-        let base = fleet::running(device, &view.read(device, &[device.platform.words().running]).await?[0])?.digest();
+        let base = change::look(view, device, None, asked).await?.base;
         return Ok(Committed::new(lease, State::Prepared, Written::untouched(device, base)));
     }
     let mut written = Written::untouched(device, String::new());
@@ -168,41 +183,31 @@ async fn ready(
     if asked.lines.is_empty() {
         return Err(Fault::Arguments("lines must not be empty".into()));
     }
-    let (session, found) = view.find(device, None).await?;
-    drop(session);
+    let Looked { foreseen, base: before } = change::look(view, device, None, asked).await?;
     let mut editor = editor::open(view, device, None, Some(&lease.id)).await?;
     let standing = editor.standing(&lease.id).await?;
     if standing != Standing::None {
         written.base = Some(editor.base().await?);
         editor.leave().await;
+        if standing == Standing::Pending && !foreseen.unchanged {
+            return Err(Fault::Awaiting {
+                device: device.name.clone(),
+                what: "and these lines are not in force".to_owned(),
+            });
+        }
         return Ok(Ready::Already(standing));
     }
-    let before = found.config.digest();
-    match checked(device, &found, asked, terms, &mut editor, &before).await {
-        Ok(lines) => {
-            written.base = Some(before.clone());
-            let filled = editor::fill(editor, &lines, terms, written).await;
-            Ok(filled.map_or(Ready::Refused, |editor| Ready::Filled(editor, before)))
-        }
-        Err(fault) => {
-            editor.leave().await;
-            Err(fault)
-        }
+    let looked_at = match terms.check_base(device, &before) {
+        Ok(()) => editor::refuse_if_moved(&mut editor, device, &before).await,
+        Err(fault) => Err(fault),
+    };
+    if let Err(fault) = looked_at {
+        editor.leave().await;
+        return Err(fault);
     }
-}
-
-async fn checked(
-    device: &Device,
-    found: &Found,
-    asked: &CommitLines,
-    terms: &Terms,
-    editor: &mut Box<dyn Editor>,
-    before: &str,
-) -> Result<Vec<String>, Fault> {
-    terms.check_base(device, before)?;
-    let foreseen = change::foresee(device, found, asked)?;
-    editor::refuse_if_moved(editor, device, before).await?;
-    Ok(foreseen.lines)
+    written.base = Some(before.clone());
+    let filled = editor::fill(editor, &foreseen.lines, terms, written).await;
+    Ok(filled.map_or(Ready::Refused, |editor| Ready::Filled(editor, before)))
 }
 
 /// `commit_confirmed`.

@@ -97,6 +97,10 @@ impl Saved {
 const MOST_LINES: usize = 500;
 
 impl Planner for ApplyLines {
+    fn raw(&self) -> Option<&[String]> {
+        Some(&self.lines)
+    }
+
     fn lines(&self, _device: &Device, _found: &Found) -> Result<Vec<String>, Fault> {
         check_lines(&self.lines)?;
         Ok(self.lines.iter().map(|line| line.trim().to_owned()).collect())
@@ -113,6 +117,9 @@ pub(super) fn check_lines(lines: &[String]) -> Result<(), Fault> {
 
 /// `get_config`. `open` shows secrets.
 pub(super) async fn get(view: &View, device: &Device, which: Which, open: bool) -> Result<ConfigText, Fault> {
+    if device.platform == Platform::Netconf {
+        return super::netconf::config(view, device, which, open).await;
+    }
     let words = device.platform.words();
     let texts = view.read(device, &[words.running, words.startup]).await?;
     let running = super::fleet::running(device, &texts[0])?;
@@ -202,7 +209,7 @@ async fn read_saved(view: &View, device: &Device) -> Result<(bool, bool), Fault>
 fn refused_to_save(platform: Platform, text: &str) -> Option<String> {
     let done = match platform {
         // Nothing is sent: a commit has saved it.
-        Platform::Junos => return None,
+        Platform::Junos | Platform::Netconf => return None,
         Platform::Vrp => "successfully",
         Platform::Ios => "[OK]",
         // Followed by `[OK]` only if the file's owner could be set as well; preceded by a complaint if no copy of the

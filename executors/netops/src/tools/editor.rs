@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use super::candidate::SetEditor;
 use super::change::{LineResult, RefusedLine, Written};
 use super::fleet::View;
+use super::netconf::TreeEditor;
 use super::reply::Fault;
 use super::terms::Terms;
 use crate::inventory::Device;
+use crate::platform::Platform;
 use crate::platform::commits::Standing;
 use crate::platform::{commits, redact};
 
@@ -79,14 +81,15 @@ pub(super) async fn open(
             holder: format!("this server, for lease {of}"),
         });
     }
-    if device.platform.has_candidate() {
-        return SetEditor::open(view, device, credential, lease).await;
+    match device.platform {
+        Platform::Junos => SetEditor::open(view, device, credential, lease).await,
+        Platform::Netconf => TreeEditor::open(view, device, credential, lease).await,
+        platform => Err(Fault::Conflict(format!(
+            "{}: {} has no candidate configuration, so no commit on trial",
+            device.name,
+            platform.name()
+        ))),
     }
-    let platform = device.platform.name();
-    Err(Fault::Conflict(format!(
-        "{}: {platform} has no candidate configuration, so no commit on trial",
-        device.name
-    )))
 }
 
 /// Fills the candidate and validates it. What is refused is told in `written`, and the editor is not given back.

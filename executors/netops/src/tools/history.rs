@@ -4,12 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::candidate::HISTORY;
-use super::change;
+use super::change::{self, Looked};
 use super::commit::{CommitLines, State, named};
-use super::fleet::{Found, View};
+use super::fleet::View;
+use super::netconf;
 use super::reply::Fault;
 use super::terms::Terms;
 use crate::inventory::Device;
+use crate::platform::Platform;
 use crate::platform::commits::{self, Commit, Standing};
 use crate::platform::redact;
 
@@ -49,10 +51,11 @@ pub(super) struct CommitState {
 /// A commit that waits to be confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct PendingCommit {
-    /// The lease's id; absent if it is not a commit of ours, or the device does not tell whose it is.
+    /// The lease's id. Empty: it is not a commit of ours. Null: the device does not tell whose it is (netconf, when this
+    /// server did not begin it itself).
     pub id: Option<String>,
-    /// Rounded down.
-    pub ends_in_seconds: u64,
+    /// Rounded down; absent if the device does not tell.
+    pub ends_in_seconds: Option<u64>,
 }
 
 /// A commit of the past.
@@ -75,10 +78,14 @@ pub(super) async fn get(view: &View, device: &Device, asked: &GetCommit, terms: 
         return Err(Fault::Conflict(format!("{}: {platform} has no commits", device.name)));
     }
     let lease = named(asked.lease.as_deref(), terms)?;
+    if device.platform == Platform::Netconf {
+        return netconf::commits(view, device, asked, lease).await;
+    }
     let clock = "show system uptime";
     let (session, texts) = view.read_with(device, None, &[HISTORY, clock]).await?;
     drop(session);
-    let (_session, found) = view.find(device, None).await?;
+    let asked_for = CommitLines::of(device, asked.lines.as_deref().unwrap_or_default());
+    let Looked { foreseen, base } = change::look(view, device, None, &asked_for).await?;
     let history = commits::history(&texts[0]);
     let now = commits::clock(&texts[1]).filter(|_| !history.is_empty());
     let now = now.ok_or_else(|| Fault::Unreadable {
@@ -87,13 +94,12 @@ pub(super) async fn get(view: &View, device: &Device, asked: &GetCommit, terms: 
     })?;
     let standing = lease.map_or(Standing::None, |lease| commits::standing(&history, lease));
     let prepared = lease.is_some() && view.held().holder(&device.name).as_deref() == lease;
-    let (unchanged, irreversible) = in_force(device, &found, asked)?;
     Ok(CommitState {
         device: device.name.clone(),
-        base: found.config.digest(),
+        base,
         pending: commits::ends_in_ms(&history, now, device.commit_minute_ms).map(|ms| PendingCommit {
-            id: commits::marked(&history[0].comment).map(|(_, of)| of.to_owned()),
-            ends_in_seconds: ms / 1_000,
+            id: Some(commits::marked(&history[0].comment).map_or_else(String::new, |(_, of)| of.to_owned())),
+            ends_in_seconds: Some(ms / 1_000),
         }),
         state: if prepared && standing == Standing::None {
             State::Prepared
@@ -101,23 +107,10 @@ pub(super) async fn get(view: &View, device: &Device, asked: &GetCommit, terms: 
             standing.into()
         },
         applied_by_lease: matches!(standing, Standing::Pending | Standing::Confirmed),
-        unchanged,
-        irreversible,
+        unchanged: asked.lines.is_some().then_some(foreseen.unchanged),
+        irreversible: foreseen.irreversible,
         history: history.iter().take(20).map(past).collect(),
     })
-}
-
-fn in_force(device: &Device, found: &Found, asked: &GetCommit) -> Result<(Option<bool>, Vec<String>), Fault> {
-    let Some(lines) = &asked.lines else {
-        return Ok((None, Vec::new()));
-    };
-    let planner = CommitLines {
-        device: device.name.clone(),
-        lines: lines.clone(),
-        comment: None,
-    };
-    let foreseen = change::foresee(device, found, &planner)?;
-    Ok((Some(foreseen.unchanged), foreseen.irreversible))
 }
 
 fn past(commit: &Commit) -> PastCommit {

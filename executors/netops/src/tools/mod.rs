@@ -13,6 +13,7 @@ mod held;
 mod history;
 mod hollow;
 mod interface;
+mod netconf;
 mod ospf;
 mod reach;
 mod reply;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::platform::{deny, model, render};
-use crate::{inventory, ssh};
+use crate::{inventory, netconf, ssh};
 
 /// A tool's answer: structured content, and whether it is an error.
 #[derive(Debug, Clone)]
@@ -44,6 +44,10 @@ pub enum Fault {
     Inventory(#[from] inventory::Error),
     #[error(transparent)]
     Session(#[from] ssh::Error),
+    #[error(transparent)]
+    Netconf(#[from] netconf::Error),
+    #[error(transparent)]
+    Body(#[from] netconf::tree::NotABody),
     #[error("{0}")]
     Unsupported(#[from] render::Unsupported),
     #[error(transparent)]
@@ -116,10 +120,21 @@ impl Fault {
             Self::Model(_) | Self::Conflict(_) | Self::Unsupported(_) | Self::Arguments(_) => {
                 json!({"refused": "not possible here"})
             }
+            Self::Body(_) => json!({"refused": "not possible here"}),
+            Self::Netconf(error) if error.leaves_doubt() => json!({"unknown": error.to_string()}),
             Self::Session(error) if error.leaves_doubt() => json!({"unknown": error.to_string()}),
             _ => json!({}),
         };
         content["error"] = self.to_string().into();
         content
+    }
+}
+
+impl From<netconf::tree::Problem> for Fault {
+    fn from(problem: netconf::tree::Problem) -> Self {
+        match problem {
+            netconf::tree::Problem::NotABody(body) => Self::Body(body),
+            netconf::tree::Problem::Denied(denied) => Self::Denied(denied),
+        }
     }
 }

@@ -75,7 +75,7 @@ async fn a_call_past_its_time_sends_nothing() {
 
 #[tokio::test]
 async fn an_engine_that_was_taken_over_from_sends_nothing() {
-    let lab = Lab::start(&["bj-core-1", "bj-core-3", "gz-edge-1"]).await;
+    let lab = Lab::start(&["bj-core-1", "bj-core-2", "gz-edge-1"]).await;
     let epoch = |epoch: Value| json!({"io.flyball/epoch": epoch, "io.flyball/lease": {"id": "k", "seconds": 60}});
     let first = lab.reply(SET, cost("bj-core-1", 50), epoch(7.into())).await;
     assert!(!first.is_error, "{}", first.content);
@@ -103,7 +103,13 @@ async fn an_engine_that_was_taken_over_from_sends_nothing() {
     assert_eq!(refused["results"][0]["fault"]["refused"], "older epoch", "{refused}");
     assert_eq!(lab.executed("bj-core-1").await, executed, "nothing was sent");
 
-    let elsewhere = lab.reply(SET, cost("bj-core-3", 50), epoch(6.into())).await;
+    let elsewhere = lab
+        .reply(
+            "apply_lines",
+            json!({"device": "bj-core-2", "lines": ["ospf 9"]}),
+            epoch(6.into()),
+        )
+        .await;
     assert!(!elsewhere.is_error, "each device has its own: {}", elsewhere.content);
     lab.edit("inventory.yaml", |text| text + "\n");
     let still = lab.reply(SET, cost("bj-core-1", 60), epoch(6.into())).await;
@@ -130,7 +136,7 @@ async fn an_engine_that_was_taken_over_from_sends_nothing() {
 
 #[tokio::test]
 async fn a_call_that_waited_past_its_time_sends_nothing() {
-    let lab = Lab::start(&["bj-core-1"]).await;
+    let lab = Lab::start(&["bj-core-1", "bj-core-2"]).await;
     let fault = json!({"cmd": "fault", "device": "bj-core-1", "kind": "slow", "ms": 900, "match": "show running-config", "times": 1});
     lab.ask(fault).await;
     let now = std::time::SystemTime::now()
