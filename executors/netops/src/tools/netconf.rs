@@ -138,6 +138,8 @@ pub(super) struct TreeEditor {
     device: String,
     trials: Arc<Trials>,
     locked: bool,
+    /// What is in the candidate.
+    loaded: Vec<String>,
 }
 
 /// How trying to lock ended.
@@ -160,15 +162,15 @@ async fn lock(session: &mut Session, device: &Device) -> Result<Lock, Fault> {
         if refusal.is_trial_pending() {
             return Ok(Lock::Trial);
         }
-        return Err(locked(device, &refusal));
+        return Err(locked(device, store, &refusal));
     }
     Ok(Lock::Held)
 }
 
-fn locked(device: &Device, refusal: &Refusal) -> Fault {
+fn locked(device: &Device, store: Store, refusal: &Refusal) -> Fault {
     let device = device.name.clone();
-    // RFC 6241: a candidate that was edited and not committed cannot be locked by anybody.
-    if refusal.tag == "lock-denied" && matches!(refusal.session.as_deref(), None | Some("0")) {
+    // A candidate that was edited and not committed: some deny the lock for it.
+    if store == Store::Candidate && refusal.tag == "resource-denied" {
         return Fault::Dirty { device };
     }
     let holder = match &refusal.session {
@@ -197,6 +199,7 @@ impl TreeEditor {
             device: device.name.clone(),
             trials: Arc::clone(view.trials()),
             locked: matches!(lock, Lock::Held),
+            loaded: Vec::new(),
         };
         let refused = if editor.locked {
             editor.refuse_dirty(device).await
@@ -261,6 +264,16 @@ impl TreeEditor {
         }
     }
 
+    /// yuma123 says yes to a commit of a candidate that was not edited since it was validated, and commits nothing.
+    async fn validate_and_edit_anew(&mut self) -> Result<(), Error> {
+        self.session.validate().await?;
+        self.session.discard().await?;
+        for line in &self.loaded {
+            self.session.edit_config(line).await?;
+        }
+        Ok(())
+    }
+
     /// Remembers what was done, or that it is not known.
     fn note(&self, how: &How<'_>, done: &Done) {
         let (lease, standing, seconds) = match how {
@@ -292,14 +305,18 @@ impl Editor for TreeEditor {
     }
 
     async fn load(&mut self, line: &str) -> Done {
-        done(self.session.edit_config(line).await)
+        let done = done(self.session.edit_config(line).await);
+        if matches!(done, Done::Yes(_)) {
+            self.loaded.push(line.to_owned());
+        }
+        done
     }
 
     async fn check(&mut self) -> Done {
         if self.session.need("validate:1.1").is_err() && self.session.need("validate:1.0").is_err() {
             return Done::Yes(Some("the device validates at the commit only".to_owned()));
         }
-        done(self.session.validate().await)
+        done(self.validate_and_edit_anew().await)
     }
 
     async fn commit(&mut self, how: &How<'_>) -> Done {

@@ -69,8 +69,6 @@ impl Server {
             tools,
         };
         server.until_ready(port);
-        // The first change of an empty configuration is special to netconfd: not part of what is tested.
-        server.contact("first").await;
         server.contact("before").await;
         Some(server)
     }

@@ -25,8 +25,9 @@ async fn a_session_reads_edits_and_is_refused_by_name() {
         "{wrong}"
     );
     assert!(!wrong.leaves_doubt());
-    session.edit_config(&body("a &amp; b")).await.unwrap();
+    session.edit_config(&body("x")).await.unwrap();
     session.validate().await.unwrap();
+    session.edit_config(&body("a &amp; b")).await.unwrap();
     session.commit(Commit::Plain).await.unwrap();
     assert!(session.get_config(Store::Running).await.unwrap().contains("a &amp; b"));
     assert_eq!(server.now().await, "a & b");
