@@ -291,7 +291,9 @@ mod tests {
             [format!("<system xmlns=\"{SYSTEM}\" nc:operation=\"remove\"/>")]
         );
         let changed = plays(&system("<contact>a &amp; b</contact>"), &system("<contact>c</contact>"));
-        let back = format!("<system xmlns=\"{SYSTEM}\" nc:operation=\"replace\"><contact>a &amp; b</contact></system>");
+        // The prefix goes along: a value could use it.
+        let head = format!("<system xmlns=\"{SYSTEM}\" xmlns:sys=\"{SYSTEM}\" nc:operation=\"replace\">");
+        let back = format!("{head}<contact>a &amp; b</contact></system>");
         assert_eq!(changed.reverse, [back]);
         let secret = plays(
             &system("<radius><secret>s</secret></radius>"),

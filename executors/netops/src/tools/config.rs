@@ -17,7 +17,8 @@ use crate::platform::{Platform, redact, refusal};
 pub(super) struct ApplyLines {
     /// Device name or management address.
     pub device: String,
-    /// Native configuration lines, stanza headers included; no mode changes, no exec commands.
+    /// Native configuration lines, stanza headers included; no mode changes, no exec commands. junos: set and delete
+    /// lines. netconf: one element, the XML that belongs into `<config>`.
     pub lines: Vec<String>,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use flyball_netops::Role;
 use flyball_netops::tools::{Reply, Toolbox};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::kit::{Lab, eventually, object};
 
@@ -142,6 +143,54 @@ async fn what_nobody_confirms_is_taken_back_by_the_device_though_the_server_is_g
     assert_eq!(lab.running().await, before);
 }
 
+/// Where the child finds its inventory.
+const INVENTORY: &str = "FLYBALL_TEST_INVENTORY";
+
+#[tokio::test]
+async fn a_process_that_is_killed_between_commit_and_confirm_leaves_it_to_the_device() {
+    let lab = Lab::candidates().await;
+    let before = lab.running().await;
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "commits::a_child_commits_and_waits",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(INVENTORY, lab.sandbox.inventory_path())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while !lines
+        .next_line()
+        .await
+        .unwrap()
+        .expect("it says so")
+        .contains("committed")
+    {}
+    assert!(lab.running().await.contains("on trial"));
+    child.kill().await.unwrap();
+    eventually("the device takes it back", || async { lab.running().await == before }).await;
+    assert_eq!(lab.state("k1").await["state"], "reverted");
+    lab.leased("commit_confirmed", change(), "k2").await;
+}
+
+#[tokio::test]
+#[ignore = "one half of the test above, in a process of its own"]
+#[expect(clippy::print_stdout, reason = "it tells its parent")]
+async fn a_child_commits_and_waits() {
+    let Some(inventory) = std::env::var_os(INVENTORY) else {
+        return;
+    };
+    let toolbox = Toolbox::new(Role::Config, inventory.into(), None, true);
+    let reply = by(&toolbox, "commit_confirmed", change(), "k1").await;
+    assert!(!reply.is_error, "{}", reply.content);
+    println!("committed");
+    std::future::pending::<()>().await;
+}
+
 #[tokio::test]
 async fn an_extended_lease_outlives_its_first_time() {
     let lab = Lab::candidates().await;
@@ -245,7 +294,7 @@ async fn somebody_elses_trial_is_not_confirmed_by_a_commit_of_ours() {
     let lab = Lab::candidates().await;
     let theirs = [
         "set interfaces ge-0/0/1 mtu 1300",
-        "commit confirmed 1 comment \"mine\"",
+        "commit confirmed 4 comment \"mine\"",
     ];
     lab.ask(json!({"cmd": "edit", "device": DEVICE, "lines": theirs})).await;
     for tool in ["prepare_commit", "commit_confirmed", "confirm_commit"] {

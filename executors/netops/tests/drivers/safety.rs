@@ -124,7 +124,7 @@ async fn an_engine_that_was_taken_over_from_sends_nothing() {
         "a fence that cannot be read is closed"
     );
 
-    let trial = json!({"device": "gz-edge-1", "lines": ["set interfaces ge-0/0/1 mtu 1400"]});
+    let trial = json!({"device": "gz-edge-1", "lines": ["set interfaces lo0 description x"]});
     assert!(
         !lab.reply("prepare_commit", trial.clone(), epoch(7.into()))
             .await
