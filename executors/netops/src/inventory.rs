@@ -63,8 +63,15 @@ pub struct Device {
     pub loopback: Option<Ipv4Addr>,
     #[serde(default)]
     pub links: Vec<Link>,
+    /// How long what the device calls a minute of `commit confirmed` is, milliseconds. Only simulators need it.
+    #[serde(default = "minute_ms")]
+    pub commit_minute_ms: u64,
     /// Understood, but refused at connect: going through another host is not supported.
     pub jump_host: Option<String>,
+}
+
+fn minute_ms() -> u64 {
+    60_000
 }
 
 fn ssh_port() -> u16 {
@@ -87,7 +94,10 @@ pub struct Link {
 #[derive(Clone, Deserialize)]
 pub struct Login {
     pub username: String,
+    #[serde(default)]
     pub password: String,
+    /// A private key in OpenSSH form, without passphrase; used instead of the password.
+    pub key_file: Option<PathBuf>,
     /// Secret for the privileged mode, where a device asks for one.
     pub enable: Option<String>,
 }

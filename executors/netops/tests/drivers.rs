@@ -4,6 +4,8 @@
 
 #[path = "drivers/changes.rs"]
 mod changes;
+#[path = "drivers/commits.rs"]
+mod commits;
 #[path = "drivers/contracts.rs"]
 mod contracts;
 #[path = "drivers/kit.rs"]

@@ -83,6 +83,9 @@ const DENIED: &[(&str, &str)] = &[
 /// Checks raw lines, each with the place in which it would be typed. `management` names the interface that carries the
 /// device's management address.
 pub fn check(platform: Platform, lines: &[String], places: &[Place], management: Option<&str>) -> Result<(), Denied> {
+    if platform == Platform::Junos {
+        return super::junos::deny::check(lines, management);
+    }
     let top = Place {
         scope: Scope::Global,
         stanza: String::new(),

@@ -120,6 +120,8 @@ pub fn classify(platform: Platform, scope: Scope, line: &str) -> Option<Known> {
         Platform::Ios => IOS,
         Platform::Vrp => VRP,
         Platform::Frr => FRR,
+        // Set statements have a module of their own.
+        Platform::Junos | Platform::Netconf => &[],
     };
     let tokens: Vec<&str> = line.split_whitespace().collect();
     let mut fitting = rules.iter().filter(|rule| rule.scope == scope);

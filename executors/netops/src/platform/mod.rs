@@ -1,8 +1,10 @@
 //! What each vendor's words mean. Everything here is text in, text out: no socket, no clock.
 
+pub mod commits;
 pub mod config;
 pub mod deny;
 pub mod grammar;
+pub mod junos;
 pub mod model;
 pub mod ospf;
 pub mod parse;
@@ -19,6 +21,10 @@ pub enum Platform {
     Ios,
     Vrp,
     Frr,
+    /// Edits go into a candidate, which is committed as a whole.
+    Junos,
+    /// No command line: NETCONF, whatever the vendor. A change is one element, the XML that belongs into `<config>`.
+    Netconf,
 }
 
 /// The fixed words of a platform: what the driver itself types.
@@ -68,6 +74,34 @@ const FRR: Words = Words {
     ..IOS
 };
 
+/// `save` is empty: what is committed is saved.
+const JUNOS: Words = Words {
+    paging_off: "set cli screen-length 0",
+    enter_config: "configure exclusive",
+    leave_config: "exit configuration-mode",
+    up: "top",
+    negate: "delete",
+    running: "show configuration | display set",
+    startup: "show configuration | display set",
+    save: "",
+    neighbors: "show ospf neighbor",
+    interfaces: "show interfaces terse",
+};
+
+/// There is nothing to type; the pool of terminals refuses such a device.
+const NONE: Words = Words {
+    paging_off: "",
+    enter_config: "",
+    leave_config: "",
+    up: "",
+    negate: "",
+    running: "",
+    startup: "",
+    save: "",
+    neighbors: "",
+    interfaces: "",
+};
+
 impl Platform {
     /// The name used in the inventory and in results.
     pub fn name(self) -> &'static str {
@@ -75,6 +109,8 @@ impl Platform {
             Self::Ios => "ios",
             Self::Vrp => "vrp",
             Self::Frr => "frr",
+            Self::Junos => "junos",
+            Self::Netconf => "netconf",
         }
     }
 
@@ -84,12 +120,19 @@ impl Platform {
             Self::Ios => &IOS,
             Self::Vrp => &VRP,
             Self::Frr => &FRR,
+            Self::Junos => &JUNOS,
+            Self::Netconf => &NONE,
         }
     }
 
     /// Whether OSPF processes carry numbers here.
     pub fn has_process_ids(self) -> bool {
-        self != Self::Frr
+        matches!(self, Self::Ios | Self::Vrp)
+    }
+
+    /// Whether changes are made in a candidate and take effect together, by a commit.
+    pub fn has_candidate(self) -> bool {
+        matches!(self, Self::Junos | Self::Netconf)
     }
 
     /// What to answer when the device asks before it obeys this line. `None`: the driver never answers for it.

@@ -44,6 +44,9 @@ pub fn foresee(
     exists: &dyn Fn(&str) -> bool,
     lines: &[String],
 ) -> Result<Foreseen, Error> {
+    if platform == Platform::Junos {
+        return super::junos::foresee(config, exists, lines);
+    }
     let mut play = Play::new(platform, config, exists);
     for line in lines {
         play.feed(line)?;

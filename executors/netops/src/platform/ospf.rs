@@ -30,7 +30,7 @@ pub struct Network {
 }
 
 impl Network {
-    fn new(address: &str, mask: &str) -> Option<Self> {
+    pub(super) fn new(address: &str, mask: &str) -> Option<Self> {
         let length = match mask.parse::<u8>() {
             Ok(length) if length <= 32 => length,
             _ => u32::from(mask.parse::<Ipv4Addr>().ok()?).leading_ones() as u8,
@@ -92,6 +92,9 @@ pub struct Member {
 
 /// All interfaces with a stanza.
 pub fn interfaces(platform: Platform, config: &Config) -> Vec<Interface> {
+    if platform == Platform::Junos {
+        return super::junos::interfaces(config);
+    }
     let stanzas = config
         .nodes
         .iter()
@@ -138,6 +141,11 @@ fn membership(platform: Platform, line: &str) -> Option<(Option<u32>, String)> {
 /// All OSPF processes. `expected` are the interfaces that the inventory would have in OSPF.
 pub fn processes(platform: Platform, config: &Config, expected: &[String]) -> Vec<Process> {
     let interfaces = interfaces(platform, config);
+    if platform == Platform::Junos {
+        return super::junos::process(config, &interfaces, expected)
+            .into_iter()
+            .collect();
+    }
     let stanzas = config
         .nodes
         .iter()

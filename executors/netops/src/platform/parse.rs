@@ -48,6 +48,8 @@ pub fn neighbors(platform: Platform, text: &str) -> Vec<Neighbor> {
     match platform {
         Platform::Ios | Platform::Frr => text.lines().filter_map(neighbor_row).collect(),
         Platform::Vrp => vrp_neighbors(text),
+        Platform::Junos => text.lines().filter_map(junos_neighbor).collect(),
+        Platform::Netconf => Vec::new(),
     }
 }
 
@@ -67,6 +69,22 @@ fn neighbor_row(line: &str) -> Option<Neighbor> {
         state,
         interface,
         address: Some(words[at].to_owned()),
+        process: None,
+    })
+}
+
+/// `Address Interface State ID Pri Dead`
+fn junos_neighbor(line: &str) -> Option<Neighbor> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [address, unit, state, id, ..] = words.as_slice() else {
+        return None;
+    };
+    let (address, id): (Ipv4Addr, Ipv4Addr) = (address.parse().ok()?, id.parse().ok()?);
+    Some(Neighbor {
+        id: id.to_string(),
+        state: normal_state(state)?,
+        interface: unit.split('.').next()?.to_owned(),
+        address: Some(address.to_string()),
         process: None,
     })
 }
@@ -115,6 +133,8 @@ pub fn interfaces(platform: Platform, text: &str) -> Vec<InterfaceState> {
         Platform::Ios => ios_interface,
         Platform::Vrp => vrp_interface,
         Platform::Frr => frr_interface,
+        Platform::Junos => return junos_interfaces(text),
+        Platform::Netconf => return Vec::new(),
     };
     text.lines().filter_map(row).collect()
 }
@@ -172,6 +192,29 @@ fn frr_interface(line: &str) -> Option<InterfaceState> {
     })
 }
 
+/// One row for each port, and one for each unit and protocol below it, which has the address.
+fn junos_interfaces(text: &str) -> Vec<InterfaceState> {
+    let mut found: Vec<InterfaceState> = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [name, admin @ ("up" | "down"), link @ ("up" | "down"), rest @ ..] = words.as_slice() else {
+            continue;
+        };
+        let port = name.split('.').next().unwrap_or(name);
+        if port == *name {
+            found.push(InterfaceState {
+                name: port.to_owned(),
+                admin_up: *admin == "up",
+                up: *admin == "up" && *link == "up",
+                address: None,
+            });
+        } else if let (["inet", address, ..], Some(state)) = (rest, found.iter_mut().find(|state| state.name == port)) {
+            state.address = state.address.take().or_else(|| own_address(address));
+        }
+    }
+    found
+}
+
 /// Interfaces that exist on paper only, from frr's `show interface`.
 pub fn frr_phantoms(text: &str) -> Vec<String> {
     let (mut present, mut phantoms) = (None, Vec::new());
@@ -213,13 +256,20 @@ static CPU: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant pattern")
 });
 static MEMORY_SHARE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)Memory Using Percentage(?: Is)?\s*:\s*(\d+(?:\.\d+)?)\s*%").expect("a constant pattern")
+    Regex::new(r"(?i)Memory (?:Using Percentage(?: Is)?\s*:|utilization)\s*(\d+(?:\.\d+)?)\s*(?:%|percent)")
+        .expect("a constant pattern")
 });
 static MEMORY_IOS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^\s*Processor\s+\S+\s+(\d+)\s+(\d+)").expect("a constant pattern"));
 
+static IDLE_JUNOS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^\s*Idle\s+(\d+) percent").expect("a constant pattern"));
+
 /// CPU use in percent.
 pub fn cpu_percent(text: &str) -> Option<f64> {
+    if let Some(idle) = IDLE_JUNOS.captures(text) {
+        return idle[1].parse::<f64>().ok().map(|idle| 100.0 - idle);
+    }
     CPU.captures(text)?[1].parse().ok()
 }
 

@@ -11,6 +11,8 @@ pub fn find(platform: Platform, reply: &str) -> Option<String> {
     let refused = match platform {
         Platform::Ios | Platform::Frr => percent_refuses,
         Platform::Vrp => vrp_refuses,
+        Platform::Junos => junos_refuses,
+        Platform::Netconf => return None,
     };
     let line = reply
         .lines()
@@ -40,6 +42,11 @@ fn percent_refuses(line: &str) -> bool {
 fn vrp_refuses(line: &str) -> bool {
     let word = line.strip_prefix("Error").or_else(|| line.strip_prefix("error"));
     word.is_some_and(|rest| rest.starts_with([':', ' ', '(']))
+}
+
+fn junos_refuses(line: &str) -> bool {
+    let said = ["syntax error", "missing argument", "unknown command", "invalid value"];
+    line.starts_with("error:") || said.iter().any(|said| line.starts_with(said)) || line.ends_with("is ambiguous.")
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub struct InterfaceChange {
     pub ospf_cost: Option<u32>,
     pub mtu: Option<u32>,
     pub enabled: Option<bool>,
+    /// The area in which the interface speaks OSPF: junos says the cost there.
+    pub ospf_area: Option<String>,
 }
 
 /// A platform cannot do what was asked.
@@ -79,6 +81,12 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("vrp/ospf", include_str!("../../templates/vrp/ospf.j2")),
         ("vrp/ospf_remove", include_str!("../../templates/vrp/ospf_remove.j2")),
         ("vrp/interface", include_str!("../../templates/vrp/interface.j2")),
+        ("junos/ospf", include_str!("../../templates/junos/ospf.j2")),
+        (
+            "junos/ospf_remove",
+            include_str!("../../templates/junos/ospf_remove.j2"),
+        ),
+        ("junos/interface", include_str!("../../templates/junos/interface.j2")),
         ("frr/ospf", include_str!("../../templates/frr/ospf.j2")),
         ("frr/ospf_remove", include_str!("../../templates/frr/ospf_remove.j2")),
         ("frr/interface", include_str!("../../templates/frr/interface.j2")),
@@ -103,6 +111,17 @@ pub fn ospf_removal(platform: Platform, change: &OspfRemoval) -> Vec<String> {
 pub fn interface(platform: Platform, change: &InterfaceChange) -> Result<Vec<String>, Unsupported> {
     if platform == Platform::Frr && change.mtu.is_some() {
         return Err(Unsupported("mtu cannot be set on frr: the kernel owns it".into()));
+    }
+    if platform == Platform::Junos {
+        if change.ospf_cost.is_some() && change.ospf_area.is_none() {
+            let name = &change.interface;
+            return Err(Unsupported(format!(
+                "{name} is in no OSPF area, so it has no cost on junos; configure_ospf first"
+            )));
+        }
+        if change.description.as_ref().is_some_and(|text| text.contains('"')) {
+            return Err(Unsupported("a description cannot hold a double quote on junos".into()));
+        }
     }
     Ok(lines(platform, "interface", change))
 }
@@ -180,6 +199,7 @@ mod tests {
             ospf_cost: Some(50),
             mtu: Some(9000),
             enabled: Some(true),
+            ospf_area: None,
         };
         assert_eq!(
             interface(Platform::Ios, &change).unwrap(),

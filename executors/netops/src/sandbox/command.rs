@@ -86,6 +86,8 @@ pub(crate) enum Command {
         wildcard: Ipv4Addr,
         on: bool,
     },
+    /// Something about the candidate configuration (Junos-like).
+    Candidate(Candidate),
     /// Understood and refused in these words.
     Refuse(&'static str),
 }
@@ -99,6 +101,16 @@ impl Command {
         )
     }
 
+    /// True for what works on or with a candidate.
+    pub(crate) fn is_candidate(&self) -> bool {
+        matches!(
+            self,
+            Self::Candidate(
+                Candidate::Set(_) | Candidate::Delete(_) | Candidate::Rollback(_) | Candidate::Commit { .. }
+            )
+        )
+    }
+
     /// True for a configuration line that enters a sub-mode (and may create what it enters).
     pub(crate) fn enters(&self) -> bool {
         matches!(
@@ -106,6 +118,27 @@ impl Command {
             Self::EnterInterface(_) | Self::EnterOspf { .. } | Self::EnterArea(_)
         )
     }
+}
+
+/// What is done to or with a candidate configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Candidate {
+    /// Enter configuration mode, alone or not.
+    Edit {
+        exclusive: bool,
+    },
+    Set(String),
+    Delete(String),
+    /// The candidate's change.
+    Compare,
+    Show,
+    Check,
+    Commit {
+        /// To be confirmed within so many minutes.
+        minutes: Option<u32>,
+        comment: Option<String>,
+    },
+    Rollback(usize),
 }
 
 /// What a show or display command shows.
@@ -123,4 +156,8 @@ pub(crate) enum Show {
     Memory,
     Daemons,
     Version,
+    /// Junos-like: what was committed.
+    Commits,
+    /// Junos-like: the device's clock.
+    Clock,
 }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use rand::Rng as _;
 use russh::keys::PrivateKey;
@@ -39,6 +40,9 @@ struct Device<'a> {
     writable: bool,
     loopback: Ipv4Addr,
     links: Vec<LinkEnd<'a>>,
+    /// How long its minute is, where that is not a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit_minute_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -112,8 +116,9 @@ pub(crate) fn write(
     placed: &[Placed],
     links: &[(Link, [Ipv4Addr; 2])],
     access: &Access,
+    minute: Duration,
 ) -> Result<(), Error> {
-    let devices = placed.iter().map(|placed| device(placed, links)).collect();
+    let devices = placed.iter().map(|placed| device(placed, links, minute)).collect();
     let inventory = serde_saphyr::to_string(&Inventory { devices }).map_err(|error| Error::Yaml(error.to_string()))?;
     private_file(&dir.join("inventory.yaml"), inventory.as_bytes())?;
     let Access {
@@ -131,7 +136,7 @@ pub(crate) fn write(
     private_file(&dir.join("credentials.yaml"), credentials.as_bytes())
 }
 
-fn device<'a>(placed: &'a Placed, links: &'a [(Link, [Ipv4Addr; 2])]) -> Device<'a> {
+fn device<'a>(placed: &'a Placed, links: &'a [(Link, [Ipv4Addr; 2])], minute: Duration) -> Device<'a> {
     let plan = &placed.plan;
     let link_end = |(link, addresses): &'a (Link, [Ipv4Addr; 2])| {
         let (near, far) = link.ends_at(plan.name)?;
@@ -158,6 +163,8 @@ fn device<'a>(placed: &'a Placed, links: &'a [(Link, [Ipv4Addr; 2])]) -> Device<
         writable: true,
         loopback: plan.loopback,
         links: links.iter().filter_map(link_end).collect(),
+        commit_minute_ms: (plan.dialect == Dialect::Junos && minute != Duration::from_secs(60))
+            .then(|| u64::try_from(minute.as_millis()).unwrap_or(u64::MAX)),
     }
 }
 

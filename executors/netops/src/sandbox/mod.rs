@@ -1,13 +1,14 @@
-//! A network of ten small routers in one process, to try Flyball on without harm.
+//! A network of twelve small routers in one process, to try Flyball on without harm.
 //!
-//! Each router is an SSH server on a loopback address of its own with an IOS-like, VRP-like or FRR-like command
-//! language, a running and a startup configuration, OSPF adjacencies that need matching ends and take their time, and
+//! Each router is an SSH server on a loopback address of its own with an IOS-like, VRP-like, FRR-like or Junos-like
+//! command language, a running and a startup configuration, OSPF adjacencies that need matching ends and take their time, and
 //! forwarding that can be made to fail while the adjacencies stay Full. A control socket makes trouble on request.
 //! Shares no code with the drivers that talk to it: a misunderstanding of a dialect must not cancel itself out.
 //!
 //! Reading order: `topology`, `model`, `grammar`, `render`, `network`, `dataplane`, `shell`, `terminal`, `ssh`,
-//! `faults`, `control`.
+//! `faults`, `control`; `statements` and `candidate` for the Junos-like ones.
 
+mod candidate;
 mod command;
 pub mod control;
 mod dataplane;
@@ -22,6 +23,7 @@ mod render;
 mod shell;
 mod show;
 mod ssh;
+mod statements;
 mod terminal;
 mod topology;
 mod words;
@@ -96,6 +98,7 @@ impl Sandbox {
             dir,
             devices,
             enable_secret,
+            minute,
         } = options;
         let plans = topology::plans(devices.as_deref());
         if let Some(missing) = devices
@@ -123,9 +126,9 @@ impl Sandbox {
         for plan in &plans {
             bound.push(Bound::new(plan, &sandbox.dir).await?);
         }
-        let world = Shared::new(sandbox.world(&bound, &links)?);
+        let world = Shared::new(sandbox.world(&bound, &links, minute)?);
         let placed: Vec<Placed> = bound.iter().map(Bound::placed).collect();
-        files::write(&sandbox.dir, &placed, &links, &access)?;
+        files::write(&sandbox.dir, &placed, &links, &access, minute)?;
         sandbox.serve(bound, &world, &access);
         sandbox.control(&world)?;
         sandbox.tick(world);
@@ -164,7 +167,7 @@ impl Sandbox {
         }
     }
 
-    fn world(&self, bound: &[Bound], links: &[(Link, [Ipv4Addr; 2])]) -> Result<World, Error> {
+    fn world(&self, bound: &[Bound], links: &[(Link, [Ipv4Addr; 2])], minute: Duration) -> Result<World, Error> {
         let mut configs = BTreeMap::new();
         let mut devices = BTreeMap::new();
         for Bound { plan, listener, .. } in bound {
@@ -179,12 +182,14 @@ impl Sandbox {
                 faults: faults::Faults::default(),
                 log: log::Log::create(&path).map_err(Error::file(&path))?,
                 held: Vec::new(),
+                database: (plan.dialect == model::Dialect::Junos)
+                    .then(|| candidate::Database::new(&config, world::wall_ms())),
             };
             configs.insert(plan.name.to_owned(), config);
             devices.insert(plan.name.to_owned(), device);
         }
         let network = Network::new(links.iter().map(|(link, _)| link.clone()).collect());
-        Ok(World::new(configs, devices, network))
+        Ok(World::new(configs, devices, network, minute))
     }
 
     fn serve(&mut self, bound: Vec<Bound>, world: &Shared, access: &ssh::Access) {

@@ -14,6 +14,7 @@ pub(crate) enum Dialect {
     Ios,
     Vrp,
     Frr,
+    Junos,
 }
 
 /// OSPF hello interval of an interface that sets none, seconds (short, so that a sandbox is quick).
@@ -259,7 +260,7 @@ impl Config {
             Dialect::Frr if self.ospf.values().any(|ospf| !ospf.networks.is_empty()) => {
                 return Err("Please remove all network commands first.".to_owned());
             }
-            Dialect::Vrp | Dialect::Frr => {}
+            Dialect::Vrp | Dialect::Frr | Dialect::Junos => {}
         }
         Ok(())
     }
@@ -344,14 +345,14 @@ impl Config {
                     1 + u8::from(is_loopback(name))
                 }
             }
-            Dialect::Frr => 0,
+            Dialect::Frr | Dialect::Junos => 0,
         }
     }
 }
 
-/// True for `Loopback0`, `LoopBack0` and `lo`.
+/// True for `Loopback0`, `LoopBack0`, `lo` and `lo0`.
 pub(crate) fn is_loopback(name: &str) -> bool {
-    name == "lo" || name.to_ascii_lowercase().starts_with("loopback")
+    matches!(name, "lo" | "lo0") || name.to_ascii_lowercase().starts_with("loopback")
 }
 
 fn numbers(name: &str) -> Vec<u32> {

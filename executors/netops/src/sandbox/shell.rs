@@ -1,5 +1,6 @@
 //! A session's side of the command language: what a line does and what the device answers. No input or output here.
 
+mod candidate;
 mod configure;
 mod questions;
 
@@ -26,6 +27,8 @@ pub(crate) enum Question {
     Confirm,
     /// The enable secret; not echoed.
     Secret,
+    /// Junos: leave with edits that are not committed.
+    Discard,
 }
 
 /// A reply that is held back.
@@ -122,7 +125,10 @@ impl Shell {
             grammar::parse(self.dialect, &mode, line)
         };
         let edits = parsed.as_ref().is_ok_and(Command::is_edit);
-        let counts = edits || parsed.as_ref().is_ok_and(Command::enters);
+        let counts = edits
+            || parsed
+                .as_ref()
+                .is_ok_and(|command| command.enters() || command.is_candidate());
         let done = match parsed {
             Ok(command) => self.run(world, command, line),
             Err(fault) => Done::refusing(words::refusal(self.dialect, &prompt, line, &fault)),
@@ -189,6 +195,7 @@ impl Shell {
             Command::Show(what) => Done::saying(show::show(world, &self.device, what)),
             Command::Save { ask } => self.save(world, ask),
             Command::Reload => self.reload(),
+            Command::Candidate(what) => self.candidate(world, &what, line),
             Command::Ping {
                 destination,
                 source,
@@ -235,11 +242,11 @@ impl Shell {
         Done::saying(match self.dialect {
             Dialect::Ios => "Enter configuration commands, one per line.  End with CNTL/Z.\n",
             Dialect::Vrp => "Enter system view, return user view with Ctrl+Z.\n",
-            Dialect::Frr => "",
+            Dialect::Frr | Dialect::Junos => "",
         })
     }
 
-    fn exit(&mut self, world: &World) -> Done {
+    fn exit(&mut self, world: &mut World) -> Done {
         match self.mode.parent() {
             None => {
                 return Done {
@@ -247,6 +254,7 @@ impl Shell {
                     ..Done::quietly()
                 };
             }
+            Some(Mode::Exec) if self.dialect == Dialect::Junos => return self.leave_candidate(world, false),
             Some(Mode::Exec) => self.end(world),
             Some(parent) => self.mode = parent,
         }
@@ -267,7 +275,7 @@ impl Shell {
     /// `do …`: an exec command that does not leave the mode.
     fn run_exec(&mut self, world: &mut World, line: &str) -> Done {
         match grammar::parse(self.dialect, &Mode::Exec, line) {
-            Ok(Command::Configure | Command::Exit | Command::Do(_)) | Err(_) => {
+            Ok(Command::Configure | Command::Exit | Command::Do(_) | Command::Candidate(_)) | Err(_) => {
                 let fault = Fault::Unknown { offset: 3 };
                 Done::refusing(words::refusal(self.dialect, &self.prompt(world), line, &fault))
             }

@@ -161,7 +161,7 @@ struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.world.lock().sessions.remove(&self.number);
+        self.world.lock().close(self.number);
     }
 }
 
@@ -213,11 +213,15 @@ impl Handler for Client {
         } else {
             Mode::Exec
         };
-        // vtysh neither pages nor shows log lines unless asked to.
-        let frr = self.dialect == Dialect::Frr;
+        // vtysh neither pages nor shows log lines unless asked to; Junos pages.
+        let quiet = matches!(self.dialect, Dialect::Frr | Dialect::Junos);
         let rows = pty.filter(|rows| *rows > 1).unwrap_or(24);
-        let (registration, notes) = self.register(!frr);
-        let shell = self.shell(registration.number, mode, if frr { 0 } else { rows });
+        let (registration, notes) = self.register(!quiet);
+        let shell = self.shell(
+            registration.number,
+            mode,
+            if self.dialect == Dialect::Frr { 0 } else { rows },
+        );
         let terminal = Terminal::new(opened, shell, self.world.clone(), notes, pty.is_some());
         tokio::spawn(async move {
             terminal.run().await;

@@ -143,7 +143,7 @@ impl Terminal {
         }
         self.line.clear();
         self.shell.question = None;
-        if execute || self.shell.dialect != Dialect::Vrp {
+        if self.shell.dialect != Dialect::Junos && (execute || self.shell.dialect != Dialect::Vrp) {
             let world = self.world.clone();
             self.shell.end(&world.lock());
         }
@@ -315,6 +315,7 @@ pub(crate) fn pull_session(world: &Shared, session: u64) {
 fn greeting(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Ios => "\n",
+        Dialect::Junos => "--- JUNOS 22.4R3 Kernel 64-bit (sandbox device)\n",
         Dialect::Vrp => {
             "\nInfo: The max number of VTY users is 10, the number of current VTY users online is 1.\n      The current login time is 2026-11-22 18:00:00.\n"
         }
@@ -331,6 +332,7 @@ fn more(dialect: Dialect) -> (&'static str, &'static str) {
             "  ---- More ----",
             "\x1b[42D                                          \x1b[42D",
         ),
+        Dialect::Junos => ("---(more)---", "\r            \r"),
         Dialect::Ios | Dialect::Frr => (
             " --More-- ",
             "\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08          \x08\x08\x08\x08\x08\x08\x08\x08\x08\x08",

@@ -1,4 +1,4 @@
-//! The ten routers and their cables, as they are before anybody changes anything.
+//! The twelve routers and their cables, as they are before anybody changes anything.
 
 use std::net::Ipv4Addr;
 
@@ -25,6 +25,7 @@ pub(crate) struct Plan {
 const IOS: (Dialect, &str) = (Dialect::Ios, "15.9");
 const VRP: (Dialect, &str) = (Dialect::Vrp, "8.210");
 const FRR: (Dialect, &str) = (Dialect::Frr, "8.4");
+const JUNOS: (Dialect, &str) = (Dialect::Junos, "22.4");
 
 /// name, dialect, management host, redundancy group, failure domain, process.
 type Row = (
@@ -36,7 +37,7 @@ type Row = (
     Option<u16>,
 );
 
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 12] = [
     ("bj-core-1", IOS, 1, "bj-core-a", "bj-hall-1", None),
     ("bj-core-2", VRP, 2, "bj-core-a", "bj-hall-2", None),
     ("bj-core-3", IOS, 3, "bj-core-b", "bj-hall-1", None),
@@ -47,9 +48,11 @@ const ROWS: [Row; 10] = [
     ("sh-core-2", FRR, 12, "sh-core", "sh-hall-2", Some(0)),
     ("sh-edge-1", IOS, 13, "sh-edge", "sh-hall-1", Some(1)),
     ("sh-edge-2", VRP, 14, "sh-edge", "sh-hall-2", Some(1)),
+    ("gz-edge-1", JUNOS, 21, "gz-edge", "gz-hall-1", Some(0)),
+    ("gz-edge-2", JUNOS, 22, "gz-edge", "gz-hall-2", Some(0)),
 ];
 
-const CABLES: [(&str, &str); 15] = [
+const CABLES: [(&str, &str); 16] = [
     ("bj-core-1", "bj-core-2"),
     ("bj-core-1", "bj-core-3"),
     ("bj-core-1", "bj-core-4"),
@@ -65,14 +68,15 @@ const CABLES: [(&str, &str); 15] = [
     ("sh-edge-1", "sh-core-2"),
     ("sh-edge-2", "sh-core-1"),
     ("sh-edge-2", "sh-core-2"),
+    ("gz-edge-1", "gz-edge-2"),
 ];
 
-/// Beijing is 10.1, Shanghai 10.2; the loopbacks are 10.255.1 and 10.255.2.
+/// Beijing is 10.1, Shanghai 10.2, Guangzhou 10.3; the loopbacks are in 10.255.1, .2 and .3.
 fn site(name: &str) -> (&'static str, u8) {
-    if name.starts_with("bj") {
-        ("beijing", 1)
-    } else {
-        ("shanghai", 2)
+    match name.get(..2) {
+        Some("bj") => ("beijing", 1),
+        Some("sh") => ("shanghai", 2),
+        _ => ("guangzhou", 3),
     }
 }
 
@@ -84,7 +88,7 @@ pub(crate) fn plans(only: Option<&[String]>) -> Vec<Plan> {
         .map(
             |&(name, (dialect, os_version), host, redundancy_group, failure_domain, process)| {
                 let (site, number) = site(name);
-                let last = if number == 1 { host } else { host - 10 };
+                let last = host - 10 * (number - 1);
                 Plan {
                     name,
                     site,
@@ -141,6 +145,7 @@ fn port_name(dialect: Dialect, port: u8) -> String {
         Dialect::Ios => format!("GigabitEthernet0/{port}"),
         Dialect::Vrp => format!("GigabitEthernet0/0/{port}"),
         Dialect::Frr => format!("eth{port}"),
+        Dialect::Junos => format!("ge-0/0/{port}"),
     }
 }
 
@@ -151,6 +156,7 @@ pub(crate) fn initial(plan: &Plan, links: &[(Link, [Ipv4Addr; 2])]) -> Config {
         Dialect::Ios => ("Loopback0", "GigabitEthernet0/0"),
         Dialect::Vrp => ("LoopBack0", "MEth0/0/0"),
         Dialect::Frr => ("lo", "mgmt0"),
+        Dialect::Junos => ("lo0", "fxp0"),
     };
     let mut add = |name: &str, address: Ipv4Addr, length: u8, description: Option<String>| {
         let stanza = Interface {
@@ -174,11 +180,29 @@ pub(crate) fn initial(plan: &Plan, links: &[(Link, [Ipv4Addr; 2])]) -> Config {
             }
         }
     }
-    if let Some(process) = plan.process {
+    if plan.dialect == Dialect::Junos {
+        enable_everywhere(&mut config, plan.loopback);
+    } else if let Some(process) = plan.process {
         let router = ospf(&config, plan.loopback, loopback);
         config.ospf.insert(process, router);
     }
     config
+}
+
+/// Area 0 on every link and the loopback, said on the interfaces themselves.
+fn enable_everywhere(config: &mut Config, router_id: Ipv4Addr) {
+    let area = Area { id: 0, dotted: true };
+    let routed = |interface: &&mut Interface| interface.address.is_some_and(|(address, _)| !address.is_loopback());
+    for interface in config.interfaces.values_mut().filter(routed) {
+        interface.enable = Some((0, area));
+    }
+    config.globals.insert(format!("routing-options router-id {router_id}"));
+    let router = Ospf {
+        router_id: Some(router_id),
+        areas: [area].into(),
+        ..Ospf::default()
+    };
+    config.ospf.insert(0, router);
 }
 
 /// Area 0 on every link and the loopback.

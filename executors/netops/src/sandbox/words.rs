@@ -15,6 +15,8 @@ pub(crate) fn prompt(config: &Config, mode: &Mode) -> String {
         (Dialect::Ios, Mode::User) => format!("{name}>"),
         (Dialect::Ios, Mode::Exec) => format!("{name}#"),
         (Dialect::Ios, mode) => format!("{name}({})#", mode.name()),
+        (Dialect::Junos, Mode::User | Mode::Exec) => format!("flyball@{name}> "),
+        (Dialect::Junos, _) => format!("\n[edit]\nflyball@{name}# "),
         (Dialect::Frr, Mode::User | Mode::Exec) => format!("{name}# "),
         (Dialect::Frr, mode) => format!("{name}({})# ", mode.name()),
         (Dialect::Vrp, Mode::User | Mode::Exec) => format!("<{name}>"),
@@ -29,7 +31,8 @@ pub(crate) fn prompt(config: &Config, mode: &Mode) -> String {
 
 /// A refusal. The caret stands under the word, which the terminal shows behind the prompt.
 pub(crate) fn refusal(dialect: Dialect, prompt: &str, line: &str, fault: &Fault) -> String {
-    let caret = format!("{}^", " ".repeat(prompt.chars().count() + fault.offset()));
+    let shown = prompt.rsplit('\n').next().unwrap_or(prompt);
+    let caret = format!("{}^", " ".repeat(shown.chars().count() + fault.offset()));
     match (dialect, fault) {
         (Dialect::Ios, Fault::Unknown { .. } | Fault::WrongParameter { .. }) => {
             format!("{caret}\n% Invalid input detected at '^' marker.\n\n")
@@ -48,6 +51,10 @@ pub(crate) fn refusal(dialect: Dialect, prompt: &str, line: &str, fault: &Fault)
         (Dialect::Vrp, Fault::Ambiguous { .. }) => {
             format!("{caret}\nError:Ambiguous command found at '^' position.\n")
         }
+        (Dialect::Junos, Fault::Unknown { .. }) => format!("{caret}\nunknown command.\n"),
+        (Dialect::Junos, Fault::WrongParameter { .. }) => format!("{caret}\nsyntax error.\n"),
+        (Dialect::Junos, Fault::Incomplete { .. }) => format!("{caret}\nmissing argument.\n"),
+        (Dialect::Junos, Fault::Ambiguous { .. }) => format!("{caret}\n'{line}' is ambiguous.\n"),
         (Dialect::Frr, Fault::Unknown { .. } | Fault::WrongParameter { .. }) => {
             format!("% Unknown command: {line}\n")
         }
@@ -67,6 +74,8 @@ pub(crate) fn saved(dialect: Dialect, worked: bool) -> &'static str {
         (Dialect::Vrp, false) => {
             "Now saving the current configuration to the slot 0.\nError: Failed to save the configuration: the storage space is insufficient.\n"
         }
+        // A commit saves.
+        (Dialect::Junos, _) => "",
         (Dialect::Frr, true) => {
             "Note: this version of vtysh never writes vtysh.conf\nBuilding Configuration...\nIntegrated configuration saved to /etc/frr/frr.conf\n[OK]\n"
         }
@@ -123,6 +132,18 @@ pub(crate) fn adjacency(config: &Config, neighbour: &Neighbour<'_>, up: bool, ms
                 config.hostname
             )
         }
+        Dialect::Junos => {
+            let time = clock(ms, "%b %d %H:%M:%S");
+            let change = if up {
+                "changed from Loading to Full (event LoadDone)"
+            } else {
+                "changed from Full to Down (event InactiveTimer)"
+            };
+            format!(
+                "{time}  {} rpd[1842]: RPD_OSPF_NBRUP: OSPF neighbor {address} (realm ospf-v2 {interface}.0 area 0.0.0.0) state {change}",
+                config.hostname
+            )
+        }
         Dialect::Frr => {
             let time = clock(ms, "%Y/%m/%d %H:%M:%S");
             let change = if up {
@@ -147,6 +168,7 @@ pub(crate) fn ping(dialect: Dialect, destination: Ipv4Addr, count: u32, result: 
         Dialect::Ios => ping_ios(destination, count, result),
         Dialect::Vrp => ping_vrp(destination, count, result.is_ok()),
         Dialect::Frr => ping_linux(destination, count, result),
+        Dialect::Junos => ping_junos(destination, count, result.is_ok()),
     }
 }
 
@@ -188,6 +210,25 @@ fn ping_vrp(destination: Ipv4Addr, count: u32, arrived: bool) -> String {
         out.push_str("    round-trip min/avg/max = 1/1/2 ms\n");
     }
     out.push('\n');
+    out
+}
+
+fn ping_junos(destination: Ipv4Addr, count: u32, arrived: bool) -> String {
+    let mut out = format!("PING {destination} ({destination}): 56 data bytes\n");
+    let (got, lost) = if arrived { (count, 0) } else { (0, 100) };
+    for sequence in 0..got {
+        let _ = writeln!(
+            out,
+            "64 bytes from {destination}: icmp_seq={sequence} ttl=63 time=0.512 ms"
+        );
+    }
+    let _ = writeln!(
+        out,
+        "\n--- {destination} ping statistics ---\n{count} packets transmitted, {got} packets received, {lost}% packet loss"
+    );
+    if arrived {
+        out.push_str("round-trip min/avg/max/stddev = 0.489/0.512/0.540/0.021 ms\n");
+    }
     out
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::candidate::Database;
 use super::dataplane::{Fabric, Hole};
 use super::faults::Faults;
-use super::log::{Entry, Log};
+use super::log::{Entry, Log, Verdict};
 use super::model::{Config, Dialect};
 use super::network::{Change, Configs, Network, State};
 use super::words;
@@ -26,6 +27,8 @@ pub(crate) struct Device {
     pub(crate) log: Log,
     /// Replies that wait for `release`.
     pub(crate) held: Vec<oneshot::Sender<()>>,
+    /// Junos-like devices only.
+    pub(crate) database: Option<Database>,
 }
 
 /// An open session as the rest of the world sees it.
@@ -46,6 +49,8 @@ pub(crate) struct World {
     pub(crate) devices: BTreeMap<String, Device>,
     pub(crate) network: Network,
     pub(crate) sessions: BTreeMap<u64, Session>,
+    /// How long a minute of `commit confirmed` is.
+    pub(crate) minute: Duration,
     started: Instant,
     /// Counts log entries of all devices, for those who wait for one.
     pub(crate) logged: watch::Sender<u64>,
@@ -67,12 +72,13 @@ impl Shared {
 }
 
 impl World {
-    pub(crate) fn new(configs: Configs, devices: BTreeMap<String, Device>, network: Network) -> Self {
+    pub(crate) fn new(configs: Configs, devices: BTreeMap<String, Device>, network: Network, minute: Duration) -> Self {
         let mut world = Self {
             configs,
             devices,
             network,
             sessions: BTreeMap::new(),
+            minute,
             started: Instant::now(),
             logged: watch::Sender::new(0),
         };
@@ -87,8 +93,41 @@ impl World {
 
     /// Lets the network follow the configurations and the time.
     pub(crate) fn step(&mut self) {
+        self.expire();
         let changes = self.network.step(&self.configs, self.now_ms());
         self.announce(&changes);
+    }
+
+    /// Takes back what was committed on trial and not confirmed in time.
+    fn expire(&mut self) {
+        let (now, at) = (self.now_ms(), wall_ms());
+        let expired = self.devices.iter_mut().filter_map(|(name, device)| {
+            let back_to = device.database.as_mut()?.expire(now, at)?;
+            device.startup = back_to.clone();
+            Some((name.clone(), back_to))
+        });
+        for (name, back_to) in expired.collect::<Vec<_>>() {
+            let config = self.configs.insert(name.clone(), back_to.clone()) != Some(back_to);
+            let entry = Entry {
+                at,
+                session: 0,
+                peer: String::new(),
+                user: "root".to_owned(),
+                mode: "exec",
+                line: "rollback: commit confirmed was not confirmed".to_owned(),
+                result: Verdict::Ok,
+                config,
+            };
+            self.record(&name, entry);
+        }
+    }
+
+    /// Forgets a session, and what ends with it.
+    pub(crate) fn close(&mut self, session: u64) {
+        self.sessions.remove(&session);
+        for database in self.devices.values_mut().filter_map(|device| device.database.as_mut()) {
+            database.release(session);
+        }
     }
 
     /// Saved configuration in force, adjacencies gone, sessions cut.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::client::{self, Handle};
-use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
 use tokio::time::timeout;
 
 use super::Error;
@@ -69,10 +69,21 @@ async fn exchange_keys(device: &Device) -> Result<Handle<Pinned>, Error> {
 }
 
 async fn authenticate(device: &Device, login: &Login, handle: &mut Handle<Pinned>) -> Result<(), Error> {
-    let trying = handle.authenticate_password(&login.username, &login.password);
     let broken = |reason: String| Error::Login {
         device: device.name.clone(),
         reason,
+    };
+    let key = login.key_file.as_deref().map(PrivateKey::read_openssh_file).transpose();
+    // The path is no secret; what is wrong inside the file is not told.
+    let key = key.map_err(|_| broken("the key file of the credentials cannot be read".into()))?;
+    let trying = async {
+        match key {
+            Some(key) => {
+                let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
+                handle.authenticate_publickey(&login.username, key).await
+            }
+            None => handle.authenticate_password(&login.username, &login.password).await,
+        }
     };
     let outcome = timeout(AUTH_TIMEOUT, trying)
         .await
@@ -85,6 +96,37 @@ async fn authenticate(device: &Device, login: &Login, handle: &mut Handle<Pinned
         }),
         Err(error) => Err(broken(format!("the login broke off: {error}"))),
     }
+}
+
+/// A subsystem's bytes, and the connection under them.
+pub struct Pipe {
+    /// Taken by whoever talks.
+    pub wire: Option<Box<dyn Wire>>,
+    _handle: Handle<Pinned>,
+}
+
+/// Connects as [`connect`] does and opens a subsystem instead of a shell.
+pub async fn pipe(device: &Device, login: &Login, subsystem: &str) -> Result<Pipe, Error> {
+    if device.jump_host.is_some() {
+        return Err(Error::JumpHost {
+            device: device.name.clone(),
+        });
+    }
+    let mut handle = exchange_keys(device).await?;
+    authenticate(device, login, &mut handle).await?;
+    let opening = async {
+        let channel = handle.channel_open_session().await?;
+        channel.request_subsystem(true, subsystem).await?;
+        Ok::<Box<dyn Wire>, russh::Error>(Box::new(channel.into_stream()))
+    };
+    let wire = opening.await.map_err(|error| Error::Login {
+        device: device.name.clone(),
+        reason: format!("no subsystem {subsystem}: {error}"),
+    })?;
+    Ok(Pipe {
+        wire: Some(wire),
+        _handle: handle,
+    })
 }
 
 async fn open_shell(handle: &Handle<Pinned>) -> Result<Box<dyn Wire>, russh::Error> {

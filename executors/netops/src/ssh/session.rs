@@ -81,6 +81,11 @@ impl Session {
         self.usable
     }
 
+    /// Gives the session up: it is closed instead of kept, and the device ends what belongs to it.
+    pub fn give_up(&mut self) {
+        self.usable = false;
+    }
+
     /// Runs one command and waits for its answer.
     pub async fn run(&mut self, line: &str) -> Result<Answer, Error> {
         self.run_within(line, COMMAND_TIMEOUT).await
@@ -90,7 +95,11 @@ impl Session {
     pub async fn run_within(&mut self, line: &str, wait: Duration) -> Result<Answer, Error> {
         self.usable = false;
         self.send(line, line).await?;
-        let answer = self.answer(line, wait).await?;
+        let mut answer = self.answer(line, wait).await?;
+        if self.platform == Platform::Junos {
+            answer.text = without_banner(&answer.text);
+            answer.joined = without_banner(&answer.joined);
+        }
         self.usable = true;
         Ok(answer)
     }
@@ -336,4 +345,16 @@ impl Session {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// Without the place that junos prints above each prompt in configuration mode.
+fn without_banner(text: &str) -> String {
+    let text = text.trim_end();
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let kept = if last.starts_with("[edit") && last.ends_with(']') {
+        &text[..text.len() - last.len()]
+    } else {
+        text
+    };
+    kept.trim_end().to_owned()
 }

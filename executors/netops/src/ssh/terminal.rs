@@ -18,13 +18,15 @@ static LOG_LINES: LazyLock<Regex> = LazyLock::new(|| {
     );
     let vrp = format!(r"{month} +\d{{1,2}} \d{{4}} \d\d:\d\d:\d\d[^\n%]* %%\d\d\w+/\d+/\w+[^\n]*");
     let frr = r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? [A-Z]+: [^\n]*";
-    Regex::new(&format!(r"\n?(?:{ios}|{vrp}|{frr})\n")).expect("a constant pattern")
+    let junos = format!(r"{month} +\d{{1,2}} \d\d:\d\d:\d\d +\S+ \w+\[\d+\]: [^\n]*");
+    Regex::new(&format!(r"\n?(?:{ios}|{vrp}|{frr}|{junos})\n")).expect("a constant pattern")
 });
 
-static MORE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r" *-{2,4} ?More ?-{2,4} *").expect("a constant pattern"));
+static MORE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r" *-{2,4} ?More ?-{2,4} *|-{3}\(more(?: \d+%)?\)-{3} *").expect("a constant pattern"));
 
 static QUESTION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?:\[confirm\]|[\[(]y(?:es)?/n(?:o)?[\])](?:\s*\[[yn]\])?|\[[^\]\n]*\]\?|password|\?)\s*:?\s*$")
+    Regex::new(r"(?i)(?:\[confirm\]|\[yes,no\](?: \((?:yes|no)\))?|[\[(]y(?:es)?/n(?:o)?[\])](?:\s*\[[yn]\])?|\[[^\]\n]*\]\?|password|\?)\s*:?\s*$")
         .expect("a constant pattern")
 });
 
@@ -138,7 +140,8 @@ impl Prompt {
             Platform::Vrp => {
                 format!(r"(?P<user><{short}{rest}>)|\[[~*]?{short}{rest}(?P<view>-[^\]\s]+)?\]")
             }
-            Platform::Ios | Platform::Frr => {
+            Platform::Junos => format!(r"[\w.-]+@{short}{rest}(?P<sign>[>#])"),
+            Platform::Ios | Platform::Frr | Platform::Netconf => {
                 format!(r"{short}{rest}(?:\((?P<view>[\w./:-]+)\))?(?P<sign>[>#])")
             }
         };
@@ -151,7 +154,13 @@ impl Prompt {
         static PLAIN: LazyLock<Regex> =
             LazyLock::new(|| Regex::new(r"^([\w.-]+)(?:\([\w./:-]+\))?[>#]\s*$").expect("a constant pattern"));
         static ANGLED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^<([\w.-]+)>\s*$").expect("a constant pattern"));
-        let pattern = if platform == Platform::Vrp { &ANGLED } else { &PLAIN };
+        static USER_AT: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r"^[\w.-]+@([\w.-]+)[>#]\s*$").expect("a constant pattern"));
+        let pattern = match platform {
+            Platform::Vrp => &ANGLED,
+            Platform::Junos => &USER_AT,
+            Platform::Ios | Platform::Frr | Platform::Netconf => &PLAIN,
+        };
         Some(pattern.captures(line.trim())?[1].to_owned())
     }
 
@@ -166,6 +175,8 @@ impl Prompt {
         let mode = match (self.platform, view) {
             (Platform::Vrp, _) if found.name("user").is_some() => Mode::Exec,
             (Platform::Vrp, view) => Mode::Config(view.unwrap_or_default()),
+            (Platform::Junos, _) if found.name("sign").is_some_and(|sign| sign.as_str() == ">") => Mode::Exec,
+            (Platform::Junos, _) => Mode::Config(String::new()),
             (_, Some(view)) => Mode::Config(view),
             (_, None) if found.name("sign").is_some_and(|sign| sign.as_str() == ">") => Mode::User,
             (_, None) => Mode::Exec,

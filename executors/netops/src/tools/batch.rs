@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::change::{self, Terms, Written};
+use super::change::{self, Written};
 use super::config::{ApplyLines, check_lines};
 use super::fleet::View;
 use super::reply::Fault;
+use super::terms::{self, Terms};
 use crate::inventory::Device;
 use crate::platform::deny;
 
@@ -72,7 +73,7 @@ fn check<'a>(view: &'a View, asked: &BatchConfigure) -> Result<Vec<&'a Device>, 
     let mut devices: Vec<&Device> = Vec::new();
     for ip in &asked.device_ips {
         let device = view.inventory.resolve(ip)?;
-        change::refuse_unless_writable(device)?;
+        terms::refuse_unless_writable(device)?;
         deny::check(device.platform, &asked.commands, &[], None)?;
         if devices.iter().any(|other| other.name == device.name) {
             return Err(Fault::Arguments(format!("{} is named twice", device.name)));

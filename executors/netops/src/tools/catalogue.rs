@@ -6,7 +6,7 @@ use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::{batch, change, config, devices, interface, ospf, reach, status};
+use super::{batch, change, commit, config, devices, history, interface, ospf, reach, status};
 use crate::server::Role;
 
 /// What a tool does to the world, as far as annotations can say.
@@ -83,6 +83,7 @@ fn config_tools() -> Vec<Tool> {
         ),
     ];
     tools.extend(text_tools());
+    tools.extend(commit_tools());
     tools
 }
 
@@ -118,6 +119,39 @@ fn text_tools() -> Vec<Tool> {
     );
     tools.push(batch);
     tools
+}
+
+/// Commits on trial, on devices with a candidate configuration.
+fn commit_tools() -> Vec<Tool> {
+    vec![
+        tool::<commit::CommitLines, change::Preview>(
+            "preview_commit",
+            "Shows what native lines would change, and the lines that lead back.",
+            Does::Read,
+        ),
+        tool::<commit::CommitLines, commit::Committed>(
+            "prepare_commit",
+            "Locks a device's candidate configuration, edits it and validates it; the running configuration is untouched.",
+            Does::Set,
+        ),
+        tool::<commit::CommitLines, commit::Committed>(
+            "commit_confirmed",
+            "Puts native lines into force on trial: the device takes them back by itself unless they are confirmed in time.",
+            Does::Set,
+        ),
+        tool::<commit::OneCommit, commit::Committed>("confirm_commit", "Keeps what is on trial for good.", Does::Set),
+        tool::<commit::OneCommit, commit::Committed>(
+            "cancel_commit",
+            "Puts back at once what was there before the trial, or drops what is only prepared.",
+            Does::Set,
+        ),
+        tool::<commit::OneCommit, commit::Committed>("extend_commit", "Starts the time of a trial anew.", Does::Set),
+        tool::<history::GetCommit, history::CommitState>(
+            "get_commit",
+            "The commits of a device: what is on trial, what became of a lease's commit, and the history.",
+            Does::Read,
+        ),
+    ]
 }
 
 fn telemetry() -> Vec<Tool> {
@@ -247,7 +281,12 @@ mod tests {
                 "set_interface",
                 "apply_lines",
                 "save",
-                "batch_configure_devices"
+                "batch_configure_devices",
+                "prepare_commit",
+                "commit_confirmed",
+                "confirm_commit",
+                "cancel_commit",
+                "extend_commit"
             ]
         );
     }

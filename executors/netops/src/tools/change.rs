@@ -1,114 +1,21 @@
 //! The one way in which a device is changed: look, compare, foresee, send line by line, look again.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
+use super::editor;
 use super::fleet::{Found, View};
 use super::hollow;
+use super::netconf;
 use super::reply::Fault;
+use super::terms::Terms;
 use crate::inventory::Device;
+use crate::platform::Platform;
 use crate::platform::config::Config;
 use crate::platform::deny;
 use crate::platform::model::{self, Foreseen};
 use crate::ssh::pool::Lease;
 use crate::ssh::session::Outcome;
-
-/// No line is sent later than this after the call came in: who stopped waiting for the answer (`timeout` in the
-/// contracts) and then waited on (`settle_after`) can trust that nothing lands afterwards.
-const WINDOW: Duration = Duration::from_secs(25);
-
-/// What the caller adds to a call in `_meta`.
-#[derive(Debug, Clone)]
-pub(super) struct Terms {
-    received: Instant,
-    expect_base: ExpectedBase,
-    send_by_ms: Option<u64>,
-    /// `io.flyball/purpose`.
-    pub purpose: Option<String>,
-}
-
-#[derive(Debug, Clone, Default)]
-enum ExpectedBase {
-    #[default]
-    Any,
-    One(String),
-    PerDevice(BTreeMap<String, String>),
-}
-
-impl Terms {
-    /// Reads the keys `io.flyball/…`. One that cannot be read is a fault: ignoring a fence would open it.
-    pub(super) fn read(meta: &Map<String, Value>) -> Result<Self, Fault> {
-        let bad = |key: &str| Fault::Arguments(format!("_meta[\"io.flyball/{key}\"] cannot be read"));
-        let expect_base = match meta.get("io.flyball/expect_base") {
-            None | Some(Value::Null) => ExpectedBase::Any,
-            Some(Value::String(base)) => ExpectedBase::One(base.clone()),
-            Some(value @ Value::Object(_)) => {
-                let map = serde_json::from_value(value.clone()).map_err(|_| bad("expect_base"))?;
-                ExpectedBase::PerDevice(map)
-            }
-            Some(_) => return Err(bad("expect_base")),
-        };
-        let send_by_ms = match meta.get("io.flyball/send_by") {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(value.as_u64().ok_or_else(|| bad("send_by"))?),
-        };
-        let purpose = meta
-            .get("io.flyball/purpose")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
-        Ok(Self {
-            received: Instant::now(),
-            expect_base,
-            send_by_ms,
-            purpose,
-        })
-    }
-
-    /// Refuses when the configuration is not the one that the caller looked at.
-    pub(super) fn check_base(&self, device: &Device, found: &Config) -> Result<(), Fault> {
-        let expected = match &self.expect_base {
-            ExpectedBase::Any => return Ok(()),
-            ExpectedBase::One(base) => Some(base),
-            ExpectedBase::PerDevice(map) => map.get(&device.name).or_else(|| map.get(&device.address.to_string())),
-        };
-        let found = found.digest();
-        match expected {
-            Some(expected) if *expected == found => Ok(()),
-            // A map that leaves a device out does not approve of changing it.
-            other => Err(Fault::BaseMoved {
-                device: device.name.clone(),
-                expected: other.cloned().unwrap_or_else(|| "none given for this device".into()),
-                found,
-            }),
-        }
-    }
-
-    /// Refuses when the time to send is over.
-    pub(super) fn check_time(&self, device: &Device) -> Result<(), Fault> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(u64::MAX, |d| d.as_millis() as u64);
-        match self.send_by_ms {
-            Some(send_by_ms) if now > send_by_ms => Err(Fault::TooLate {
-                device: device.name.clone(),
-                send_by_ms,
-            }),
-            _ if self.is_over() => Err(Fault::Busy {
-                device: device.name.clone(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether it is too long since the call came in to send another line.
-    fn is_over(&self) -> bool {
-        self.received.elapsed() > WINDOW
-    }
-}
 
 /// The exact change, not made.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -156,7 +63,7 @@ impl Written {
         self.refused.is_some() || self.unknown.is_some()
     }
 
-    fn untouched(device: &Device, base: String) -> Self {
+    pub(super) fn untouched(device: &Device, base: String) -> Self {
         let device = device.name.clone();
         Self {
             device,
@@ -191,16 +98,43 @@ pub(super) struct RefusedLine {
 pub(super) trait Planner: Send + Sync {
     /// Native lines, none if the device is as wanted already.
     fn lines(&self, device: &Device, found: &Found) -> Result<Vec<String>, Fault>;
+
+    /// The lines as they were given, of changes that are nothing but lines.
+    fn raw(&self) -> Option<&[String]> {
+        None
+    }
+}
+
+/// A change as it would be made, and the digest of the configuration that it would be made on.
+pub(super) struct Looked {
+    pub foreseen: Foreseen,
+    pub base: String,
+}
+
+/// Looks at the device and plays the change.
+pub(super) async fn look(
+    view: &View,
+    device: &Device,
+    credential: Option<&str>,
+    planner: &dyn Planner,
+) -> Result<Looked, Fault> {
+    if device.platform == Platform::Netconf {
+        return netconf::look(view, device, credential, planner.raw()).await;
+    }
+    let (_lease, found) = view.find(device, credential).await?;
+    Ok(Looked {
+        foreseen: foresee(device, &found, planner)?,
+        base: found.config.digest(),
+    })
 }
 
 /// Renders a change and its way back.
 pub(super) async fn preview(view: &View, device: &Device, planner: &dyn Planner) -> Result<Preview, Fault> {
-    let (_lease, found) = view.find(device, None).await?;
-    let foreseen = foresee(device, &found, planner)?;
+    let Looked { foreseen, base } = look(view, device, None, planner).await?;
     Ok(Preview {
         device: device.name.clone(),
         platform: device.platform.name().to_owned(),
-        base: found.config.digest(),
+        base,
         lines: foreseen.lines,
         reverse: foreseen.reverse,
         irreversible: foreseen.irreversible,
@@ -216,17 +150,19 @@ pub(super) async fn write(
     terms: &Terms,
     planner: &dyn Planner,
 ) -> Result<Written, Fault> {
-    refuse_unless_writable(device)?;
-    terms.check_time(device)?;
+    terms.admit(view, device)?;
     let _alone = view.writer(device).await;
+    if device.platform.has_candidate() {
+        return write_as_one(view, device, credential, terms, planner).await;
+    }
     let (mut lease, found) = view.find(device, credential).await?;
-    terms.check_base(device, &found.config)?;
-    let foreseen = foresee(device, &found, planner)?;
     let before = found.config.digest();
+    terms.check_base(device, &before)?;
+    let foreseen = foresee(device, &found, planner)?;
     if foreseen.unchanged {
         return Ok(Written::untouched(device, before));
     }
-    terms.check_time(device)?;
+    terms.admit(view, device)?;
     lease.enter_config().await?;
     let mut written = send(&mut lease, device, &foreseen, terms).await;
     let after = look_again(&mut lease, device, &before, &mut written).await;
@@ -238,13 +174,21 @@ pub(super) async fn write(
     Ok(written)
 }
 
-/// A device is written to only if the inventory says so.
-pub(super) fn refuse_unless_writable(device: &Device) -> Result<(), Fault> {
-    if device.writable {
-        Ok(())
-    } else {
-        Err(Fault::NotWritable(device.name.clone()))
+/// The same where all lines take effect together.
+async fn write_as_one(
+    view: &View,
+    device: &Device,
+    credential: Option<&str>,
+    terms: &Terms,
+    planner: &dyn Planner,
+) -> Result<Written, Fault> {
+    let Looked { foreseen, base } = look(view, device, credential, planner).await?;
+    terms.check_base(device, &base)?;
+    if foreseen.unchanged {
+        return Ok(Written::untouched(device, base));
     }
+    terms.admit(view, device)?;
+    editor::write(view, device, credential, terms, &foreseen.lines, &base).await
 }
 
 fn foresee(device: &Device, found: &Found, planner: &dyn Planner) -> Result<Foreseen, Fault> {

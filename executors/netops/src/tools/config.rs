@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{self, Planner, Terms};
+use super::change::Planner;
 use super::fleet::{Found, View};
 use super::reply::Fault;
+use super::terms::Terms;
 use crate::inventory::Device;
 use crate::platform::config::Config;
 use crate::platform::{Platform, redact, refusal};
@@ -16,7 +17,8 @@ use crate::platform::{Platform, redact, refusal};
 pub(super) struct ApplyLines {
     /// Device name or management address.
     pub device: String,
-    /// Native configuration lines, stanza headers included; no mode changes, no exec commands.
+    /// Native configuration lines, stanza headers included; no mode changes, no exec commands. junos: set and delete
+    /// lines. netconf: one element, the XML that belongs into `<config>`.
     pub lines: Vec<String>,
 }
 
@@ -74,6 +76,18 @@ pub(super) struct Saved {
 }
 
 impl Saved {
+    /// What is committed is saved.
+    fn by_commit(device: &Device) -> Self {
+        Self {
+            device: device.name.clone(),
+            saved: true,
+            differs: false,
+            read_back: true,
+            message: None,
+            unknown: None,
+        }
+    }
+
     /// Anything but a save that was read back.
     pub(super) fn is_error(&self) -> bool {
         !self.saved || self.message.is_some() || self.unknown.is_some()
@@ -84,6 +98,10 @@ impl Saved {
 const MOST_LINES: usize = 500;
 
 impl Planner for ApplyLines {
+    fn raw(&self) -> Option<&[String]> {
+        Some(&self.lines)
+    }
+
     fn lines(&self, _device: &Device, _found: &Found) -> Result<Vec<String>, Fault> {
         check_lines(&self.lines)?;
         Ok(self.lines.iter().map(|line| line.trim().to_owned()).collect())
@@ -100,6 +118,9 @@ pub(super) fn check_lines(lines: &[String]) -> Result<(), Fault> {
 
 /// `get_config`. `open` shows secrets.
 pub(super) async fn get(view: &View, device: &Device, which: Which, open: bool) -> Result<ConfigText, Fault> {
+    if device.platform == Platform::Netconf {
+        return super::netconf::config(view, device, which, open).await;
+    }
     let words = device.platform.words();
     let texts = view.read(device, &[words.running, words.startup]).await?;
     let running = super::fleet::running(device, &texts[0])?;
@@ -136,14 +157,16 @@ fn startup(device: &Device, text: &str) -> Option<Config> {
 
 /// `save`: tells the device to, and believes what it reads back; where nothing can be read back, a clear confirmation.
 pub(super) async fn save(view: &View, device: &Device, terms: &Terms) -> Result<Saved, Fault> {
-    change::refuse_unless_writable(device)?;
-    terms.check_time(device)?;
+    terms.admit(view, device)?;
     let _alone = view.writer(device).await;
     let words = device.platform.words();
     let (mut lease, texts) = view.read_with(device, None, &[words.running]).await?;
     let before = super::fleet::running(device, &texts[0])?;
-    terms.check_base(device, &before)?;
-    terms.check_time(device)?;
+    terms.check_base(device, &before.digest())?;
+    terms.admit(view, device)?;
+    if device.platform.has_candidate() {
+        return Ok(Saved::by_commit(device));
+    }
     let mut saved = Saved {
         device: device.name.clone(),
         saved: false,
@@ -186,6 +209,8 @@ async fn read_saved(view: &View, device: &Device) -> Result<(bool, bool), Fault>
 /// A refusal, or no word that it worked.
 fn refused_to_save(platform: Platform, text: &str) -> Option<String> {
     let done = match platform {
+        // Nothing is sent: a commit has saved it.
+        Platform::Junos | Platform::Netconf => return None,
         Platform::Vrp => "successfully",
         Platform::Ios => "[OK]",
         // Followed by `[OK]` only if the file's owner could be set as well; preceded by a complaint if no copy of the

@@ -5,8 +5,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use super::held::Held;
+use super::netconf::Trials;
 use super::reply::Fault;
+use super::terms::Epochs;
 use crate::inventory::{self, Device, Files, Inventory, Stamp};
+use crate::netconf::session::Session;
 use crate::platform::config::Config;
 use crate::platform::model::{self, same_interface};
 use crate::platform::parse::InterfaceState;
@@ -18,6 +22,9 @@ use crate::ssh::pool::{Lease, Pool};
 pub(super) struct Fleet {
     files: Files,
     current: Mutex<Option<(Stamp, Arc<View>)>>,
+    epochs: Arc<Epochs>,
+    held: Arc<Held>,
+    trials: Arc<Trials>,
 }
 
 /// The inventory at one moment, with the sessions that belong to it.
@@ -26,6 +33,10 @@ pub(super) struct View {
     pool: Pool,
     /// Digest of the configuration that a device last confirmed to have saved, where it cannot be asked for it.
     confirmed: Mutex<BTreeMap<String, String>>,
+    /// Outlives the inventory's changes.
+    epochs: Arc<Epochs>,
+    held: Arc<Held>,
+    trials: Arc<Trials>,
 }
 
 /// What a device was found to be before a change or for a reading.
@@ -45,6 +56,9 @@ impl Fleet {
         Self {
             files: Files::new(inventory, credentials),
             current: Mutex::new(None),
+            epochs: Arc::default(),
+            held: Arc::default(),
+            trials: Arc::default(),
         }
     }
 
@@ -61,6 +75,9 @@ impl Fleet {
             inventory: Inventory::load(&self.files)?,
             pool: Pool::default(),
             confirmed: Mutex::default(),
+            epochs: Arc::clone(&self.epochs),
+            held: Arc::clone(&self.held),
+            trials: Arc::clone(&self.trials),
         });
         *current = Some((stamp, Arc::clone(&view)));
         Ok(view)
@@ -70,9 +87,33 @@ impl Fleet {
 impl View {
     /// A session with the device. `credential` overrides the inventory's reference.
     pub(super) async fn lease(&self, device: &Device, credential: Option<&str>) -> Result<Lease, Fault> {
+        if device.platform == Platform::Netconf {
+            return Err(refuse_without_terminal(device));
+        }
         let reference = credential.unwrap_or(&device.credentials);
         let login = self.inventory.login(reference)?;
         Ok(self.pool.lease(device, reference, login).await?)
+    }
+
+    /// The highest epochs seen.
+    pub(super) fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
+    /// Changes that are prepared and not committed.
+    pub(super) fn held(&self) -> &Arc<Held> {
+        &self.held
+    }
+
+    /// What this server did about trials that devices do not name.
+    pub(super) fn trials(&self) -> &Arc<Trials> {
+        &self.trials
+    }
+
+    /// A NETCONF session with the device. Each is of its own: locks belong to sessions.
+    pub(super) async fn netconf(&self, device: &Device, credential: Option<&str>) -> Result<Session, Fault> {
+        let login = self.inventory.login(credential.unwrap_or(&device.credentials))?;
+        Ok(Session::connect(device, login).await?)
     }
 
     /// Remembers that the device confirmed to have saved the configuration with this digest; `None` forgets.
@@ -166,6 +207,14 @@ impl Found {
             None => model::Error::NoSuchInterface(name.to_owned()).into(),
         })
     }
+}
+
+/// What needs a command line says so where there is none.
+pub(super) fn refuse_without_terminal(device: &Device) -> Fault {
+    Fault::Conflict(format!(
+        "{}: this tool needs a command line, and platform netconf has none; use apply_lines or commit_confirmed",
+        device.name
+    ))
 }
 
 /// The interface that carries the management address. The table is asked as well as the configuration: under frr the

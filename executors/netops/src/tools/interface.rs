@@ -101,11 +101,13 @@ impl Planner for SetInterface {
             ospf_cost: self.ospf_cost.filter(|cost| Some(*cost) != present.ospf_cost),
             mtu: self.mtu.filter(|mtu| Some(*mtu) != present.mtu),
             enabled: self.enabled.filter(|enabled| *enabled != present.enabled),
+            ospf_area: present.ospf.map(|(_, area)| area),
             interface: present.name,
         };
         let lines = render::interface(device.platform, &change)?;
         // Only the way into the stanza and out again: nothing to do.
-        Ok(if lines.len() > 2 { lines } else { Vec::new() })
+        let stanza = if device.platform.has_candidate() { 0 } else { 2 };
+        Ok(if lines.len() > stanza { lines } else { Vec::new() })
     }
 }
 

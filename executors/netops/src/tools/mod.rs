@@ -1,17 +1,24 @@
 //! What MCP clients can call. [`Toolbox::call`] is the whole of it; [`crate::server`] carries it over a transport.
 
 mod batch;
+mod candidate;
 mod catalogue;
 mod change;
+mod commit;
 mod config;
 mod devices;
+mod editor;
 mod fleet;
+mod held;
+mod history;
 mod hollow;
 mod interface;
+mod netconf;
 mod ospf;
 mod reach;
 mod reply;
 mod status;
+mod terms;
 
 use std::path::PathBuf;
 
@@ -21,10 +28,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::server::Role;
-use change::{Planner, Terms};
+use change::Planner;
 use fleet::{Fleet, View};
 use reply::Fault;
 pub use reply::Reply;
+use terms::Terms;
 
 /// The tools of one role.
 pub struct Toolbox {
@@ -97,6 +105,10 @@ impl Toolbox {
                 let saved = config::save(&view, view.inventory.resolve(&asked.device)?, &terms).await?;
                 Ok(Reply::new(&saved, saved.is_error()))
             }
+            "prepare_commit" | "commit_confirmed" | "confirm_commit" | "cancel_commit" | "extend_commit" => {
+                commit_tool(&view, name, args, &terms).await
+            }
+            "preview_commit" => preview::<commit::CommitLines>(&view, args).await,
             _ => self.config_reading(&view, name, args, &terms).await,
         }
     }
@@ -113,6 +125,11 @@ impl Toolbox {
                 let asked: interface::OneInterface = parse(args)?;
                 let device = view.inventory.resolve(&asked.device)?;
                 Ok(Reply::ok(&interface::get(view, device, &asked.interface).await?))
+            }
+            "get_commit" => {
+                let asked: history::GetCommit = parse(args)?;
+                let device = view.inventory.resolve(&asked.device)?;
+                Ok(Reply::ok(&history::get(view, device, &asked, terms).await?))
             }
             _ => {
                 let asked: config::GetConfig = parse(args)?;
@@ -185,6 +202,34 @@ impl ForDevice for config::ApplyLines {
     fn device(&self) -> &str {
         &self.device
     }
+}
+
+impl ForDevice for commit::CommitLines {
+    fn device(&self) -> &str {
+        &self.device
+    }
+}
+
+/// The tools that work on a commit on trial.
+async fn commit_tool(view: &View, name: &str, args: JsonObject, terms: &Terms) -> Result<Reply, Fault> {
+    let committed = if matches!(name, "prepare_commit" | "commit_confirmed") {
+        let asked: commit::CommitLines = parse(args)?;
+        let device = view.inventory.resolve(&asked.device)?;
+        if name == "prepare_commit" {
+            commit::prepare(view, device, &asked, terms).await?
+        } else {
+            commit::on_trial(view, device, &asked, terms).await?
+        }
+    } else {
+        let asked: commit::OneCommit = parse(args)?;
+        let device = view.inventory.resolve(&asked.device)?;
+        match name {
+            "confirm_commit" => commit::confirm(view, device, &asked, terms).await?,
+            "cancel_commit" => commit::cancel(view, device, &asked, terms).await?,
+            _ => commit::extend(view, device, &asked, terms).await?,
+        }
+    };
+    Ok(Reply::new(&committed, committed.is_error()))
 }
 
 async fn write<T: ForDevice>(view: &View, args: JsonObject, terms: &Terms) -> Result<Reply, Fault> {

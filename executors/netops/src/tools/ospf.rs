@@ -22,7 +22,7 @@ pub(super) struct ConfigureOspf {
     pub device: String,
     /// Area, `0` or dotted `0.0.0.0`.
     pub area: String,
-    /// Process number: needed on ios and vrp, refused on frr.
+    /// Process number: needed on ios and vrp, refused on frr and junos.
     #[schemars(range(min = 1, max = 65535))]
     pub process_id: Option<u32>,
     /// Router id, dotted. Left to the device when absent.

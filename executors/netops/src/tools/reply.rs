@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::platform::{deny, model, render};
-use crate::{inventory, ssh};
+use crate::{inventory, netconf, ssh};
 
 /// A tool's answer: structured content, and whether it is an error.
 #[derive(Debug, Clone)]
@@ -44,6 +44,10 @@ pub enum Fault {
     Inventory(#[from] inventory::Error),
     #[error(transparent)]
     Session(#[from] ssh::Error),
+    #[error(transparent)]
+    Netconf(#[from] netconf::Error),
+    #[error(transparent)]
+    Body(#[from] netconf::tree::NotABody),
     #[error("{0}")]
     Unsupported(#[from] render::Unsupported),
     #[error(transparent)]
@@ -68,6 +72,18 @@ pub enum Fault {
     },
     #[error("{device}: the time to send (send_by {send_by_ms}) is over; nothing was sent")]
     TooLate { device: String, send_by_ms: u64 },
+    #[error("{device}: an engine of epoch {seen} has taken over from this one ({epoch}); nothing was sent")]
+    OldEpoch { device: String, epoch: u64, seen: u64 },
+    #[error("{device}: the configuration is locked by {holder}; nothing was changed")]
+    Locked { device: String, holder: String },
+    #[error("{device}: the candidate holds edits that somebody else has not committed; nothing was changed")]
+    Dirty { device: String },
+    #[error(
+        "{device}: a commit is waiting to be confirmed ({what}); another one would confirm it. Nothing was changed"
+    )]
+    Awaiting { device: String, what: String },
+    #[error("{device}: the commit of lease {lease} is not in force: {why}")]
+    Expired { device: String, lease: String, why: String },
     #[error("{device}: busy for too long; nothing was sent")]
     Busy { device: String },
     #[error("{0}")]
@@ -90,15 +106,35 @@ impl Fault {
             Self::TooLate { device, .. } | Self::Busy { device } => {
                 json!({"refused": "too late", "device": device})
             }
+            Self::OldEpoch { device, epoch, seen } => {
+                json!({"refused": "older epoch", "device": device, "epoch": epoch, "seen": seen})
+            }
+            Self::Locked { device, holder } => json!({"refused": "locked", "device": device, "holder": holder}),
+            Self::Dirty { device } => json!({"refused": "dirty candidate", "device": device}),
+            Self::Awaiting { device, what } => {
+                json!({"refused": "awaiting confirmation", "device": device, "pending": what})
+            }
+            Self::Expired { device, lease, .. } => json!({"refused": "expired", "device": device, "lease": lease}),
             Self::NotWritable(device) => json!({"refused": "not writable", "device": device}),
             Self::Denied(denied) => json!({"refused": "denied", "line": denied.line}),
             Self::Model(_) | Self::Conflict(_) | Self::Unsupported(_) | Self::Arguments(_) => {
                 json!({"refused": "not possible here"})
             }
+            Self::Body(_) => json!({"refused": "not possible here"}),
+            Self::Netconf(error) if error.leaves_doubt() => json!({"unknown": error.to_string()}),
             Self::Session(error) if error.leaves_doubt() => json!({"unknown": error.to_string()}),
             _ => json!({}),
         };
         content["error"] = self.to_string().into();
         content
+    }
+}
+
+impl From<netconf::tree::Problem> for Fault {
+    fn from(problem: netconf::tree::Problem) -> Self {
+        match problem {
+            netconf::tree::Problem::NotABody(body) => Self::Body(body),
+            netconf::tree::Problem::Denied(denied) => Self::Denied(denied),
+        }
     }
 }

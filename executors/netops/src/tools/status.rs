@@ -182,6 +182,8 @@ pub(super) async fn check(view: &View, device: &Device, metrics: Option<&[Metric
             (Metric::Cpu, Platform::Vrp) => "display cpu-usage",
             (Metric::Memory, Platform::Ios) => "show memory statistics",
             (Metric::Memory, Platform::Vrp) => "display memory-usage",
+            (_, Platform::Junos) => "show chassis routing-engine",
+            (_, Platform::Netconf) => return Err(fleet::refuse_without_terminal(device)),
         };
         let text = view.read(device, &[command]).await?.pop().unwrap_or_default();
         let (value, slot) = if *metric == Metric::Cpu {

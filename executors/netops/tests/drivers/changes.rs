@@ -5,11 +5,17 @@ use serde_json::{Value, json};
 use crate::kit::{Lab, strings};
 
 /// One device of each dialect with a data interface.
-const DEVICES: [(&str, &str); 3] = [
+const DEVICES: [(&str, &str); 4] = [
     ("bj-core-1", "GigabitEthernet0/1"),
     ("bj-core-2", "GigabitEthernet0/0/1"),
     ("sh-core-1", "eth1"),
+    ("gz-edge-1", "ge-0/0/1"),
 ];
+
+/// Those on which each line takes effect as it is typed.
+fn live() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DEVICES.into_iter().filter(|(device, _)| !device.starts_with("gz"))
+}
 
 async fn there_and_back(lab: &Lab, device: &str, preview: (&str, Value), apply: &str) {
     let before = lab.text(device, "running").await;
@@ -141,6 +147,36 @@ async fn ospf_on_frr_has_no_process_number() {
 }
 
 #[tokio::test]
+async fn ospf_on_junos_is_said_on_the_interfaces() {
+    let lab = Lab::start(&["gz-edge-1", "gz-edge-2"]).await;
+    let before = lab.text("gz-edge-1", "running").await;
+    let state = lab.ok("get_ospf", json!({"device": "gz-edge-1"})).await;
+    assert_eq!(state["processes"][0]["areas"], json!(["0.0.0.0"]), "{state}");
+    assert_eq!(state["processes"][0]["uncovered"], json!([]), "{state}");
+    let neighbors = lab.ok("ospf_neighbors", json!({"device": "gz-edge-1"})).await;
+    assert_eq!(neighbors["neighbors"][0]["state"], "Full", "{neighbors}");
+    assert_eq!(neighbors["neighbors"][0]["interface"], "ge-0/0/1");
+
+    let preview = lab.ok("preview_remove_ospf", json!({"device": "gz-edge-1"})).await;
+    lab.ok("remove_ospf", json!({"device": "gz-edge-1"})).await;
+    assert_eq!(
+        lab.ok("get_ospf", json!({"device": "gz-edge-1"})).await["processes"],
+        json!([])
+    );
+    let costly = json!({"device": "gz-edge-1", "interface": "ge-0/0/1", "ospf_cost": 5});
+    let refused = lab.err("set_interface", costly).await;
+    assert!(refused["error"].as_str().unwrap().contains("no OSPF area"), "{refused}");
+    let args = json!({"device": "gz-edge-1", "area": "0", "router_id": "10.255.3.9"});
+    there_and_back(&lab, "gz-edge-1", ("preview_ospf", args), "configure_ospf").await;
+    lab.ok(
+        "apply_lines",
+        json!({"device": "gz-edge-1", "lines": preview["reverse"]}),
+    )
+    .await;
+    assert_eq!(lab.text("gz-edge-1", "running").await, before);
+}
+
+#[tokio::test]
 async fn raw_lines_are_foreseen_and_taken_back() {
     let lab = Lab::start(&[]).await;
     let cases = [
@@ -182,6 +218,17 @@ async fn raw_lines_are_foreseen_and_taken_back() {
                 "exit"
             ]),
         ),
+        (
+            "gz-edge-1",
+            json!([
+                "set interfaces ge-0/0/1 description \"raw one\"",
+                "delete protocols ospf area 0 interface lo0.0",
+                "set protocols ospf area 3 interface lo0.0 metric 20",
+                "set protocols ospf area 3 interface lo0.0 metric 30",
+                "set snmp community x authorization read-only",
+                "set system ntp server 10.0.0.1"
+            ]),
+        ),
     ];
     for (device, lines) in cases {
         let args = json!({"device": device, "lines": lines});
@@ -201,7 +248,7 @@ async fn a_line_that_is_not_understood_has_no_way_back() {
 #[tokio::test]
 async fn the_first_refused_line_stops_the_rest_and_is_told() {
     let lab = Lab::start(&[]).await;
-    for (device, interface) in DEVICES {
+    for (device, interface) in live() {
         let cost = if device == "bj-core-2" {
             "ospf cost"
         } else {
@@ -292,7 +339,7 @@ async fn a_batch_reports_each_device_and_each_line() {
 #[tokio::test]
 async fn saving_is_believed_when_read_back_or_where_nothing_is_shown_when_confirmed() {
     let lab = Lab::start(&[]).await;
-    for (device, interface) in DEVICES {
+    for (device, interface) in live() {
         let shows_startup = device != "sh-core-1";
         assert_eq!(
             lab.ok("get_config", json!({"device": device})).await["saved"],

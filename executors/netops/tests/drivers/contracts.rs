@@ -167,12 +167,58 @@ async fn changes_hold_after_and_are_undone_as_their_contracts_say() {
     round_trip(&lab, "remove_ospf", json!({"device": "sh-edge-1", "process_id": 1})).await;
     round_trip(&lab, "remove_ospf", json!({"device": "sh-edge-2"})).await;
     round_trip(&lab, "remove_ospf", json!({"device": "sh-core-1"})).await;
+    round_trip(&lab, "remove_ospf", json!({"device": "gz-edge-1"})).await;
+    let set = json!({"device": "gz-edge-2", "interface": "ge-0/0/1", "ospf_cost": 99, "enabled": false});
+    round_trip(&lab, "set_interface", set).await;
     round_trip(
         &lab,
         "set_interface",
         json!({"device": "sh-core-1", "interface": "eth1", "ospf_cost": 12}),
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_trial_is_pending_confirmed_and_undone_as_its_contract_says() {
+    let lab = Lab::start(&["gz-edge-1", "gz-edge-2"]).await;
+    let contract = &contracts()["config/commit_confirmed"];
+    let given = json!({"device": "gz-edge-1", "lines": ["set interfaces ge-0/0/1 mtu 1400"]});
+    let lease = json!({"id": "sha256:00ff", "seconds": 60});
+    let meta = json!({"io.flyball/lease": lease});
+    let preview_args = args(&contract["preview"]["args"], &json!({"args": given}));
+    let preview = lab.ok("preview_commit", preview_args).await;
+    let before = probe(&lab, contract, &given).await;
+    let scope =
+        |state: &Value| json!({"args": given, "before": before, "state": state, "preview": preview, "lease": lease});
+    assert_eq!(eval(&contract["holds"], scope(&before)), json!(false));
+    for (phase, pending) in [("prepare", false), ("do", true), ("extend", true), ("confirm", false)] {
+        let (tool, with) = match contract.get(phase) {
+            Some(call) => (local(&call["tool"]), args(&call["args"], &scope(&before))),
+            None => ("commit_confirmed", given.clone()),
+        };
+        let reply = lab.reply(tool, with, meta.clone()).await;
+        assert!(!reply.is_error, "{phase}: {}", reply.content);
+        let output = json!({"args": given, "output": reply.content});
+        assert_eq!(eval(&contract["fails_when"], output), json!(false), "{phase}");
+        let state = probe(&lab, contract, &given).await;
+        assert_eq!(
+            eval(&contract["holds"], scope(&state)),
+            json!(phase != "prepare"),
+            "{phase}"
+        );
+        let read = lab
+            .ok("get_commit", args(&contract["probe"]["args"], &scope(&before)))
+            .await;
+        let shown = json!({"output": read, "lease": lease});
+        assert_eq!(
+            eval(&contract["probe"]["pending"], shown),
+            json!(pending),
+            "{phase}: {read}"
+        );
+    }
+    let undo = &contract["undo"][0];
+    lab.ok(local(&undo["tool"]), args(&undo["args"], &scope(&before))).await;
+    assert_eq!(probe(&lab, contract, &given).await, before);
 }
 
 #[tokio::test]

@@ -17,13 +17,18 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Starts these devices, all ten if none are named.
+    /// Starts these devices, all twelve if none are named.
     pub(crate) async fn start(devices: &[&str]) -> Self {
+        Self::start_with(devices, |_| ()).await
+    }
+
+    pub(crate) async fn start_with(devices: &[&str], set: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut options = Options::new(dir.path().join("sandbox"));
         if !devices.is_empty() {
             options.devices = Some(devices.iter().map(|device| (*device).to_owned()).collect());
         }
+        set(&mut options);
         Self::over(Sandbox::start(options).await.unwrap(), dir)
     }
 

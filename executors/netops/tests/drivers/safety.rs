@@ -74,6 +74,87 @@ async fn a_call_past_its_time_sends_nothing() {
 }
 
 #[tokio::test]
+async fn an_engine_that_was_taken_over_from_sends_nothing() {
+    let lab = Lab::start(&["bj-core-1", "bj-core-2", "gz-edge-1"]).await;
+    let epoch = |epoch: Value| json!({"io.flyball/epoch": epoch, "io.flyball/lease": {"id": "k", "seconds": 60}});
+    let first = lab.reply(SET, cost("bj-core-1", 50), epoch(7.into())).await;
+    assert!(!first.is_error, "{}", first.content);
+    let executed = lab.executed("bj-core-1").await;
+    let lines = json!({"device": "bj-core-1", "lines": ["router ospf 9"]});
+    let batch = json!({"device_ips": ["bj-core-1"], "commands": ["router ospf 9"]});
+    for (tool, args) in [
+        (SET, cost("bj-core-1", 60)),
+        ("save", json!({"device": "bj-core-1"})),
+        ("apply_lines", lines),
+        ("remove_ospf", json!({"device": "bj-core-1", "process_id": 1})),
+        ("cancel_commit", json!({"device": "bj-core-1"})),
+    ] {
+        let refused = lab.reply(tool, args, epoch(6.into())).await.content;
+        assert_eq!(
+            (&refused["refused"], &refused["seen"]),
+            (&json!("older epoch"), &json!(7)),
+            "{tool}: {refused}"
+        );
+    }
+    let refused = lab
+        .reply("batch_configure_devices", batch, epoch(6.into()))
+        .await
+        .content;
+    assert_eq!(refused["results"][0]["fault"]["refused"], "older epoch", "{refused}");
+    assert_eq!(lab.executed("bj-core-1").await, executed, "nothing was sent");
+
+    let elsewhere = lab
+        .reply(
+            "apply_lines",
+            json!({"device": "bj-core-2", "lines": ["ospf 9"]}),
+            epoch(6.into()),
+        )
+        .await;
+    assert!(!elsewhere.is_error, "each device has its own: {}", elsewhere.content);
+    lab.edit("inventory.yaml", |text| text + "\n");
+    let still = lab.reply(SET, cost("bj-core-1", 60), epoch(6.into())).await;
+    assert_eq!(
+        still.content["refused"], "older epoch",
+        "a changed inventory forgets nothing"
+    );
+    let same = lab.reply(SET, cost("bj-core-1", 60), epoch(7.into())).await;
+    assert!(!same.is_error, "{}", same.content);
+    assert!(
+        lab.reply(SET, cost("bj-core-1", 61), epoch("8".into())).await.is_error,
+        "a fence that cannot be read is closed"
+    );
+
+    let trial = json!({"device": "gz-edge-1", "lines": ["set interfaces lo0 description x"]});
+    assert!(
+        !lab.reply("prepare_commit", trial.clone(), epoch(7.into()))
+            .await
+            .is_error
+    );
+    let late = lab.reply("commit_confirmed", trial, epoch(6.into())).await;
+    assert_eq!(late.content["refused"], "older epoch", "{}", late.content);
+}
+
+#[tokio::test]
+async fn a_call_that_waited_past_its_time_sends_nothing() {
+    let lab = Lab::start(&["bj-core-1", "bj-core-2"]).await;
+    let fault = json!({"cmd": "fault", "device": "bj-core-1", "kind": "slow", "ms": 900, "match": "show running-config", "times": 1});
+    lab.ask(fault).await;
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let send_by = u64::try_from(now.as_millis()).unwrap() + 700;
+    let reply = lab
+        .reply(SET, cost("bj-core-1", 50), json!({"io.flyball/send_by": send_by}))
+        .await;
+    assert_eq!(
+        reply.content["refused"], "too late",
+        "asked again before the first line: {}",
+        reply.content
+    );
+    assert!(lab.executed("bj-core-1").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_device_that_is_not_writable_is_not_written_to() {
     let lab = Lab::start(&["bj-core-1"]).await;
     lab.edit("inventory.yaml", |text| {

@@ -24,7 +24,7 @@ async fn the_files_say_where_everything_is_and_are_private() {
     }
     let inventory = net.yaml("inventory.yaml");
     let devices = inventory["devices"].as_array().unwrap();
-    assert_eq!(devices.len(), 10);
+    assert_eq!(devices.len(), 12);
     assert_eq!(devices[0]["platform"], "ios");
     assert_eq!(devices[0]["address"], "127.0.10.1");
     assert_eq!(devices[0]["links"].as_array().unwrap().len(), 4);
@@ -33,21 +33,21 @@ async fn the_files_say_where_everything_is_and_are_private() {
 }
 
 #[tokio::test]
-async fn shanghai_is_full_from_the_start_and_beijing_is_a_new_layer() {
+async fn beijing_is_a_new_layer_and_the_rest_is_full_from_the_start() {
     let net = Net::start(&[]).await;
     let reply = net.ask(json!({"cmd": "adjacencies"})).await;
     let links = reply["adjacencies"].as_array().unwrap();
-    assert_eq!(links.len(), 15);
+    assert_eq!(links.len(), 16);
     for link in links {
-        let shanghai = link["a"]["device"].as_str().unwrap().starts_with("sh");
-        assert_eq!(link["full"] == true, shanghai, "{link}");
+        let beijing = link["a"]["device"].as_str().unwrap().starts_with("bj");
+        assert_eq!(link["full"] == true, !beijing, "{link}");
     }
     assert_eq!(
         net.ask(json!({"cmd": "devices"})).await["devices"]
             .as_array()
             .unwrap()
             .len(),
-        10
+        12
     );
 }
 
@@ -189,6 +189,81 @@ async fn frr_refuses_process_numbers_and_wildcards_and_takes_any_interface() {
             .await
             .contains("\"neighbors\"")
     );
+}
+
+#[tokio::test]
+async fn junos_edits_a_candidate_and_commits_it_as_a_whole() {
+    let net = Net::start(&["gz-edge-1"]).await;
+    let before = net.text("gz-edge-1", "running").await;
+    let mut shell = net.shell("gz-edge-1").await;
+    shell.expect("flyball@gz-edge-1> ").await;
+    shell.run("set cli screen-length 0", "> ").await;
+    shell
+        .run("configure exclusive", r"\[edit\]\r\nflyball@gz-edge-1# ")
+        .await;
+    shell.run("set interfaces ge-0/0/1 mtu 1400", "# ").await;
+    let refused = shell.run("set interfaces ge-0/0/1 mtu many", "# ").await;
+    assert!(refused.contains("syntax error"), "{refused}");
+    let change = shell.run("show | compare", r"mtu 1400;.*\r\n[^#]*# ").await;
+    assert!(
+        change.contains("[edit interfaces ge-0/0/1]\r\n+   mtu 1400;"),
+        "{change}"
+    );
+    assert_eq!(net.text("gz-edge-1", "running").await, before);
+    shell.run("set protocols ospf area 0 interface ge-0/0/7.0", "# ").await;
+    let failed = shell.run("commit check", "check-out failed").await;
+    assert!(failed.contains("interface is not configured"), "{failed}");
+    shell
+        .run("delete protocols ospf area 0 interface ge-0/0/7.0", "# ")
+        .await;
+    shell.run("commit check", "configuration check succeeds").await;
+    shell.run("commit comment \"by hand\"", "commit complete").await;
+    assert!(net.text("gz-edge-1", "running").await.contains("mtu 1400"));
+    assert_eq!(
+        net.text("gz-edge-1", "startup").await,
+        net.text("gz-edge-1", "running").await
+    );
+    let history = shell.run("run show system commit", r"1   .*via other").await;
+    assert!(history.contains("by flyball via cli\r\n    by hand"), "{history}");
+    shell.run("rollback 1", "load complete").await;
+    shell.run("exit configuration-mode", r"\[yes,no\] \(yes\) ").await;
+    shell.run("yes", "flyball@gz-edge-1> ").await;
+    assert!(
+        net.text("gz-edge-1", "running").await.contains("mtu 1400"),
+        "discarded, not committed"
+    );
+}
+
+#[tokio::test]
+async fn junos_takes_back_what_nobody_confirms_and_frees_the_lock_of_a_session_that_died() {
+    let net = Net::start_with(&["gz-edge-1"], |options| {
+        options.minute = std::time::Duration::from_millis(400)
+    })
+    .await;
+    let before = net.text("gz-edge-1", "running").await;
+    let mut shell = net.shell("gz-edge-1").await;
+    shell.expect("> ").await;
+    shell.run("configure exclusive", "# ").await;
+    shell.run("set interfaces ge-0/0/1 mtu 1400", "# ").await;
+    shell
+        .run("commit confirmed 2 comment \"trial\"", "rolled back in 2 minutes")
+        .await;
+    assert_ne!(net.text("gz-edge-1", "running").await, before);
+    let wait = json!({"cmd": "wait", "device": "gz-edge-1", "match": "was not confirmed", "timeout_ms": 5000});
+    assert_eq!(net.ask(wait).await["entry"]["config"], true);
+    assert_eq!(net.text("gz-edge-1", "running").await, before);
+
+    shell.run("set interfaces ge-0/0/1 mtu 1500", "# ").await;
+    let mut second = net.shell("gz-edge-1").await;
+    second.expect("> ").await;
+    let refused = second.run("configure exclusive", "exclusive \\[edit\\]").await;
+    assert!(refused.contains("locked by:\r\n  flyball terminal"), "{refused}");
+    drop(shell);
+    net.sessions("gz-edge-1", 1).await;
+    second.expect("> ").await;
+    second.run("configure exclusive", "# ").await;
+    let clean = second.run("show | compare", "compare\r\n.*\r\n[^#]*# ").await;
+    assert!(!clean.contains("1500"), "{clean}");
 }
 
 #[tokio::test]

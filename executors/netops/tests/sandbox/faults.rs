@@ -273,7 +273,7 @@ async fn an_enable_secret_is_asked_for_when_there_is_one() {
 }
 
 #[tokio::test]
-async fn ten_devices_serve_many_sessions_at_once_and_go_down_together() {
+async fn all_devices_serve_many_sessions_at_once_and_go_down_together() {
     let net = Net::start(&[]).await;
     let devices = net.ask(json!({"cmd": "devices"})).await;
     let names: Vec<String> = devices["devices"]

@@ -6,6 +6,7 @@
 
 mod frr;
 mod ios;
+mod junos;
 mod vrp;
 
 use std::net::Ipv4Addr;
@@ -96,6 +97,7 @@ pub(crate) fn parse(dialect: Dialect, mode: &Mode, line: &str) -> Result<Command
         Dialect::Ios => ios::tables(mode),
         Dialect::Vrp => vrp::tables(mode),
         Dialect::Frr => frr::tables(mode),
+        Dialect::Junos => junos::tables(mode),
     };
     let words = words(dialect, line);
     let mut worst = Fault::Unknown { offset: 0 };
@@ -153,7 +155,7 @@ fn interface_types(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Ios => &["GigabitEthernet", "Loopback"],
         Dialect::Vrp => &["GigabitEthernet", "LoopBack", "MEth"],
-        Dialect::Frr => &[],
+        Dialect::Frr | Dialect::Junos => &[],
     }
 }
 
@@ -166,7 +168,7 @@ fn is_interface_type(dialect: Dialect, word: &str) -> bool {
 
 /// `gi0/1` becomes `GigabitEthernet0/1`; none if it cannot be an interface's name.
 fn interface_name(dialect: Dialect, word: &str) -> Option<String> {
-    if dialect == Dialect::Frr {
+    if matches!(dialect, Dialect::Frr | Dialect::Junos) {
         return Some(word.to_owned());
     }
     let split = word.find(|c: char| c.is_ascii_digit())?;
@@ -252,7 +254,7 @@ fn narrow<'r, 's>(
 }
 
 fn is_keyword(element: &str) -> bool {
-    element.starts_with(|c: char| c.is_ascii_lowercase() || c == '-')
+    element.starts_with(|c: char| c.is_ascii_lowercase() || "-|".contains(c))
 }
 
 fn parameter(dialect: Dialect, element: &str, word: &str) -> Option<Vec<Arg>> {

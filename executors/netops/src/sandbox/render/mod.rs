@@ -2,6 +2,7 @@
 
 mod frr;
 mod ios;
+mod junos;
 #[cfg(test)]
 mod tests;
 mod vrp;
@@ -14,6 +15,7 @@ pub(crate) fn text(config: &Config) -> String {
         Dialect::Ios => ios::text(config),
         Dialect::Vrp => vrp::text(config),
         Dialect::Frr => frr::text(config),
+        Dialect::Junos => junos::text(config),
     }
 }
 
@@ -27,7 +29,7 @@ pub(crate) fn running(config: &Config) -> String {
                 body.len()
             )
         }
-        Dialect::Vrp => body,
+        Dialect::Vrp | Dialect::Junos => body,
         Dialect::Frr => format!("Building configuration...\n\nCurrent configuration:\n{body}"),
     }
 }
@@ -37,6 +39,6 @@ pub(crate) fn startup(config: &Config) -> String {
     let body = text(config);
     match config.dialect {
         Dialect::Ios => format!("Using {} out of 524288 bytes\n{body}\n", body.len()),
-        Dialect::Vrp | Dialect::Frr => body,
+        Dialect::Vrp | Dialect::Frr | Dialect::Junos => body,
     }
 }

@@ -77,7 +77,9 @@ impl Shell {
             (None | Some(true), _) => self.edit(world, Edit::RemoveInterface(name)),
             (Some(false), Dialect::Ios) => Done::refusing("% Removal of physical interfaces is not permitted\n"),
             (Some(false), Dialect::Vrp) => Done::refusing("Error: The physical interface cannot be deleted.\n"),
-            (Some(false), Dialect::Frr) => Done::refusing("% Only inactive interfaces can be deleted\n"),
+            (Some(false), Dialect::Frr | Dialect::Junos) => {
+                Done::refusing("% Only inactive interfaces can be deleted\n")
+            }
         }
     }
 

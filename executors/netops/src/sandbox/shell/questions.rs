@@ -38,6 +38,10 @@ impl Shell {
             self.question = Some(Question::Reboot);
             return Done::saying("System will reboot! Continue?[Y/N]");
         }
+        if self.dialect == Dialect::Junos {
+            self.question = Some(Question::Reboot);
+            return Done::saying("Reboot the system ? [yes,no] (no) ");
+        }
         self.question = Some(Question::Confirm);
         Done::saying("Proceed with reload? [confirm]")
     }
@@ -64,7 +68,8 @@ impl Shell {
             Question::Secret => Done::refusing("% Access denied\n"),
             Question::Reboot if yes => self.restart(world),
             Question::Confirm if yes || answer.is_empty() => self.restart(world),
-            Question::Save | Question::Reboot | Question::Confirm => Done::quietly(),
+            Question::Discard if answer.is_empty() || yes => self.leave_candidate(world, true),
+            Question::Save | Question::Reboot | Question::Confirm | Question::Discard => Done::quietly(),
         };
         Outcome {
             text: done.text,

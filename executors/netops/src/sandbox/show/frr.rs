@@ -24,7 +24,7 @@ pub(super) fn show(view: &View<'_>, what: Show) -> String {
             "FRRouting 8.4.4 ({}) on Linux(sandbox).\nCopyright 1996-2005 Kunihiro Ishiguro, et al.\n",
             view.config.hostname
         ),
-        Show::Running | Show::Startup => String::new(),
+        Show::Running | Show::Startup | Show::Commits | Show::Clock => String::new(),
     }
 }
 

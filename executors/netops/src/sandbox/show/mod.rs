@@ -2,6 +2,7 @@
 
 mod frr;
 mod ios;
+mod junos;
 mod vrp;
 
 use std::net::Ipv4Addr;
@@ -56,6 +57,7 @@ pub(crate) fn show(world: &World, device: &str, what: Show) -> String {
             Dialect::Ios => ios::show(&view, other),
             Dialect::Vrp => vrp::show(&view, other),
             Dialect::Frr => frr::show(&view, other),
+            Dialect::Junos => junos::show(&view, other),
         },
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn show(view: &View<'_>, what: Show) -> String {
             view.config.hostname,
             view.world.now_ms() / 60_000
         ),
-        Show::Running | Show::Startup | Show::Daemons => String::new(),
+        Show::Running | Show::Startup | Show::Daemons | Show::Commits | Show::Clock => String::new(),
     }
 }
 

@@ -1,0 +1,178 @@
+//! What a caller adds to a call in `_meta`, and what it forbids.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::fleet::View;
+use super::reply::Fault;
+use crate::inventory::Device;
+
+/// No line is sent later than this after the call came in: who stopped waiting for the answer (`timeout` in the
+/// contracts) and then waited on (`settle_after`) can trust that nothing lands afterwards.
+const WINDOW: Duration = Duration::from_secs(25);
+
+/// What the caller adds to a call in `_meta`.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    received: Instant,
+    expect_base: ExpectedBase,
+    send_by_ms: Option<u64>,
+    epoch: Option<u64>,
+    /// `io.flyball/key`: the same for each sending of one call.
+    pub key: Option<String>,
+    /// `io.flyball/lease`.
+    pub lease: Option<LeaseTerms>,
+    /// `io.flyball/purpose`.
+    pub purpose: Option<String>,
+}
+
+/// A commit on trial: its name, and how long it stands without being confirmed or extended.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct LeaseTerms {
+    pub id: String,
+    pub seconds: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+enum ExpectedBase {
+    #[default]
+    Any,
+    One(String),
+    PerDevice(BTreeMap<String, String>),
+}
+
+impl Terms {
+    /// Reads the keys `io.flyball/…`. One that cannot be read is a fault: ignoring a fence would open it.
+    pub(super) fn read(meta: &Map<String, Value>) -> Result<Self, Fault> {
+        let bad = |key: &str| Fault::Arguments(format!("_meta[\"io.flyball/{key}\"] cannot be read"));
+        let expect_base = match meta.get("io.flyball/expect_base") {
+            None | Some(Value::Null) => ExpectedBase::Any,
+            Some(Value::String(base)) => ExpectedBase::One(base.clone()),
+            Some(value @ Value::Object(_)) => {
+                let map = serde_json::from_value(value.clone()).map_err(|_| bad("expect_base"))?;
+                ExpectedBase::PerDevice(map)
+            }
+            Some(_) => return Err(bad("expect_base")),
+        };
+        let number = |key: &str| match meta.get(&format!("io.flyball/{key}")) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_u64().map(Some).ok_or_else(|| bad(key)),
+        };
+        let text = |key: &str| meta.get(key).and_then(Value::as_str).map(str::to_owned);
+        Ok(Self {
+            received: Instant::now(),
+            expect_base,
+            send_by_ms: number("send_by")?,
+            epoch: number("epoch")?,
+            key: text("io.flyball/key"),
+            lease: LeaseTerms::read(meta.get("io.flyball/lease")).ok_or_else(|| bad("lease"))?,
+            purpose: text("io.flyball/purpose"),
+        })
+    }
+
+    /// Refuses when the configuration is not the one that the caller looked at.
+    pub(super) fn check_base(&self, device: &Device, found: &str) -> Result<(), Fault> {
+        let expected = match &self.expect_base {
+            ExpectedBase::Any => return Ok(()),
+            ExpectedBase::One(base) => Some(base),
+            ExpectedBase::PerDevice(map) => map.get(&device.name).or_else(|| map.get(&device.address.to_string())),
+        };
+        match expected {
+            Some(expected) if expected == found => Ok(()),
+            // A map that leaves a device out does not approve of changing it.
+            other => Err(Fault::BaseMoved {
+                device: device.name.clone(),
+                expected: other.cloned().unwrap_or_else(|| "none given for this device".into()),
+                found: found.to_owned(),
+            }),
+        }
+    }
+
+    /// Refuses what must not be sent: to a device that is not writable, by an engine that another has taken over from, or
+    /// too late. Asked on arrival, and again right before the first line.
+    pub(super) fn admit(&self, view: &View, device: &Device) -> Result<(), Fault> {
+        refuse_unless_writable(device)?;
+        view.epochs().check(device, self.epoch)?;
+        self.check_time(device)
+    }
+
+    /// The lease, which a commit on trial cannot do without.
+    pub(super) fn lease(&self) -> Result<&LeaseTerms, Fault> {
+        let missing = || Fault::Arguments("_meta[\"io.flyball/lease\"] is missing: {\"id\", \"seconds\"}".into());
+        self.lease.as_ref().ok_or_else(missing)
+    }
+
+    /// Refuses when the time to send is over.
+    fn check_time(&self, device: &Device) -> Result<(), Fault> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(u64::MAX, |d| d.as_millis() as u64);
+        match self.send_by_ms {
+            Some(send_by_ms) if now > send_by_ms => Err(Fault::TooLate {
+                device: device.name.clone(),
+                send_by_ms,
+            }),
+            _ if self.is_over() => Err(Fault::Busy {
+                device: device.name.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it is too long since the call came in to send another line.
+    pub(super) fn is_over(&self) -> bool {
+        self.received.elapsed() > WINDOW
+    }
+}
+
+/// A device is written to only if the inventory says so.
+pub(super) fn refuse_unless_writable(device: &Device) -> Result<(), Fault> {
+    if device.writable {
+        Ok(())
+    } else {
+        Err(Fault::NotWritable(device.name.clone()))
+    }
+}
+
+impl LeaseTerms {
+    /// `Some(None)` if there is none; `None` if it cannot be read. The id becomes part of a comment on the device.
+    fn read(value: Option<&Value>) -> Option<Option<Self>> {
+        let Some(value) = value.filter(|value| !value.is_null()) else {
+            return Some(None);
+        };
+        let lease: Self = serde_json::from_value(value.clone()).ok()?;
+        (is_lease_id(&lease.id) && (1..=86_400).contains(&lease.seconds)).then_some(Some(lease))
+    }
+}
+
+/// Letters, digits and a few signs, at most 128.
+pub(super) fn is_lease_id(id: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._:/-".contains(c);
+    (1..=128).contains(&id.len()) && id.chars().all(plain)
+}
+
+/// The highest epoch of an engine that has called for each device.
+#[derive(Debug, Default)]
+pub(super) struct Epochs(Mutex<BTreeMap<String, u64>>);
+
+impl Epochs {
+    /// Refuses an epoch below the highest seen, and remembers a higher one. A call without epoch is not an engine's.
+    fn check(&self, device: &Device, epoch: Option<u64>) -> Result<(), Fault> {
+        let Some(epoch) = epoch else { return Ok(()) };
+        let mut seen = self.0.lock().expect("no panic while held");
+        let highest = seen.entry(device.name.clone()).or_insert(epoch);
+        if epoch < *highest {
+            return Err(Fault::OldEpoch {
+                device: device.name.clone(),
+                epoch,
+                seen: *highest,
+            });
+        }
+        *highest = epoch;
+        Ok(())
+    }
+}
