@@ -4,3 +4,4 @@
 
 mod check;
 mod serve;
+mod stop;

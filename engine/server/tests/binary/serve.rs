@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_flyball"))
             .arg("serve")
             .current_dir(dir)
@@ -34,7 +34,7 @@ impl Server {
     }
 
     /// Asks it to stop, and waits for its exit code.
-    fn stop(&mut self) -> Option<i32> {
+    pub(crate) fn stop(&mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -55,7 +55,7 @@ impl Drop for Server {
     }
 }
 
-fn flyball(dir: &Path, url: &str, words: &[&str]) -> (i32, String) {
+pub(crate) fn flyball(dir: &Path, url: &str, words: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_flyball"))
         .args(words)
         .current_dir(dir)
