@@ -100,7 +100,7 @@ fn says(text: &str, word: &str) -> bool {
 }
 
 fn is_test(file: &str) -> bool {
-    let part = |p: &str| p == "tests" || p == "tests.rs" || p.ends_with("_tests.rs");
+    let part = |p: &str| p == "tests" || p == "examples" || p == "tests.rs" || p.ends_with("_tests.rs");
     file.split('/').any(part) || file.starts_with("tests/")
 }
 

@@ -13,7 +13,7 @@ use flyball_policies::{Policies, PolicySettings, Role, UserSettings};
 use std::path::{Path, PathBuf};
 
 /// The files of a folder with one of the endings, by name. A folder that is not there has none.
-pub fn files(dir: &Path, endings: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|e| e.path()).collect();
     files.retain(|f| {
@@ -26,7 +26,7 @@ pub fn files(dir: &Path, endings: &[&str]) -> Vec<PathBuf> {
 }
 
 /// Reads a YAML (or JSON) file.
-pub fn document(path: &Path) -> Result<Document, Vec<Finding>> {
+pub(crate) fn document(path: &Path) -> Result<Document, Vec<Finding>> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|e| vec![Finding::nowhere(&name, format!("cannot be read: {e}")).suggest("make it readable")])?;
@@ -34,7 +34,7 @@ pub fn document(path: &Path) -> Result<Document, Vec<Finding>> {
 }
 
 /// Shipped contracts with the operator's over them. `catalogue`: look up what they name.
-pub fn contracts(settings: &Settings, catalogue: Option<&Catalogue>) -> Result<Contracts, Vec<Finding>> {
+pub(crate) fn contracts(settings: &Settings, catalogue: Option<&Catalogue>) -> Result<Contracts, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut documents = Vec::new();
     for (name, text) in shipped::CONTRACTS {
@@ -60,7 +60,7 @@ pub fn contracts(settings: &Settings, catalogue: Option<&Catalogue>) -> Result<C
 }
 
 /// Shipped runbooks with the operator's over them.
-pub fn runbooks(settings: &Settings) -> Result<Runbooks, Vec<Finding>> {
+pub(crate) fn runbooks(settings: &Settings) -> Result<Runbooks, Vec<Finding>> {
     let shipped: Vec<Source> = shipped::RUNBOOKS.iter().map(|(n, t)| Source::new(*n, *t)).collect();
     let own = match &settings.runbooks {
         Some(dir) => Source::read_dir(dir).map_err(runbook_findings)?,
@@ -74,7 +74,7 @@ fn runbook_findings(faults: Vec<DocumentFault>) -> Vec<Finding> {
 }
 
 /// The default policies with the operator's beside them, for the users of the settings and the administrator.
-pub fn policies(settings: &Settings) -> Result<Policies, Vec<Finding>> {
+pub(crate) fn policies(settings: &Settings) -> Result<Policies, Vec<Finding>> {
     let mut users = vec![UserSettings::person(ADMIN, [Role::Admin])];
     users.extend(settings.users.iter().map(|u| UserSettings {
         name: u.name.clone(),

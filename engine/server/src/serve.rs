@@ -1,13 +1,15 @@
-//! The server: binds, serves, and stops in order. New requests end first, then calls that change something are waited
-//! for, then the servers are closed.
+//! The server: binds, serves, and stops in order. At the signal nothing new is sent to any tool; requests under way end
+//! beside that, within their own time, so that no client can hold the engine; then the servers are closed.
 
 use crate::errors::Code;
 use crate::http;
 use crate::http::app::App;
 use crate::settings::Settings;
 use crate::wiring::{self, StartError};
+use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -15,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long calls that change something get to be answered when the server stops.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How long requests under way get to be answered when the server stops. A client that sends nothing more waits in vain.
+const HTTP_DRAIN: Duration = Duration::from_secs(5);
 
 /// Why the server did not start or ended.
 #[derive(Debug, thiserror::Error)]
@@ -63,19 +67,34 @@ pub async fn serve(
     let router = http::router(app.clone());
     bound(address);
     tracing::info!(%address, writes = settings.writes, "serving");
-    let stopping = app.stopping.clone();
-    let signal = async move {
-        shutdown.cancelled().await;
-        stopping.cancel();
+    let graceful = shutdown.clone().cancelled_owned();
+    let mut serving = pin!(
+        axum::serve(listener, router)
+            .with_graceful_shutdown(graceful)
+            .into_future()
+    );
+    let failed = tokio::select! {
+        served = &mut serving => Some(served),
+        () = shutdown.cancelled() => None,
     };
-    let served = axum::serve(listener, router).with_graceful_shutdown(signal).await;
+    // Ends the open event streams, which would outlast any patience.
+    app.stopping.cancel();
+    let Some(served) = failed else {
+        let (answered, ()) = tokio::join!(tokio::time::timeout(HTTP_DRAIN, serving), stop(&app));
+        return match answered {
+            Ok(served) => served.map_err(Error::Serve),
+            Err(_) => {
+                tracing::warn!("some requests were cut off: they were not complete after {HTTP_DRAIN:?}");
+                Ok(())
+            }
+        };
+    };
     stop(&app).await;
     served.map_err(Error::Serve)
 }
 
 /// Stops in order. What is still out after the patience is in doubt at the next start.
 async fn stop(app: &Arc<App>) {
-    app.stopping.cancel();
     app.supervisor.shutdown(DRAIN).await;
     if !app.executors.shutdown(DRAIN).await {
         tracing::warn!("some calls were cut: they will be in doubt at the next start");

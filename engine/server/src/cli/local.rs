@@ -23,15 +23,15 @@ pub(super) fn guard(words: Vec<OsString>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Cancelled by SIGTERM or SIGINT.
+/// Cancelled by SIGTERM or SIGINT, and when nobody reads standard output any more.
 pub(super) fn until_signalled() -> Result<CancellationToken, Failure> {
     let failed = |e: std::io::Error| Failure::Internal(format!("signals cannot be heard: {e}"));
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
     let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
     let token = CancellationToken::new();
-    let told = token.clone();
+    let (told, reader) = (token.clone(), super::output::reader_gone());
     tokio::spawn(async move {
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {}, () = reader.cancelled() => {} }
         told.cancel();
     });
     Ok(token)

@@ -31,6 +31,10 @@ pub enum Exit {
     RolledBack = 6,
     /// Waiting for approval.
     Waiting = 7,
+    /// Ended by Ctrl-C (SIGINT), as shells name it.
+    Interrupted = 130,
+    /// Ended by SIGTERM.
+    Terminated = 143,
 }
 
 impl Exit {

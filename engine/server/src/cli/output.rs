@@ -5,6 +5,8 @@ use crate::http::problem::Problem;
 use crate::render::{Color, Style, harmless};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
+use tokio_util::sync::CancellationToken;
 
 /// How to talk to whoever reads: a person at a terminal, a pipe, or a program that wants JSON.
 #[derive(Debug, Clone, Copy)]
@@ -98,12 +100,26 @@ pub fn confirm(question: &str) -> bool {
     read.is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
 }
 
-/// Writes to standard output; a reader that has gone away ends the process quietly, as it does for other tools.
+/// Cancelled when nobody reads standard output any more, if somebody asked to be told.
+static READER_GONE: OnceLock<CancellationToken> = OnceLock::new();
+
+/// For whoever has something to clean up: from now on a reader that has gone away cancels this instead of ending the
+/// process, and what is written afterwards goes nowhere.
+pub fn reader_gone() -> CancellationToken {
+    READER_GONE.get_or_init(CancellationToken::new).clone()
+}
+
+/// Writes to standard output; a reader that has gone away ends the process quietly, as it does for other tools, unless
+/// [`reader_gone`] was asked for.
 pub fn out(text: &str) {
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     let mut stdout = std::io::stdout().lock();
-    if write!(stdout, "{text}{newline}").and_then(|()| stdout.flush()).is_err() {
-        std::process::exit(Exit::Failed as i32);
+    if write!(stdout, "{text}{newline}").and_then(|()| stdout.flush()).is_ok() {
+        return;
+    }
+    match READER_GONE.get() {
+        Some(gone) => gone.cancel(),
+        None => std::process::exit(Exit::Failed as i32),
     }
 }
 

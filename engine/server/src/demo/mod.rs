@@ -2,6 +2,7 @@
 //! Each promise that the story makes is checked against the devices' own logs and configurations.
 
 mod acts;
+mod ending;
 mod network;
 mod stage;
 mod tell;
@@ -17,37 +18,55 @@ pub struct Options {
     pub keep: bool,
 }
 
-/// Plays all acts. The exit code says whether each promise held.
+/// Plays all acts. The exit code says whether each promise held. Whatever ends it, nothing stays behind: no process and
+/// no folder with tokens.
 pub async fn run(options: Options, output: Output) -> Result<Exit, Failure> {
-    let started = Instant::now();
+    let mut ending = ending::Ending::listen()?;
     let mut tell = tell::Tell::new(output);
     tell.title();
     let mut stage = stage::Stage::build().await?;
-    let played = play(&mut stage, &mut tell).await;
-    let outcome = match played {
-        Ok(()) => {
-            acts::footer(&mut stage, &mut tell, started.elapsed()).await?;
-            if tell.all_held() { Exit::Done } else { Exit::Failed }
+    let told = tokio::select! {
+        told = story(options, &mut stage, &mut tell) => told,
+        exit = ending.come() => Ok(Told::Ended(exit)),
+    };
+    match told {
+        Ok(Told::ToTheEnd) => {
+            if options.keep {
+                tell.how_to_explore(&stage);
+                ending.come().await;
+            }
+            stage.strike(false).await;
+            tell.finish();
+            Ok(if tell.all_held() { Exit::Done } else { Exit::Failed })
+        }
+        Ok(Told::Ended(exit)) => {
+            stage.strike(false).await;
+            Ok(exit)
         }
         Err(failure) => {
             tell.line(&format!("The engine's log is {}.", stage.log().display()));
             stage.strike(true).await;
-            return Err(failure);
+            Err(failure)
         }
-    };
-    if options.keep {
-        stage.resume().await?;
-        tell.how_to_explore(&stage);
-        stage::until_interrupted().await;
     }
-    stage.strike(false).await;
-    tell.finish();
-    Ok(outcome)
 }
 
-async fn play(stage: &mut stage::Stage, tell: &mut tell::Tell) -> Result<(), Failure> {
+/// How far the story went.
+enum Told {
+    ToTheEnd,
+    Ended(Exit),
+}
+
+async fn story(options: Options, stage: &mut stage::Stage, tell: &mut tell::Tell) -> Result<Told, Failure> {
+    let started = Instant::now();
+    stage.resume().await?;
     acts::configure(stage, tell).await?;
     acts::again(stage, tell).await?;
     acts::crash(stage, tell).await?;
-    acts::black_hole(stage, tell).await
+    acts::black_hole(stage, tell).await?;
+    acts::footer(stage, tell, started.elapsed()).await?;
+    if options.keep {
+        stage.resume().await?;
+    }
+    Ok(Told::ToTheEnd)
 }

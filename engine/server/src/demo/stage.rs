@@ -16,6 +16,8 @@ pub(super) const OPERATOR: &str = "olga";
 pub(super) const APPROVER: &str = "anna";
 /// How long the engine may take to come up.
 const UP_WITHIN: Duration = Duration::from_secs(30);
+/// How long the engine may take to stop when the stage is struck.
+const DOWN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything that the acts play on.
 pub(super) struct Stage {
@@ -33,7 +35,7 @@ fn trouble(what: &str) -> impl Fn(std::io::Error) -> Failure + '_ {
 }
 
 impl Stage {
-    /// Makes the folder, starts the sandbox and the engine.
+    /// Makes the folder and starts the sandbox.
     pub(super) async fn build() -> Result<Self, Failure> {
         let folder = tempfile::Builder::new()
             .prefix("flyball-demo-")
@@ -43,7 +45,7 @@ impl Stage {
         let tokens = [uuid::Uuid::new_v4().to_string(), uuid::Uuid::new_v4().to_string()];
         furnish(&dir, &tokens).map_err(trouble("the demo's folder"))?;
         let network = Network::start(&dir.join("sandbox")).await?;
-        let mut stage = Self {
+        Ok(Self {
             folder: Some(folder),
             dir,
             network,
@@ -51,9 +53,7 @@ impl Stage {
             url: String::new(),
             tokens,
             syncs: 0,
-        };
-        stage.resume().await?;
-        Ok(stage)
+        })
     }
 
     /// Starts the engine, if it does not run.
@@ -63,7 +63,11 @@ impl Stage {
         }
         let program = std::env::current_exe().map_err(trouble("this program's own file"))?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log());
-        let mut child = Command::new(program)
+        // Through the guard, so that whatever ends this process ends the engine too, and Ctrl-C reaches only this one.
+        let parent = std::process::id().to_string();
+        let mut child = Command::new(&program)
+            .args(["guard", "--parent", &parent, "--"])
+            .arg(&program)
             .args([
                 "--config".as_ref(),
                 self.dir.join("flyball.yaml").as_os_str(),
@@ -77,6 +81,8 @@ impl Stage {
             .spawn()
             .map_err(trouble("the engine cannot be started"))?;
         let stdout = child.stdout.take().expect("it was asked for");
+        // Kept before it is up: who is interrupted in here must find it.
+        self.engine = Some(child);
         let mut lines = BufReader::new(stdout).lines();
         let url = tokio::time::timeout(UP_WITHIN, async {
             while let Ok(Some(line)) = lines.next_line().await {
@@ -89,7 +95,6 @@ impl Stage {
         let url = url.await.ok().flatten();
         self.url =
             url.ok_or_else(|| Failure::Internal(format!("the engine does not start: see {}", self.log().display())))?;
-        self.engine = Some(child);
         Ok(())
     }
 
@@ -148,7 +153,14 @@ impl Stage {
 
     /// Stops everything and removes the folder, unless `leave` asks to keep it for a look.
     pub(super) async fn strike(&mut self, leave: bool) {
-        self.stop_engine().await;
+        if let Some(mut engine) = self.engine.take() {
+            let _ = engine.id().is_some_and(terminate);
+            // Calls that wait for a device need not be waited for: there are no devices any more.
+            self.network.stop().await;
+            if tokio::time::timeout(DOWN_WITHIN, engine.wait()).await.is_err() {
+                let _ = engine.kill().await;
+            }
+        }
         self.network.stop().await;
         if let Some(folder) = self.folder.take() {
             if leave {
@@ -184,7 +196,7 @@ fn furnish(dir: &Path, tokens: &[String; 2]) -> std::io::Result<()> {
         "every-write.cedar",
         include_str!("../../demo/every-write.cedar"),
     )?;
-    let contracts = include_str!("../../contracts/netops.yaml").replace("settle_after: 10s", "settle_after: 2s");
+    let contracts = include_str!("../../contracts/netops.yaml").replace("settle_after: 60s", "settle_after: 2s");
     write("contracts", "netops.yaml", &contracts)?;
     for (file, text) in [
         ("ospf-on-group.yaml", include_str!("../../runbooks/ospf-on-group.yaml")),
@@ -200,15 +212,4 @@ fn furnish(dir: &Path, tokens: &[String; 2]) -> std::io::Result<()> {
         write("runbooks", file, &short)?;
     }
     Ok(())
-}
-
-/// Waits for an interrupt or SIGTERM.
-pub(super) async fn until_interrupted() {
-    let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = term.recv() => {}
-    }
 }

@@ -5,3 +5,4 @@
 mod check;
 mod keys;
 mod serve;
+mod stop;
