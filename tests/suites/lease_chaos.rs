@@ -6,7 +6,7 @@ use super::lease::commit_all;
 use flyball_engine::actor::Actor;
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::What;
-use flyball_engine::intent::event::{Decision, End, Settlement};
+use flyball_engine::intent::event::{Decision, End, Resolution, Settlement};
 use flyball_engine::intent::state::IntentState;
 use flyball_tests::engine::Engine;
 use flyball_tests::world::{Misbehaviour, World};
@@ -35,7 +35,7 @@ enum Happening {
 
 #[derive(Debug)]
 struct Script {
-    shown: bool,
+    tool: &'static str,
     hold_for: u64,
     good: bool,
     misbehaviours: Vec<(String, Misbehaviour)>,
@@ -46,7 +46,9 @@ impl Script {
     fn of(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         Self {
-            shown: rng.random_bool(0.5),
+            tool: ["commit", "commit_shown", "commit_again"]
+                .choose(&mut rng)
+                .expect("there are tools"),
             hold_for: rng.random_range(0..100),
             good: rng.random_bool(0.7),
             misbehaviours: (0..rng.random_range(0..4)).map(|_| misbehaviour(&mut rng)).collect(),
@@ -58,9 +60,7 @@ impl Script {
 
     fn plan(&self) -> Value {
         let mut plan = commit_all();
-        if self.shown {
-            plan["steps"][1]["tool"] = json!("world/commit_shown");
-        }
+        plan["steps"][1]["tool"] = json!(format!("world/{}", self.tool));
         plan["post_checks"][0]["hold_for"] = json!(format!("{}s", self.hold_for));
         plan
     }
@@ -138,7 +138,14 @@ async fn help(engine: &Engine, intent: IntentId) -> Result<IntentState, String> 
             .filter(|(id, _)| state.stuck.contains_key(&id.to_string()))
         {
             let Some(phase) = item.doubtful_phase() else {
-                return Err(format!("{id} is stuck and not in doubt: {:?}", state.stuck));
+                // The device could not be read when it was to be taken back; now it can.
+                let what = What::Resolve {
+                    item: id.clone(),
+                    resolution: Resolution::Retry,
+                    comment: None,
+                };
+                engine.command(intent, what).await.map_err(|e| e.to_string())?;
+                continue;
             };
             let call = item.call_of(phase).expect("a doubt is about a call");
             let key = engine.key_of(intent, &call.id);

@@ -64,20 +64,24 @@ impl Driver {
             Ok(job) => job,
             // What was done is kept, confirmed or let go of whatever has become of the tool that did it.
             Err(_) if phase != Phase::Prepare => self.item_job(item).await?,
-            Err(fault) => return Ok(told(unsendable(call, attempt, fault, false))),
+            Err(fault) => {
+                let unproven = self.item(item).unproven(phase);
+                return Ok(told(unsendable(call, attempt, fault, unproven)));
+            }
         };
         if phase == Phase::Prepare && self.was_changed_since(item) && !self.item(item).refreshed {
             return Ok(Box::pin(
                 async move { Told::Facts(act::refresh(job, call, attempt).await) },
             ));
         }
+        let unproven = job.unproven.contains(&phase);
         let Some(template) = job.contract.lease_call(phase).cloned() else {
             let fault = format!("the contract of {} names no {}", job.tool, phase.as_str());
-            return Ok(told(unsendable(call, attempt, fault, false)));
+            return Ok(told(unsendable(call, attempt, fault, unproven)));
         };
         let args = match apply::lease_args(&template, &job.known) {
             Ok(args) => args,
-            Err(why) => return Ok(told(unsendable(call, attempt, why, false))),
+            Err(why) => return Ok(told(unsendable(call, attempt, why, unproven))),
         };
         let expect_base = match phase {
             Phase::Prepare => self.expected_base(item),

@@ -142,11 +142,40 @@ impl Lease {
         }
     }
 
+    /// Takes the times over into the count of the engine that claims the intent at `at`; `last`: of the last entry before.
+    ///
+    /// How long nobody was there is not known for sure, because a clock may have been set meanwhile. So the lease may be
+    /// gone already, and the probe decides; but it lasts no longer than what was left of it when it was last heard of.
+    pub(super) fn reanchor(&mut self, last: i64, at: i64) {
+        let left = |until: i64| at.saturating_add(until.saturating_sub(last).max(0));
+        self.earliest_ms = self.earliest_ms.min(at);
+        self.announced_ms = self.announced_ms.min(at);
+        if self.latest_ms != i64::MAX {
+            self.latest_ms = left(self.latest_ms);
+        }
+        (self.seen_ms, self.looked_ms) = (None, None);
+        for fault in self.faults.values_mut() {
+            fault.at_ms = fault.at_ms.min(at);
+        }
+        for call in self.calls.values_mut() {
+            call.retry_at_ms = call.retry_at_ms.map(|until| until.min(left(until)));
+            call.call.started_ms = call.call.started_ms.min(at);
+            if let Some(doubt) = &mut call.call.doubt {
+                doubt.since_ms = doubt.since_ms.min(at);
+            }
+        }
+    }
+
     /// The engine that sent what is still out is gone.
     pub(super) fn orphan(&mut self) {
         for call in self.calls.values_mut().filter(|c| c.standing == CallStanding::Out) {
             call.call.orphaned = true;
         }
+    }
+
+    /// An extension may have landed, by this time at the latest.
+    fn may_last_from(&mut self, landed_by_ms: i64) {
+        self.latest_ms = self.latest_ms.max(landed_by_ms.saturating_add(self.length_ms()));
     }
 
     fn lasts_from(&mut self, started_ms: i64, landed_by_ms: i64) {
@@ -225,11 +254,19 @@ pub(super) fn fold(item: &mut ItemState, entry: &Entry, settle_after_ms: i64) ->
         Event::CallSettled { verdict, by, .. } => settled(item, &id, *verdict, by, entry.at)?,
         Event::CallFailed { fault, effect, .. } => failed(item, &id, fault, *effect, entry.at),
         Event::CallInDoubt { reason, .. } => in_doubt(item, &id, reason, entry.at, settle_after_ms)?,
-        Event::CallNotSent { .. } => open_call(item, &id)?.standing = CallStanding::BackingOff,
-        Event::CallRetryScheduled { until_ms, .. } => {
+        Event::CallNotSent { .. } => {
             let call = open_call(item, &id)?;
             call.standing = CallStanding::BackingOff;
+            call.call.left = false;
+        }
+        Event::CallRetryScheduled { until_ms, .. } => {
+            let call = open_call(item, &id)?;
+            let may_have_landed = call.standing == CallStanding::Out;
+            call.standing = CallStanding::BackingOff;
             call.retry_at_ms = Some(*until_ms);
+            if may_have_landed && id.phase == Phase::Extend {
+                lease_of(item)?.may_last_from(entry.at.saturating_add(settle_after_ms));
+            }
         }
         _ => {}
     }
@@ -274,7 +311,9 @@ fn started(item: &mut ItemState, id: &CallId, entry: &Entry) -> Result<(), Strin
         lease.extensions += 1;
     }
     lease.faults.remove(&id.phase);
-    let call = CallState::started(&entry.event, entry.at).ok_or("it is no start")?;
+    let mut call = CallState::started(&entry.event, entry.at).ok_or("it is no start")?;
+    let earlier = lease.calls.get(&id.phase).filter(|c| c.call.id == *id);
+    call.loose = earlier.is_some_and(|c| c.call.left || c.call.loose);
     let standing = CallStanding::Out;
     lease.calls.insert(
         id.phase,
@@ -367,9 +406,7 @@ fn came_to_nothing(item: &mut ItemState, phase: Phase, fault: &str, effect: Faul
             Phase::Confirm if effect == FaultEffect::None && lease.standing == Standing::Confirmed => {
                 lease.standing = Standing::Pending;
             }
-            Phase::Extend if effect != FaultEffect::None => {
-                lease.latest_ms = lease.latest_ms.max(at_ms.saturating_add(lease.length_ms()));
-            }
+            Phase::Extend if effect != FaultEffect::None => lease.may_last_from(at_ms),
             _ => {}
         }
         let told = LeaseFault {
@@ -397,10 +434,7 @@ fn in_doubt(item: &mut ItemState, id: &CallId, reason: &str, at: i64, settle_aft
     });
     let lease = lease_of(item)?;
     match id.phase {
-        Phase::Extend => {
-            let landed_by = at.saturating_add(settle_after_ms);
-            lease.latest_ms = lease.latest_ms.max(landed_by.saturating_add(lease.length_ms()));
-        }
+        Phase::Extend => lease.may_last_from(at.saturating_add(settle_after_ms)),
         Phase::Confirm => lease.standing = Standing::Pending,
         _ => {}
     }
