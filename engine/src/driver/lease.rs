@@ -121,8 +121,14 @@ impl Driver {
             true => READABLE_WITHIN,
             false => job.contract.settle_after().duration(),
         };
+        let expired = self
+            .item(item)
+            .lease
+            .as_deref()
+            .filter(|l| l.standing == Standing::Pending);
+        let expired = expired.map(|lease| self.ledger.state.expired(item, lease));
         Ok(Box::pin(async move {
-            match gone_back(&job, within).await {
+            match gone_back(&job, expired, within).await {
                 Some(facts) => Told::Facts(facts),
                 None => next.await,
             }
@@ -176,11 +182,15 @@ fn shows(job: &ItemJob, taken: &Taken) -> bool {
     taken.valid && !is_as_before(job, taken) && (taken.holds == Some(true) || as_left)
 }
 
-/// The device has gone back by itself: nothing is left to be taken back. None: it has not.
-async fn gone_back(job: &ItemJob, within: Duration) -> Option<Facts> {
+/// The device has gone back by itself: nothing is left to be taken back. None: it has not. `expired`: to be told as well.
+async fn gone_back(job: &ItemJob, expired: Option<Event>, within: Duration) -> Option<Facts> {
     let taken = job.probe_until(within, |t| is_as_before(job, t)).await;
+    if !is_as_before(job, &taken) {
+        return None;
+    }
     let mut facts = Facts::default();
-    is_as_before(job, &taken).then(|| job.taken(&mut facts, ProbePurpose::AfterUndo, &taken, Some(true)))?;
+    facts.events.extend(expired);
+    job.taken(&mut facts, ProbePurpose::AfterUndo, &taken, Some(true));
     Some(facts)
 }
 

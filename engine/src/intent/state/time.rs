@@ -32,7 +32,7 @@ impl IntentState {
                 }
             }
             if let Some(lease) = &mut item.lease {
-                lease.reanchor(last, at);
+                lease.claimed(last, at);
             }
             let hot = item.hot_until_ms;
             if hot > last && hot != i64::MAX {
