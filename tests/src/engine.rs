@@ -5,7 +5,7 @@ use crate::world::World;
 use async_trait::async_trait;
 use flyball_engine::actor::{Actor, Origin, OriginKind};
 use flyball_engine::canonical::Digest;
-use flyball_engine::ids::IntentId;
+use flyball_engine::ids::{CallId, IntentId};
 use flyball_engine::intent::command::{Command, What};
 use flyball_engine::intent::event::{Decision, Event, PlanSource, RuleApplied};
 use flyball_engine::intent::replay::replay;
@@ -328,6 +328,15 @@ impl Engine {
             .into_iter()
             .map(|e| e.entry.event)
             .collect()
+    }
+
+    /// The key under which a call was last sent.
+    pub fn key_of(&self, intent: IntentId, of: &CallId) -> String {
+        let mut keys = self.events(intent).into_iter().filter_map(|event| match event {
+            Event::CallStarted { call, key, .. } if call == *of => Some(key.to_string()),
+            _ => None,
+        });
+        keys.next_back().unwrap_or_default()
     }
 
     /// The story so far, one line an entry.

@@ -1,6 +1,6 @@
 //! Devices that keep a change only until a timer of their own runs out, unless it is confirmed.
 
-use flyball_engine::contract::Contracts;
+use flyball_engine::contract::{Contracts, EffectClass};
 use flyball_engine::tool::{Outcome, ToolName, ToolRequest, ToolSpec};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -11,7 +11,23 @@ use tokio::time::Instant;
 type Values = BTreeMap<String, Value>;
 
 /// The tools that this file is about.
-const TOOLS: [&str; 6] = ["prepare", "commit", "commit_shown", "extend", "confirm", "cancel"];
+const TOOLS: [&str; 10] = [
+    "prepare",
+    "commit",
+    "commit_shown",
+    "commit_again",
+    "extend",
+    "extend_again",
+    "confirm",
+    "confirm_again",
+    "cancel",
+    "cancel_again",
+];
+
+/// What a tool does, whatever its contract says of it: `commit` for `commit_again`.
+pub(crate) fn plain(tool: &str) -> &str {
+    tool.split('_').next().unwrap_or(tool)
+}
 
 /// A change on a timer.
 struct Pending {
@@ -27,8 +43,8 @@ pub(crate) struct Timers {
     pending: BTreeMap<String, Pending>,
     confirmed: Vec<String>,
     reverted: Vec<String>,
-    /// Answers of prepares by their key, which that tool honours.
-    prepares: BTreeMap<String, Outcome>,
+    /// Answers by their call's key, of tools that honour it.
+    answers: BTreeMap<String, Outcome>,
 }
 
 impl Timers {
@@ -81,18 +97,18 @@ impl Timers {
         };
         let terms = request.meta.get("io.flyball/lease").cloned().unwrap_or_default();
         let lease = terms["id"].as_str().unwrap_or_default().to_owned();
-        let named = request.tool.tool().starts_with("commit") || text("lease") == lease;
+        let named = plain(request.tool.tool()) == "commit" || text("lease") == lease;
         if lease.is_empty() || !named {
             return (refused("the call carries no lease of its own"), false);
         }
         let key = request.meta["io.flyball/key"].to_string();
-        if let Some(answer) = self.prepares.get(&key) {
+        if let Some(answer) = self.answers.get(&key) {
             return (answer.clone(), false);
         }
         let (device, tool) = (text("device"), request.tool.tool());
-        let done = match tool {
+        let done = match plain(tool) {
             "prepare" => self.prepare(device, &lease),
-            "commit" | "commit_shown" => self.commit(device, lease, &terms, devices).map(|values| {
+            "commit" => self.commit(device, lease, &terms, devices).map(|values| {
                 values.insert(text("key"), request.args.get("value").cloned().unwrap_or_default());
             }),
             "extend" => self.extend(&device, &lease, request.args.get("seconds")),
@@ -105,8 +121,8 @@ impl Timers {
             },
             Err(why) => return (refused(why), false),
         };
-        if tool == "prepare" {
-            self.prepares.insert(key, answer.clone());
+        if tool == "prepare" || tool.ends_with("_again") {
+            self.answers.insert(key, answer.clone());
         }
         (answer, true)
     }
@@ -197,8 +213,8 @@ fn refused(why: &str) -> Outcome {
 pub(crate) fn specs() -> Vec<ToolSpec> {
     let of = |tool: &str| {
         let mut properties = Map::from_iter([("device".to_owned(), json!({"type": "string"}))]);
-        let more: &[&str] = match tool {
-            "commit" | "commit_shown" => &["key", "value"],
+        let more: &[&str] = match plain(tool) {
+            "commit" => &["key", "value"],
             "prepare" => &["key", "value", "lease"],
             "extend" => &["lease", "seconds"],
             _ => &["lease"],
@@ -216,7 +232,8 @@ pub(crate) fn specs() -> Vec<ToolSpec> {
     TOOLS.into_iter().map(of).collect()
 }
 
-/// The tools' contracts. That of `commit_shown` can tell from the probe whether a change is pending.
+/// The tools' contracts. That of `commit_shown` can tell from the probe whether a change is pending; the calls that follow
+/// `commit_again` may be sent again under their key while in doubt.
 pub(crate) fn contracts() -> Contracts {
     let mut all: Contracts = serde_saphyr::from_str(CONTRACTS).expect("the contracts are well-formed");
     let mut shown = all.of(&ToolName::new("world", "commit"));
@@ -224,6 +241,17 @@ pub(crate) fn contracts() -> Contracts {
         probe.pending = Some("output.pending == lease.id".to_owned());
     }
     all.contracts.insert(ToolName::new("world", "commit_shown"), shown);
+    let mut again = all.of(&ToolName::new("world", "commit"));
+    for call in [&mut again.extend, &mut again.confirm, &mut again.cancel]
+        .into_iter()
+        .flatten()
+    {
+        let mut contract = all.of(&call.tool);
+        contract.effect = EffectClass::Idempotent;
+        call.tool = ToolName::new("world", format!("{}_again", call.tool.tool()));
+        all.contracts.insert(call.tool.clone(), contract);
+    }
+    all.contracts.insert(ToolName::new("world", "commit_again"), again);
     all
 }
 

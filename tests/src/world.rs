@@ -370,6 +370,7 @@ fn is_undo(request: &ToolRequest) -> bool {
 }
 
 fn words(tool: &str, args: &Map<String, Value>) -> String {
+    let tool = if Timers::own(tool) { leases::plain(tool) } else { tool };
     let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default();
     let fleet = args.get("devices").and_then(Value::as_array);
     let fleet = fleet.map(|f| f.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","));

@@ -7,6 +7,7 @@ mod fleet;
 mod forward;
 mod invariants;
 mod lease;
+mod lease_chaos;
 mod lease_life;
 mod locks;
 mod ownership;

@@ -64,20 +64,24 @@ impl Driver {
             Ok(job) => job,
             // What was done is kept, confirmed or let go of whatever has become of the tool that did it.
             Err(_) if phase != Phase::Prepare => self.item_job(item).await?,
-            Err(fault) => return Ok(told(unsendable(call, attempt, fault, false))),
+            Err(fault) => {
+                let unproven = self.item(item).unproven(phase);
+                return Ok(told(unsendable(call, attempt, fault, unproven)));
+            }
         };
         if phase == Phase::Prepare && self.was_changed_since(item) && !self.item(item).refreshed {
             return Ok(Box::pin(
                 async move { Told::Facts(act::refresh(job, call, attempt).await) },
             ));
         }
+        let unproven = job.unproven.contains(&phase);
         let Some(template) = job.contract.lease_call(phase).cloned() else {
             let fault = format!("the contract of {} names no {}", job.tool, phase.as_str());
-            return Ok(told(unsendable(call, attempt, fault, false)));
+            return Ok(told(unsendable(call, attempt, fault, unproven)));
         };
         let args = match apply::lease_args(&template, &job.known) {
             Ok(args) => args,
-            Err(why) => return Ok(told(unsendable(call, attempt, why, false))),
+            Err(why) => return Ok(told(unsendable(call, attempt, why, unproven))),
         };
         let expect_base = match phase {
             Phase::Prepare => self.expected_base(item),
@@ -117,8 +121,14 @@ impl Driver {
             true => READABLE_WITHIN,
             false => job.contract.settle_after().duration(),
         };
+        let expired = self
+            .item(item)
+            .lease
+            .as_deref()
+            .filter(|l| l.standing == Standing::Pending);
+        let expired = expired.map(|lease| self.ledger.state.expired(item, lease));
         Ok(Box::pin(async move {
-            match gone_back(&job, within).await {
+            match gone_back(&job, expired, within).await {
                 Some(facts) => Told::Facts(facts),
                 None => next.await,
             }
@@ -172,11 +182,15 @@ fn shows(job: &ItemJob, taken: &Taken) -> bool {
     taken.valid && !is_as_before(job, taken) && (taken.holds == Some(true) || as_left)
 }
 
-/// The device has gone back by itself: nothing is left to be taken back. None: it has not.
-async fn gone_back(job: &ItemJob, within: Duration) -> Option<Facts> {
+/// The device has gone back by itself: nothing is left to be taken back. None: it has not. `expired`: to be told as well.
+async fn gone_back(job: &ItemJob, expired: Option<Event>, within: Duration) -> Option<Facts> {
     let taken = job.probe_until(within, |t| is_as_before(job, t)).await;
+    if !is_as_before(job, &taken) {
+        return None;
+    }
     let mut facts = Facts::default();
-    is_as_before(job, &taken).then(|| job.taken(&mut facts, ProbePurpose::AfterUndo, &taken, Some(true)))?;
+    facts.events.extend(expired);
+    job.taken(&mut facts, ProbePurpose::AfterUndo, &taken, Some(true));
     Some(facts)
 }
 

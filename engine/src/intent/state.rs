@@ -337,9 +337,6 @@ impl IntentState {
         self.reanchor(at);
         self.claimed_ms = at;
         for item in self.items.values_mut() {
-            if let Some(lease) = &mut item.lease {
-                lease.orphan();
-            }
             let open = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing);
             let phase = if item.status == ItemStatus::Undoing {
                 crate::ids::Phase::Undo

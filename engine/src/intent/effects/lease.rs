@@ -13,7 +13,7 @@ use crate::contract::{Contract, EffectClass};
 use crate::fault::Fault;
 use crate::ids::{CallId, ItemId, Phase};
 use crate::intent::event::Event;
-use crate::intent::item::{ItemState, ItemStatus};
+use crate::intent::item::{CallState, ItemState, ItemStatus};
 use crate::intent::state::IntentState;
 use crate::intent::state::lease::{CallStanding, Lease, Standing};
 use crate::plan::{Plan, Step};
@@ -44,7 +44,14 @@ impl IntentState {
     fn due_open_lease_calls(&self, (id, item, lease): Leased<'_>, now: i64, due: &mut Due) {
         for open in lease.calls.values() {
             match open.standing {
-                CallStanding::Out if open.call.orphaned => due.record.push(self.orphaned(&open.call.id, now)),
+                CallStanding::Out if open.call.orphaned => due.record.push(self.orphaned(lease, &open.call, now)),
+                // Nothing goes forward any more, and an attempt may have got through.
+                CallStanding::BackingOff if !self.goes_forward() && open.call.id.phase == Phase::Confirm => {
+                    if open.call.left || open.call.loose {
+                        let event = in_doubt(&open.call, "it was to be repeated, but nothing goes forward any more");
+                        due.record.push(event);
+                    }
+                }
                 CallStanding::Answered => due.work.push(Work::LeaseRead { item: id.clone() }),
                 _ => {}
             }
@@ -75,29 +82,19 @@ impl IntentState {
         lease.latest_ms.saturating_add(self.settle_after_ms(id))
     }
 
-    fn orphaned(&self, call: &CallId, now: i64) -> Event {
-        let stopped = "the engine that sent it stopped before the answer";
-        let repeatable = self
-            .lease_tool(call)
-            .is_some_and(|c| c.effect == EffectClass::Idempotent);
-        let attempt = self
-            .items
-            .get(&call.item)
-            .and_then(|i| i.call_of(call.phase))
-            .map_or(1, |c| c.attempt);
-        let call = call.clone();
-        match repeatable {
+    fn orphaned(&self, lease: &Lease, call: &CallState, now: i64) -> Event {
+        let tool = self.lease_tool(&call.id);
+        let repeatable = tool.is_some_and(|c| c.effect == EffectClass::Idempotent);
+        // A confirm that comes after its time would only be refused, whatever the first one did.
+        let late = call.id.phase == Phase::Confirm && now >= lease.earliest_ms;
+        match repeatable && !late {
             true => Event::CallRetryScheduled {
-                call,
+                call: call.id.clone(),
                 until_ms: now,
                 rule: "idempotent.orphaned".into(),
                 reading: None,
             },
-            false => Event::CallInDoubt {
-                call,
-                attempt,
-                reason: stopped.into(),
-            },
+            false => in_doubt(call, "the engine that sent it stopped before the answer"),
         }
     }
 
@@ -139,14 +136,24 @@ impl IntentState {
             return;
         }
         if now >= lease.latest_ms {
-            due.record.push(self.expired(id, lease));
+            let confirm = lease.calls.get(&Phase::Confirm);
+            // One that was to be repeated may have got through the first time.
+            let confirm = confirm.filter(|c| c.standing == CallStanding::BackingOff);
+            due.record.push(match confirm {
+                Some(c) => in_doubt(&c.call, "its time was over before it could be sent again"),
+                None => self.expired(id, lease),
+            });
             return;
         }
         due.wake(lease.latest_ms);
-        let forward = self.back_out.is_none() && self.rollback.is_none() && item.status == ItemStatus::Succeeded;
-        if forward && self.is_extendable(id) {
+        let kept = self.goes_forward() && item.status == ItemStatus::Succeeded;
+        if kept && self.is_extendable(id) {
             self.due_extension(leased, now, due);
         }
+    }
+
+    fn goes_forward(&self) -> bool {
+        self.back_out.is_none() && self.rollback.is_none()
     }
 
     fn is_extendable(&self, id: &ItemId) -> bool {
@@ -388,6 +395,14 @@ impl IntentState {
             reason,
             final_: true,
         })
+    }
+}
+
+fn in_doubt(call: &CallState, reason: &str) -> Event {
+    Event::CallInDoubt {
+        call: call.id.clone(),
+        attempt: call.attempt,
+        reason: reason.to_owned(),
     }
 }
 

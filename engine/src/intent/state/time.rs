@@ -14,6 +14,7 @@ impl IntentState {
     ///   stretch it. One set forward may cut it short, which is only impatience: nothing is sent again that may not be.
     /// - A *doubt* is as old as the claim at most, so that `settle_after` is counted by one clock alone.
     /// - *Heat* lasts for what was left of it at the former engine's last entry, from the claim on: no clock can cool it.
+    /// - A *lease* may be gone from the claim on, and lasts for what was left of it at most: the probe decides.
     /// - An open *approval* stands no longer than it was given for.
     pub(super) fn reanchor(&mut self, at: i64) {
         let last = self.updated_ms;
@@ -29,6 +30,9 @@ impl IntentState {
                 if let Some(doubt) = &mut call.doubt {
                     doubt.since_ms = doubt.since_ms.min(at);
                 }
+            }
+            if let Some(lease) = &mut item.lease {
+                lease.claimed(last, at);
             }
             let hot = item.hot_until_ms;
             if hot > last && hot != i64::MAX {
