@@ -13,7 +13,7 @@ pub enum Error {
     #[error(transparent)]
     Ssh(#[from] ssh::Error),
     #[error("{device}: {refusal}")]
-    Refused { device: String, refusal: Refusal },
+    Refused { device: String, refusal: Box<Refusal> },
     #[error("{device}: the answer to {operation} is not understood: {reason}")]
     Unreadable {
         device: String,

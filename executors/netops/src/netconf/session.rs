@@ -277,7 +277,7 @@ impl Session {
         match refusal(root) {
             Some(refusal) => Err(Error::Refused {
                 device: self.device.clone(),
-                refusal,
+                refusal: Box::new(refusal),
             }),
             None => Ok(reply),
         }

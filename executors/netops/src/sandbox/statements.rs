@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use super::model::{Area, Config, Dialect, Interface, Ospf};
+use super::model::{Area, Config, Dialect, Interface};
 
 /// One statement's words, without `set`.
 pub(crate) type Statement = Vec<String>;
@@ -288,7 +288,7 @@ fn ospf(config: &mut Config, area: &str, rest: &[&str]) -> Result<(), String> {
     let Some(area) = Area::parse(area) else {
         return Ok(());
     };
-    let process = config.ospf.entry(0).or_insert_with(Ospf::default);
+    let process = config.ospf.entry(0).or_default();
     process.areas.insert(area);
     let ["interface", unit, rest @ ..] = rest else {
         return Ok(());

@@ -179,7 +179,6 @@ async fn a_process_that_is_killed_between_commit_and_confirm_leaves_it_to_the_de
 
 #[tokio::test]
 #[ignore = "one half of the test above, in a process of its own"]
-#[expect(clippy::print_stdout, reason = "it tells its parent")]
 async fn a_child_commits_and_waits() {
     let Some(inventory) = std::env::var_os(INVENTORY) else {
         return;

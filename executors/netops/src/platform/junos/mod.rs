@@ -255,7 +255,7 @@ fn read(interface: &mut Interface, statement: &[String]) {
 /// The OSPF process, if there is one.
 pub(super) fn process(config: &Config, interfaces: &[Interface], expected: &[String]) -> Option<Process> {
     let all = statements(config);
-    let ospf: BTreeSet<String> = all.iter().filter_map(|statement| area_of(statement)).collect();
+    let ospf: BTreeSet<String> = all.iter().filter_map(area_of).collect();
     if ospf.is_empty() {
         return None;
     }
