@@ -143,7 +143,7 @@ impl Server {
 
     /// Asks again until the contact is as wanted.
     pub(crate) async fn until(&self, wanted: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(40);
         while self.now().await != wanted {
             assert!(Instant::now() < deadline, "never {wanted}");
             tokio::time::sleep(Duration::from_millis(200)).await;

@@ -56,12 +56,11 @@ async fn a_named_trial_outlives_its_session_and_its_server_until_its_time_is_ove
     let Some(server) = Server::start().await else { return };
     let first = server.other();
     let trial = first
-        .call("commit_confirmed", object(change("trial")), &object(lease("k1", 5)))
+        .call("commit_confirmed", object(change("trial")), &object(lease("k1", 15)))
         .await
         .unwrap();
     assert!(!trial.is_error, "{}", trial.content);
     drop(first);
-    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(server.now().await, "trial", "the session is gone, the trial is not");
     let seen = state(&server, "k1").await;
     assert_eq!(
@@ -86,15 +85,15 @@ async fn who_knows_the_name_extends_and_confirms_after_a_restart() {
     let Some(server) = Server::start().await else { return };
     let first = server.other();
     let trial = first
-        .call("commit_confirmed", object(change("trial")), &object(lease("k1", 4)))
+        .call("commit_confirmed", object(change("trial")), &object(lease("k1", 10)))
         .await
         .unwrap();
     assert!(!trial.is_error, "{}", trial.content);
     drop(first);
     let stranger = server.refused("confirm_commit", one(), "k2").await;
     assert!(stranger["refused"].is_object(), "{stranger}");
-    server.leased("extend_commit", one(), "k1", 30).await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    server.leased("extend_commit", one(), "k1", 60).await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(server.now().await, "trial", "it outlives its first time");
     server.leased("confirm_commit", one(), "k1", 30).await;
     server.contact("after").await;
