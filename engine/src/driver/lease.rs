@@ -64,7 +64,7 @@ impl Driver {
             Ok(job) => job,
             // What was done is kept, confirmed or let go of whatever has become of the tool that did it.
             Err(_) if phase != Phase::Prepare => self.item_job(item).await?,
-            Err(fault) => return Ok(told(unsendable(call, attempt, fault, false))),
+            Err(fault) => return Ok(told(unsendable(call, attempt, fault))),
         };
         if phase == Phase::Prepare && self.was_changed_since(item) && !self.item(item).refreshed {
             return Ok(Box::pin(
@@ -73,11 +73,11 @@ impl Driver {
         }
         let Some(template) = job.contract.lease_call(phase).cloned() else {
             let fault = format!("the contract of {} names no {}", job.tool, phase.as_str());
-            return Ok(told(unsendable(call, attempt, fault, false)));
+            return Ok(told(unsendable(call, attempt, fault)));
         };
         let args = match apply::lease_args(&template, &job.known) {
             Ok(args) => args,
-            Err(why) => return Ok(told(unsendable(call, attempt, why, false))),
+            Err(why) => return Ok(told(unsendable(call, attempt, why))),
         };
         let expect_base = match phase {
             Phase::Prepare => self.expected_base(item),

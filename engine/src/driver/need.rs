@@ -42,8 +42,8 @@ impl Driver {
             lease: self.lease_terms(id),
         };
         let (deps, intent): (Arc<Deps>, _) = (self.deps.clone(), self.ledger.id);
-        let unproven = [Phase::Do, Phase::Undo];
-        let unproven = unproven.into_iter().filter(|p| self.item(id).unproven(*p)).collect();
+        let (state, phases) = (self.item(id), Phase::ALL.into_iter());
+        let unproven = phases.filter(|p| state.unproven(*p)).collect();
         let patience = self.patience.clone().unwrap_or_else(|| self.no_patience());
         Ok(ItemJob {
             patience,

@@ -179,7 +179,13 @@ impl IntentState {
             .iter()
             .filter_map(|p| self.items.get(*p))
             .any(|other| super::overlap(item, other));
-        if out + planned.len() < WRITES_AT_ONCE && !clash && !self.is_hot(id, item, now) {
+        if self.is_hot(id, item, now) {
+            // What is out wakes by its end; what a person settled early stays hot until a time.
+            let until = self.items.values().map(|i| i.hot_until_ms);
+            if let Some(until) = until.filter(|until| *until > now && *until != i64::MAX).min() {
+                due.wake(until);
+            }
+        } else if out + planned.len() < WRITES_AT_ONCE && !clash {
             due.work.push(Work::Send { item: id.clone() });
         }
     }

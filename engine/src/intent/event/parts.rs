@@ -283,6 +283,10 @@ pub enum Awaited {
     Settle {
         item: ItemId,
     },
+    /// The probe that says what has become of a lease.
+    Lease {
+        item: ItemId,
+    },
     Check {
         check: CheckId,
         purpose: CheckPurpose,

@@ -225,11 +225,17 @@ pub(super) fn fold(item: &mut ItemState, entry: &Entry, settle_after_ms: i64) ->
         Event::CallSettled { verdict, by, .. } => settled(item, &id, *verdict, by, entry.at)?,
         Event::CallFailed { fault, effect, .. } => failed(item, &id, fault, *effect, entry.at),
         Event::CallInDoubt { reason, .. } => in_doubt(item, &id, reason, entry.at, settle_after_ms)?,
-        Event::CallNotSent { .. } => open_call(item, &id)?.standing = CallStanding::BackingOff,
-        Event::CallRetryScheduled { until_ms, .. } => {
+        Event::CallNotSent { .. } => {
             let call = open_call(item, &id)?;
             call.standing = CallStanding::BackingOff;
-            call.retry_at_ms = Some(*until_ms);
+            call.call.left = false;
+        }
+        Event::CallRetryScheduled { until_ms, .. } => {
+            // One whose server could not be had was not started: that it waits stands elsewhere.
+            if let Ok(call) = open_call(item, &id) {
+                call.standing = CallStanding::BackingOff;
+                call.retry_at_ms = Some(*until_ms);
+            }
         }
         _ => {}
     }
@@ -274,7 +280,10 @@ fn started(item: &mut ItemState, id: &CallId, entry: &Entry) -> Result<(), Strin
         lease.extensions += 1;
     }
     lease.faults.remove(&id.phase);
+    let earlier = lease.calls.get(&id.phase).filter(|c| c.call.id == *id);
+    let loose = earlier.is_some_and(|c| c.call.loose || c.call.left);
     let call = CallState::started(&entry.event, entry.at).ok_or("it is no start")?;
+    let call = CallState { loose, ..call };
     let standing = CallStanding::Out;
     lease.calls.insert(
         id.phase,

@@ -5,17 +5,43 @@
 //! that could be dangerous: what was recorded before a claim happened before it, whatever its `at` says.
 
 use super::IntentState;
+use super::lease::Lease;
+use crate::ids::Phase;
 use crate::intent::event::{Deadline, End};
+use crate::intent::item::{CallState, ItemStatus};
+use crate::journal::Epoch;
 
 impl IntentState {
+    /// Another engine takes over: what the former one sent has nobody who waits for its answer.
+    pub(super) fn claimed(&mut self, epoch: Epoch, at: i64) {
+        self.epoch = epoch;
+        self.reanchor(at);
+        self.claimed_ms = at;
+        for item in self.items.values_mut() {
+            if let Some(lease) = &mut item.lease {
+                lease.orphan();
+            }
+            let open = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing);
+            let phase = if item.status == ItemStatus::Undoing {
+                Phase::Undo
+            } else {
+                Phase::Do
+            };
+            if let Some(call) = item.call_of_mut(phase).as_mut().filter(|_| open) {
+                call.orphaned = true;
+            }
+        }
+    }
+
     /// Takes the times over into the count of the engine that claims the intent at `at`.
     ///
     /// - A *wait* to try again lasts until its time, but never longer than it was granted for: a clock set back does not
     ///   stretch it. One set forward may cut it short, which is only impatience: nothing is sent again that may not be.
     /// - A *doubt* is as old as the claim at most, so that `settle_after` is counted by one clock alone.
     /// - *Heat* lasts for what was left of it at the former engine's last entry, from the claim on: no clock can cool it.
+    /// - A *lease* is a device's own timer. A clock that visibly went back says nothing of it: the probe decides.
     /// - An open *approval* stands no longer than it was given for.
-    pub(super) fn reanchor(&mut self, at: i64) {
+    fn reanchor(&mut self, at: i64) {
         let last = self.updated_ms;
         for wait in self.waits.values_mut() {
             (wait.since_ms, wait.until_ms) = no_longer(wait.since_ms, wait.until_ms, at);
@@ -25,10 +51,10 @@ impl IntentState {
         }
         for item in self.items.values_mut() {
             for call in [&mut item.call, &mut item.undo].into_iter().flatten() {
-                call.started_ms = call.started_ms.min(at);
-                if let Some(doubt) = &mut call.doubt {
-                    doubt.since_ms = doubt.since_ms.min(at);
-                }
+                call.reanchor(at);
+            }
+            if let Some(lease) = &mut item.lease {
+                lease.reanchor(at, at < last);
             }
             let hot = item.hot_until_ms;
             if hot > last && hot != i64::MAX {
@@ -47,6 +73,41 @@ impl IntentState {
         // A plan that was only to be shown and is never applied ends as cancelled.
         let end = if self.applied { nothing_sent } else { End::Cancelled };
         self.back_out(reason, end, End::RolledBack);
+    }
+}
+
+impl CallState {
+    /// What a former engine did, it did before `at`.
+    fn reanchor(&mut self, at: i64) {
+        self.started_ms = self.started_ms.min(at);
+        if let Some(doubt) = &mut self.doubt {
+            doubt.since_ms = doubt.since_ms.min(at);
+        }
+    }
+}
+
+impl Lease {
+    /// Takes its times over into the count of another engine's clock, whose first time is `at`. If that clock went back
+    /// behind what the former engine wrote last, nothing is known of the end but that it is no further than a whole lease
+    /// away: the probe decides.
+    fn reanchor(&mut self, at: i64, went_back: bool) {
+        for call in self.calls.values_mut().map(|c| &mut c.call) {
+            call.reanchor(at);
+        }
+        if went_back {
+            let longest = at.saturating_add(self.length_ms());
+            self.earliest_ms = self.earliest_ms.min(at);
+            self.announced_ms = self.announced_ms.min(self.earliest_ms);
+            if self.latest_ms != i64::MAX {
+                self.latest_ms = self.latest_ms.min(longest);
+            }
+            for seen in [&mut self.seen_ms, &mut self.looked_ms] {
+                *seen = seen.map(|seen| seen.min(at - 1));
+            }
+            for fault in self.faults.values_mut() {
+                fault.at_ms = fault.at_ms.min(at);
+            }
+        }
     }
 }
 
