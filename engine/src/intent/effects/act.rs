@@ -180,11 +180,7 @@ impl IntentState {
             .filter_map(|p| self.items.get(*p))
             .any(|other| super::overlap(item, other));
         if self.is_hot(id, item, now) {
-            // What is out wakes by its end; what a person settled early stays hot until a time.
-            let until = self.items.values().map(|i| i.hot_until_ms);
-            if let Some(until) = until.filter(|until| *until > now && *until != i64::MAX).min() {
-                due.wake(until);
-            }
+            self.wake_when_it_cools(now, due);
         } else if out + planned.len() < WRITES_AT_ONCE && !clash {
             due.work.push(Work::Send { item: id.clone() });
         }

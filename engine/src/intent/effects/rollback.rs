@@ -58,6 +58,7 @@ impl IntentState {
             return false;
         }
         if self.is_hot(id, item, now) {
+            self.wake_when_it_cools(now, due);
             return false;
         }
         due.work.push(Work::Undo { item: id.clone() });
