@@ -116,6 +116,15 @@ pub enum Phase {
 }
 
 impl Phase {
+    pub const ALL: [Self; 6] = [
+        Self::Prepare,
+        Self::Do,
+        Self::Undo,
+        Self::Confirm,
+        Self::Cancel,
+        Self::Extend,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Prepare => "prepare",
@@ -131,17 +140,10 @@ impl Phase {
 impl FromStr for Phase {
     type Err = BadId;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        [
-            Self::Prepare,
-            Self::Do,
-            Self::Undo,
-            Self::Confirm,
-            Self::Cancel,
-            Self::Extend,
-        ]
-        .into_iter()
-        .find(|p| p.as_str() == s)
-        .ok_or_else(|| BadId(s.to_owned(), "phase"))
+        Self::ALL
+            .into_iter()
+            .find(|p| p.as_str() == s)
+            .ok_or_else(|| BadId(s.to_owned(), "phase"))
     }
 }
 

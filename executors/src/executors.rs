@@ -1,6 +1,8 @@
 //! All servers together: the engine's [`ToolExecutor`].
 
+use crate::breaker::{Breaker, CircuitStatus, Entry, Trial};
 use crate::child::identity;
+use crate::credential::{Credential, CredentialStatus};
 use crate::link::{Call, Link};
 use crate::mcp::{Era, not_sent, rejected};
 use crate::schema::OutputSchemas;
@@ -47,6 +49,9 @@ pub struct ServerStatus {
     pub tools: usize,
     pub unusable_tools: usize,
     pub last_error: Option<String>,
+    pub circuit: CircuitStatus,
+    /// What it is reached with, over HTTP.
+    pub credential: Option<CredentialStatus>,
 }
 
 struct Handle {
@@ -54,6 +59,8 @@ struct Handle {
     board: Arc<Board>,
     slots: Arc<Semaphore>,
     asks: mpsc::Sender<Ask>,
+    breaker: Arc<Breaker>,
+    credential: Option<Arc<Credential>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -77,16 +84,22 @@ impl Executors {
     ) -> Result<Self, JournalError> {
         let tools = Arc::new(Tools::load(Arc::clone(&facts), options.pinning).await?);
         let by_alias: BTreeMap<String, ServerSettings> = servers.into_iter().map(|s| (s.alias.clone(), s)).collect();
+        let credentials = Credential::of_all(by_alias.values());
         let start = |settings: ServerSettings| {
             let (asks, inbox) = mpsc::channel(16);
             let timeouts = settings.timeouts.clone();
-            let server = Server::new(settings, options.clone(), Arc::clone(&facts), Arc::clone(&tools), inbox);
+            let credential = credentials.get(&settings.alias).cloned();
+            let (facts, tools) = (Arc::clone(&facts), Arc::clone(&tools));
+            let server = Server::new(settings, options.clone(), facts, tools, inbox, credential.clone());
+            let breaker = Arc::clone(&server.breaker);
             let (board, slots) = (Arc::clone(&server.board), Arc::clone(&server.slots));
             Handle {
                 timeouts,
                 board,
                 slots,
                 asks,
+                breaker,
+                credential,
                 task: Mutex::new(Some(tokio::spawn(server.run()))),
             }
         };
@@ -127,6 +140,10 @@ impl Executors {
     /// not be listed.
     pub async fn refresh(&self, alias: &str) -> Result<(), String> {
         let server = self.servers.get(alias).ok_or_else(|| no_server(alias))?;
+        // Whoever asks for this has put the credential right, or wants to know whether it is.
+        if let Some(credential) = &server.credential {
+            credential.try_again();
+        }
         let (tx, rx) = oneshot::channel();
         let gone = || format!("server {alias} is stopped");
         server.asks.send(Ask::Refresh(tx)).await.map_err(|_| gone())?;
@@ -172,6 +189,9 @@ impl Executors {
             Ok(Err(_)) => State::Stopped,
             Err(_) => State::Starting,
         };
+        if server.credential.as_ref().is_some_and(|c| c.is_refused()) {
+            return Err(refused_sign_in(alias));
+        }
         match decided {
             State::Up(link) => Ok((server, link)),
             State::Starting => Err(not_sent(format!("server {alias} is still starting"))),
@@ -205,7 +225,30 @@ impl Executors {
         }
     }
 
-    async fn prepare(&self, request: &ToolRequest) -> Result<(&Handle, Arc<Link>), Outcome> {
+    // Lets a call through the server's circuit. A change waits for a read of our own if the circuit is to be tried.
+    async fn circuit(&self, server: &Handle, mutating: bool, deadline: Instant) -> Result<Option<Trial>, Outcome> {
+        match server.breaker.enter(mutating) {
+            Entry::Go => Ok(None),
+            Entry::Trial(trial) => Ok(Some(trial)),
+            Entry::Refused(outcome) => Err(outcome),
+            Entry::ReadFirst(trial) => {
+                let (tx, rx) = oneshot::channel();
+                let read = async {
+                    server.asks.send(Ask::Refresh(tx)).await.ok()?;
+                    rx.await.ok()
+                };
+                let read = timeout_at(deadline, read).await;
+                drop(trial);
+                match read {
+                    Ok(Some(Ok(()))) => Ok(None),
+                    Ok(Some(Err(why))) => Err(not_sent(format!("circuit open: {why}"))),
+                    _ => Err(not_sent("circuit open: the server does not answer a read")),
+                }
+            }
+        }
+    }
+
+    async fn prepare(&self, request: &ToolRequest) -> Result<(&Handle, Arc<Link>, Option<Trial>), Outcome> {
         let deadline = Instant::now() + Duration::from_millis(request.timeout_ms);
         let (server, link) = self.link(request.tool.server(), deadline).await?;
         self.usable(&request.tool)?;
@@ -216,12 +259,13 @@ impl Executors {
         {
             return Err(not_sent("the server was restarted since"));
         }
+        let trial = self.circuit(server, request.mutating, deadline).await?;
         if request.mutating && !link.is_recorded() {
             return Err(not_sent(
                 "the server's process could not be recorded: no record, no action",
             ));
         }
-        Ok((server, link))
+        Ok((server, link, trial))
     }
 }
 
@@ -241,7 +285,7 @@ impl ToolExecutor for Executors {
 
     async fn call(&self, mut request: ToolRequest) -> Answer {
         let before = Instant::now();
-        let (server, link) = match self.prepare(&request).await {
+        let (server, link, _trial) = match self.prepare(&request).await {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome.into(),
         };
@@ -254,6 +298,7 @@ impl ToolExecutor for Executors {
             slots: Arc::clone(&server.slots),
             all: Arc::clone(&self.mutating),
             timeouts: server.timeouts.clone(),
+            breaker: Arc::clone(&server.breaker),
         };
         let answer = call.run().await;
         if let Outcome::Done { output } = &answer.outcome {
@@ -273,6 +318,16 @@ impl ToolExecutor for Executors {
 
 fn no_server(alias: &str) -> String {
     format!("no server is configured under the alias {alias}")
+}
+
+fn refused_sign_in(alias: &str) -> Outcome {
+    rejected(
+        401,
+        format!(
+            "the sign-in to server {alias} was refused; so that no account is locked it is not tried again until a person \
+             refreshes the server"
+        ),
+    )
 }
 
 fn down(alias: &str, server: &Handle, retry_at: Instant) -> Outcome {
@@ -311,5 +366,7 @@ fn status(alias: &str, server: &Handle, catalogue: &Catalogue) -> ServerStatus {
         tools: tools.len(),
         unusable_tools: tools.iter().filter(|(_, t)| t.pin != PinState::Pinned).count(),
         last_error,
+        circuit: server.breaker.status(),
+        credential: server.credential.as_ref().map(|c| c.status()),
     }
 }

@@ -5,7 +5,9 @@
 //! or decides; that is the engine's part. rmcp appears in `mcp/` only. The README beside this folder lists the traps of the
 //! protocol and its library, each with the test that holds it.
 
+mod breaker;
 mod child;
+mod credential;
 mod executors;
 pub mod guard;
 mod link;
@@ -15,7 +17,9 @@ mod server;
 mod settings;
 mod tools;
 
+pub use breaker::{BreakerRules, CircuitStatus};
 pub use child::fence::{Error as FenceError, fence_previous};
+pub use credential::{CredentialState, CredentialStatus};
 pub use executors::{Executors, Health, ServerStatus};
 pub use mcp::Era;
 pub use settings::{BadEntry, Options, Pinning, ServerEntry, ServerSettings, Timeouts, Transport};

@@ -1,5 +1,6 @@
 //! One life of a server: its session, its process if it has one, and the calls under way in it.
 
+use crate::breaker::Breaker;
 use crate::child::Child;
 use crate::mcp::{Ended, Session, not_sent, unknown};
 use crate::settings::Timeouts;
@@ -97,6 +98,7 @@ pub(crate) struct Call {
     /// Mutating calls of all servers.
     pub(crate) all: Arc<watch::Sender<usize>>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) breaker: Arc<Breaker>,
 }
 
 impl Call {
@@ -139,9 +141,11 @@ impl Call {
             if ended.session_lost {
                 self.link.lost.cancel();
             }
+            self.breaker.heard(Some(&ended));
             return answer(reply, ended.outcome.into());
         }
         let outcome = unknown(format!("no reply within {} ms", self.request.timeout_ms));
+        self.breaker.heard(None);
         self.link.silent.notify_one();
         if self.request.mutating {
             self.wait_on(pending, outcome, reply, (slot, count)).await;

@@ -1,8 +1,10 @@
 //! The actor of one server: it alone starts, links, lists, restarts and stops it. A broken server costs nobody else.
 
+use crate::breaker::Breaker;
 use crate::child::{self, Child};
+use crate::credential::Credential;
 use crate::link::{Link, child_key, record_child};
-use crate::mcp::{Era, HandshakeError, Mode, Session, Signals, Wire, http_client};
+use crate::mcp::{Era, Gated, HandshakeError, Mode, Session, Signals, Wire, http_client};
 use crate::settings::{Options, ServerSettings, Transport, origin};
 use crate::tools::Tools;
 use flyball_engine::canonical::Digest;
@@ -49,6 +51,9 @@ pub(crate) struct Server {
     pub(crate) board: Arc<Board>,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) asks: mpsc::Receiver<Ask>,
+    pub(crate) breaker: Arc<Breaker>,
+    /// What it is reached with over HTTP.
+    credential: Option<Arc<Credential>>,
     client: Option<reqwest::Client>,
     mode: Option<Mode>,
     failures: u32,
@@ -71,7 +76,9 @@ impl Server {
         facts: Arc<dyn Journal>,
         tools: Arc<Tools>,
         asks: mpsc::Receiver<Ask>,
+        credential: Option<Arc<Credential>>,
     ) -> Self {
+        let breaker = Breaker::new(options.breaker);
         let slots = Arc::new(Semaphore::new(options.in_flight));
         let board = Board {
             state: watch::Sender::new(State::Starting),
@@ -85,6 +92,8 @@ impl Server {
             board: Arc::new(board),
             slots,
             asks,
+            breaker,
+            credential,
             client: None,
             mode: None,
             failures: 0,
@@ -148,6 +157,10 @@ impl Server {
                 },
             }
             let listed = self.list(&link.session).await;
+            match &listed {
+                Ok(()) => self.breaker.answered(),
+                Err(reason) => self.breaker.failed(reason),
+            }
             failed = if listed.is_ok() { 0 } else { failed + 1 };
             let pause = if listed.is_ok() { relist } else { self.backoff(failed) };
             next = Instant::now() + pause;
@@ -175,6 +188,9 @@ impl Server {
     async fn pause(&mut self, reason: String) -> bool {
         self.failures = self.failures.saturating_add(1);
         let wait = self.backoff(self.failures);
+        if self.is_refused() {
+            return self.wait_for_sign_in(reason).await;
+        }
         tracing::warn!(alias = self.settings.alias, reason, ?wait, "server is down");
         self.board.last_error.send_replace(Some(reason));
         let retry_at = Instant::now() + wait;
@@ -184,6 +200,36 @@ impl Server {
             ask = self.asks.recv() => match ask {
                 Some(Ask::Refresh(reply)) => {
                     let _ = reply.send(Err("the server is down; it is tried again now".to_owned()));
+                    true
+                }
+                Some(Ask::Stop) | None => false,
+            },
+        }
+    }
+
+    fn is_refused(&self) -> bool {
+        self.credential.as_ref().is_some_and(|c| c.is_refused())
+    }
+
+    // Not by itself: each try could lock the account. A person asks for one, or the credential proves good elsewhere.
+    async fn wait_for_sign_in(&mut self, reason: String) -> bool {
+        tracing::error!(
+            alias = self.settings.alias,
+            reason,
+            "the sign-in was refused: not tried again until it is refreshed"
+        );
+        self.board.last_error.send_replace(Some(reason));
+        let retry_at = Instant::now();
+        self.board.state.send_replace(State::Down { retry_at });
+        let Some(credential) = self.credential.clone() else {
+            return true;
+        };
+        let mut good_again = credential.good_again();
+        tokio::select! {
+            _ = good_again.changed() => true,
+            ask = self.asks.recv() => match ask {
+                Some(Ask::Refresh(reply)) => {
+                    let _ = reply.send(Err("the sign-in was refused; it is tried once more now".to_owned()));
                     true
                 }
                 Some(Ask::Stop) | None => false,
@@ -213,6 +259,8 @@ impl Server {
             match self.attempt(mode, signals).await {
                 Ok(link) => return Ok(link),
                 Err(HandshakeError { reason, next: None }) => return Err(reason),
+                // A refused sign-in teaches nothing about the era.
+                Err(HandshakeError { reason, .. }) if self.is_refused() => return Err(reason),
                 Err(HandshakeError {
                     reason,
                     next: Some(next),
@@ -283,8 +331,10 @@ impl Server {
             Some(client) => client.clone(),
             None => http_client(&self.settings.timeouts).map_err(plain)?,
         };
+        let credential = self.credential.clone();
+        let credential = credential.ok_or_else(|| plain("it is not reached over HTTP".to_owned()))?;
         let wire = Wire::Http {
-            client: client.clone(),
+            client: Gated::new(client.clone(), credential),
             url,
             headers,
             in_flight: self.options.in_flight,

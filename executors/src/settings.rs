@@ -1,5 +1,6 @@
 //! Which servers there are and how they are reached: the shape that MCP hosts share.
 
+use crate::breaker::BreakerRules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -261,6 +262,8 @@ pub struct Options {
     pub log_dir: Option<PathBuf>,
     /// Calls in flight per server; more of them wait their turn.
     pub in_flight: usize,
+    /// When a server's circuit opens.
+    pub breaker: BreakerRules,
 }
 
 impl Options {
@@ -271,6 +274,7 @@ impl Options {
             pinning: Pinning::default(),
             log_dir: None,
             in_flight: 256,
+            breaker: BreakerRules::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::act::{self, Dispatch};
 use super::facts::Facts;
 use super::job::{ItemJob, Taken};
-use super::work::{Told, ready, unsendable};
+use super::work::{Told, ready, unrepeatable};
 use super::{DriveError, Driver};
 use crate::contract::apply::{self, LeaseTerms};
 use crate::ids::{ItemId, Phase};
@@ -66,7 +66,7 @@ impl Driver {
             Err(_) if phase != Phase::Prepare => self.item_job(item).await?,
             Err(fault) => {
                 let unproven = self.item(item).unproven(phase);
-                return Ok(told(unsendable(call, attempt, fault, unproven)));
+                return Ok(told(unrepeatable(call, attempt, fault, unproven)));
             }
         };
         if phase == Phase::Prepare && self.was_changed_since(item) && !self.item(item).refreshed {
@@ -77,11 +77,11 @@ impl Driver {
         let unproven = job.unproven.contains(&phase);
         let Some(template) = job.contract.lease_call(phase).cloned() else {
             let fault = format!("the contract of {} names no {}", job.tool, phase.as_str());
-            return Ok(told(unsendable(call, attempt, fault, unproven)));
+            return Ok(told(unrepeatable(call, attempt, fault, unproven)));
         };
         let args = match apply::lease_args(&template, &job.known) {
             Ok(args) => args,
-            Err(why) => return Ok(told(unsendable(call, attempt, why, unproven))),
+            Err(why) => return Ok(told(unrepeatable(call, attempt, why, unproven))),
         };
         let expect_base = match phase {
             Phase::Prepare => self.expected_base(item),

@@ -225,6 +225,7 @@ impl Waits {
             | Awaited::Look { item }
             | Awaited::Confirm { item }
             | Awaited::Verify { item }
+            | Awaited::Lease { item }
             | Awaited::Check {
                 check: CheckId::Gate { item } | CheckId::Expect { item },
                 ..
@@ -252,7 +253,11 @@ impl Driver {
         let state = &self.ledger.state;
         let follows_a_call = matches!(
             work,
-            Work::Undo { .. } | Work::VerifyUndo { .. } | Work::Verify { .. } | Work::Settle { .. }
+            Work::Undo { .. }
+                | Work::VerifyUndo { .. }
+                | Work::Verify { .. }
+                | Work::Settle { .. }
+                | Work::LeaseRead { .. }
         );
         Patience {
             deps: self.deps.clone(),

@@ -198,7 +198,7 @@ impl Driver {
             Err(fault) => {
                 let unproven = self.item(item).unproven(Phase::Do);
                 return Ok(Box::pin(async move {
-                    Told::Facts(unsendable(call, attempt, fault, unproven))
+                    Told::Facts(unrepeatable(call, attempt, fault, unproven))
                 }));
             }
         };
@@ -422,11 +422,16 @@ fn irreversible(item: &ItemId, why: &str) -> futures::future::BoxFuture<'static,
 }
 
 /// A call that cannot be sent. If an earlier attempt may have landed, that is all the more in doubt.
-pub(super) fn unsendable(call: CallId, attempt: u32, fault: String, unproven: bool) -> Facts {
+pub(super) fn unrepeatable(call: CallId, attempt: u32, fault: String, unproven: bool) -> Facts {
     if unproven {
         let reason = format!("it cannot be repeated: {fault}");
         return Facts::of(Event::CallInDoubt { call, attempt, reason });
     }
+    unsendable(call, attempt, fault)
+}
+
+/// A call that cannot be sent, and no attempt of which was.
+fn unsendable(call: CallId, attempt: u32, fault: String) -> Facts {
     Facts::of(Event::CallFailed {
         call,
         attempt,
@@ -487,7 +492,7 @@ pub(super) async fn ready(
                 Err(refused) => refused.to(fault),
             };
             let unproven = job.unproven.contains(&call.phase);
-            Told::Facts(unsendable(call, attempt, fault, unproven))
+            Told::Facts(unrepeatable(call, attempt, fault, unproven))
         }
     }
 }

@@ -128,7 +128,7 @@ impl ItemStatus {
         match (self, phase) {
             // Its server could not be had, so the call was not even recorded as started.
             (Self::Waiting, Phase::Do) => Some(Self::BackingOff),
-            (s, Phase::Undo) if s.is_undoable() => Some(s),
+            (s, Phase::Undo | Phase::Cancel) if s.is_undoable() => Some(s),
             (s, phase) => s.after_not_sent(phase),
         }
     }
@@ -153,7 +153,7 @@ impl ItemStatus {
             // Backing off: an earlier attempt may have landed, and no other will be made.
             (Self::Running | Self::Answered | Self::BackingOff, Phase::Do) => Some(Self::InDoubt),
             (Self::Undoing | Self::UndoAnswered, Phase::Undo | Phase::Cancel) => Some(Self::UndoInDoubt),
-            (s, Phase::Undo) if s.is_undoable() => Some(Self::UndoInDoubt),
+            (s, Phase::Undo | Phase::Cancel) if s.is_undoable() => Some(Self::UndoInDoubt),
             _ => None,
         }
     }
@@ -387,8 +387,8 @@ impl ItemState {
 
     /// Whether an attempt of the phase's latest call left us, or may have, and nothing shows that it did nothing.
     pub fn unproven(&self, phase: Phase) -> bool {
-        let call = self.call_of(phase).filter(|c| c.effect != Some(FaultEffect::None));
-        call.is_some_and(|c| c.left || c.loose)
+        let call = self.call_of(phase).filter(|c| c.id.phase == phase);
+        call.is_some_and(|c| c.effect != Some(FaultEffect::None) && (c.left || c.loose))
     }
 
     /// The call that is out or in doubt.

@@ -13,7 +13,7 @@ pub use accepted::Accepted;
 pub use item::item_of;
 pub use waits::Wait;
 
-use super::item::{ItemState, ItemStatus};
+use super::item::ItemState;
 use crate::actor::Actor;
 use crate::canonical::Digest;
 use crate::contract::Contract;
@@ -329,23 +329,6 @@ impl IntentState {
             }
             // Facts that stand for themselves: they change nothing that drives.
             _ => {}
-        }
-    }
-
-    fn claimed(&mut self, epoch: Epoch, at: i64) {
-        self.epoch = epoch;
-        self.reanchor(at);
-        self.claimed_ms = at;
-        for item in self.items.values_mut() {
-            let open = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing);
-            let phase = if item.status == ItemStatus::Undoing {
-                crate::ids::Phase::Undo
-            } else {
-                crate::ids::Phase::Do
-            };
-            if let Some(call) = item.call_of_mut(phase).as_mut().filter(|_| open) {
-                call.orphaned = true;
-            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Streamable HTTP: one pooled client per server, and nothing that is sent twice behind our back.
 
-use super::MAX_REPLY;
+use super::{Gated, MAX_REPLY};
 use crate::settings::Timeouts;
 use http::{HeaderName, HeaderValue};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) type HttpTransport = StreamableHttpClientTransport<reqwest::Client>;
+pub(super) type HttpTransport = StreamableHttpClientTransport<Gated>;
 
 /// A client for a server's whole life; links come and go, connections are reused.
 pub(crate) fn client(timeouts: &Timeouts) -> Result<reqwest::Client, String> {
@@ -29,7 +29,7 @@ pub(crate) fn client(timeouts: &Timeouts) -> Result<reqwest::Client, String> {
 
 /// A transport over the client. The message of an error names the header, never its value.
 pub(crate) fn transport(
-    client: reqwest::Client,
+    client: Gated,
     url: &str,
     headers: &BTreeMap<String, String>,
     in_flight: usize,

@@ -1,12 +1,14 @@
 //! The only place that knows rmcp. What leaves this module is ours: sessions, tool definitions, outcomes.
 
 mod classify;
+mod gated;
 mod http;
 mod line_cap;
 mod output;
 mod session;
 
 pub(crate) use classify::{Ended, not_sent, rejected, unknown};
+pub(crate) use gated::Gated;
 pub(crate) use http::client as http_client;
 pub(crate) use session::{HandshakeError, Mode, Pending, Session, Signals, Wire};
 

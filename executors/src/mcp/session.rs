@@ -2,7 +2,7 @@
 
 use super::classify::{Ended, classify, not_sent, unknown};
 use super::line_cap::LineCap;
-use super::{Era, MAX_REPLY, http};
+use super::{Era, Gated, MAX_REPLY, http};
 use crate::child::Pipes;
 use crate::settings::Timeouts;
 use flyball_engine::tool::{Outcome, ToolName, ToolSpec};
@@ -39,7 +39,7 @@ pub(crate) enum Mode {
 pub(crate) enum Wire<'a> {
     Pipes(Pipes),
     Http {
-        client: reqwest::Client,
+        client: Gated,
         url: &'a str,
         headers: &'a BTreeMap<String, String>,
         in_flight: usize,

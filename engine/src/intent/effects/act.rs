@@ -183,7 +183,9 @@ impl IntentState {
             .iter()
             .filter_map(|p| self.items.get(*p))
             .any(|other| super::overlap(item, other));
-        if out + planned.len() < WRITES_AT_ONCE && !clash && !self.is_hot(id, item, now) {
+        if self.is_hot(id, item, now) {
+            self.wake_when_it_cools(now, due);
+        } else if out + planned.len() < WRITES_AT_ONCE && !clash {
             due.work.push(Work::Send { item: id.clone() });
         }
     }

@@ -16,7 +16,11 @@ impl IntentState {
         let item = |item: &ItemId| item.clone();
         Some(match work {
             Work::Send { item } => call(item, Phase::Do),
+            // What is pending is cancelled instead.
+            Work::Undo { item } if self.items.get(item).is_some_and(ItemState::is_pending) => call(item, Phase::Cancel),
             Work::Undo { item } => call(item, Phase::Undo),
+            Work::LeaseCall { item, phase } => call(item, *phase),
+            Work::LeaseRead { item: i } => Awaited::Lease { item: item(i) },
             Work::Plan { revision } => Awaited::Plan { revision: *revision },
             Work::Read { item: i } => Awaited::Step { item: item(i) },
             Work::Look { item: i } => Awaited::Look { item: item(i) },
@@ -87,10 +91,9 @@ impl IntentState {
 
     /// An item's status as the API names it: an undo that waits to be sent again is backing off too.
     pub fn item_api_name(&self, id: &ItemId, item: &ItemState) -> &'static str {
-        let undo = Awaited::Call {
-            call: self.next_call(id, Phase::Undo),
-        };
-        if item.must_be_undone() && self.rollback.is_some() && self.waits.contains_key(&undo) {
+        let back = self.awaited(&Work::Undo { item: id.clone() });
+        let waits = back.is_some_and(|back| self.waits.contains_key(&back));
+        if item.must_be_undone() && self.rollback.is_some() && waits {
             return ItemStatus::BackingOff.api_name();
         }
         item.status.api_name()

@@ -43,6 +43,15 @@ impl IntentState {
         }
     }
 
+    /// Whoever is kept from a hot target looks again when the next one cools. What is hot because a call is out wakes by
+    /// the call's end; what a person settled early has nothing but its time.
+    pub(super) fn wake_when_it_cools(&self, now: i64, due: &mut Due) {
+        let until = self.items.values().map(|i| i.hot_until_ms);
+        if let Some(until) = until.filter(|until| *until > now && *until != i64::MAX).min() {
+            due.wake(until);
+        }
+    }
+
     fn due_expiry(&self, now: i64, due: &mut Due) {
         let Some(open) = self.approval.as_ref().filter(|a| a.given_by.is_none()) else {
             return;

@@ -303,6 +303,10 @@ pub enum Awaited {
     Settle {
         item: ItemId,
     },
+    /// The probe that says what has become of a lease.
+    Lease {
+        item: ItemId,
+    },
     Check {
         check: CheckId,
         purpose: CheckPurpose,

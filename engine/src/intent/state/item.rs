@@ -105,11 +105,12 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_m
         if call.phase == crate::ids::Phase::Do {
             item.sent_at = Some(seq);
         }
-        *item.call_of_mut(call.phase) = CallState::started(event, at).map(|started| CallState {
+        let started = CallState::started(event, at).map(|started| CallState {
             loose,
             sent_before,
             ..started
         });
+        *item.call_of_mut(call.phase) = started;
         return;
     }
     let Some(id) = call_of(event) else { return };

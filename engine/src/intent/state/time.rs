@@ -5,9 +5,30 @@
 //! that could be dangerous: what was recorded before a claim happened before it, whatever its `at` says.
 
 use super::IntentState;
+use crate::ids::Phase;
 use crate::intent::event::{Deadline, End};
+use crate::intent::item::{CallState, ItemStatus};
+use crate::journal::Epoch;
 
 impl IntentState {
+    /// Another engine takes over: what the former one sent has nobody who waits for its answer.
+    pub(super) fn claimed(&mut self, epoch: Epoch, at: i64) {
+        self.epoch = epoch;
+        self.reanchor(at);
+        self.claimed_ms = at;
+        for item in self.items.values_mut() {
+            let open = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing);
+            let phase = if item.status == ItemStatus::Undoing {
+                Phase::Undo
+            } else {
+                Phase::Do
+            };
+            if let Some(call) = item.call_of_mut(phase).as_mut().filter(|_| open) {
+                call.orphaned = true;
+            }
+        }
+    }
+
     /// Takes the times over into the count of the engine that claims the intent at `at`.
     ///
     /// - A *wait* to try again lasts until its time, but never longer than it was granted for: a clock set back does not
@@ -16,7 +37,7 @@ impl IntentState {
     /// - *Heat* lasts for what was left of it at the former engine's last entry, from the claim on: no clock can cool it.
     /// - A *lease* may be gone from the claim on, and lasts for what was left of it at most: the probe decides.
     /// - An open *approval* stands no longer than it was given for.
-    pub(super) fn reanchor(&mut self, at: i64) {
+    fn reanchor(&mut self, at: i64) {
         let last = self.updated_ms;
         for wait in self.waits.values_mut() {
             (wait.since_ms, wait.until_ms) = no_longer(wait.since_ms, wait.until_ms, at);
@@ -26,10 +47,7 @@ impl IntentState {
         }
         for item in self.items.values_mut() {
             for call in [&mut item.call, &mut item.undo].into_iter().flatten() {
-                call.started_ms = call.started_ms.min(at);
-                if let Some(doubt) = &mut call.doubt {
-                    doubt.since_ms = doubt.since_ms.min(at);
-                }
+                call.reanchor(at);
             }
             if let Some(lease) = &mut item.lease {
                 lease.claimed(last, at);
@@ -51,6 +69,16 @@ impl IntentState {
         // A plan that was only to be shown and is never applied ends as cancelled.
         let end = if self.applied { nothing_sent } else { End::Cancelled };
         self.back_out(reason, end, End::RolledBack);
+    }
+}
+
+impl CallState {
+    /// What a former engine did, it did before `at`.
+    fn reanchor(&mut self, at: i64) {
+        self.started_ms = self.started_ms.min(at);
+        if let Some(doubt) = &mut self.doubt {
+            doubt.since_ms = doubt.since_ms.min(at);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! of tries outlives a restart.
 
 use super::{IntentState, item_of};
-use crate::ids::ItemId;
+use crate::ids::{ItemId, Phase};
 use crate::intent::event::{Awaited, CheckReading, Event, ProbePurpose};
 use crate::journal::Entry;
 use serde::{Deserialize, Serialize};
@@ -67,26 +67,43 @@ impl IntentState {
         };
         match event {
             Event::ProbeTaken { purpose, .. } => {
-                if let Some(read) = reading(*purpose, item) {
+                for read in readings(*purpose, &item) {
                     self.waits.remove(&read);
                 }
             }
-            Event::CallStarted { .. } | Event::CallNotSent { .. } | Event::CallRetryScheduled { .. } => {}
-            Event::UndoBlocked { .. } => {}
-            _ => self.waits.retain(|awaited, _| about(awaited) != Some(&item)),
+            // A lease's calls come and go beside those that take their item forward and back.
+            Event::CallAnswered { call, .. }
+            | Event::CallFailed { call, .. }
+            | Event::CallInDoubt { call, .. }
+            | Event::CallSettled { call, .. } => {
+                self.waits.remove(&Awaited::Call { call: call.clone() });
+                if call.phase == Phase::Do {
+                    let item = || item.clone();
+                    self.waits.remove(&Awaited::Step { item: item() });
+                    self.waits.remove(&Awaited::Look { item: item() });
+                }
+            }
+            Event::PreviewTaken { .. }
+            | Event::StepSatisfied { .. }
+            | Event::StepSkipped { .. }
+            | Event::UndoConflict { .. }
+            | Event::Resolved { .. } => self.waits.retain(|awaited, _| about(awaited) != Some(&item)),
+            _ => {}
         }
     }
 }
 
-fn reading(purpose: ProbePurpose, item: ItemId) -> Option<Awaited> {
+/// What a probe of this purpose may have been taken for.
+fn readings(purpose: ProbePurpose, item: &ItemId) -> Vec<Awaited> {
+    let item = || item.clone();
     match purpose {
-        ProbePurpose::Before => Some(Awaited::Look { item }),
-        ProbePurpose::Stale => Some(Awaited::Confirm { item }),
-        ProbePurpose::After => Some(Awaited::Verify { item }),
-        ProbePurpose::Settle => Some(Awaited::Settle { item }),
-        ProbePurpose::AfterUndo => Some(Awaited::VerifyUndo { item }),
+        ProbePurpose::Before => vec![Awaited::Look { item: item() }],
+        ProbePurpose::Stale => vec![Awaited::Confirm { item: item() }],
+        ProbePurpose::After => vec![Awaited::Verify { item: item() }, Awaited::Lease { item: item() }],
+        ProbePurpose::Settle => vec![Awaited::Settle { item: item() }, Awaited::Lease { item: item() }],
+        ProbePurpose::AfterUndo => vec![Awaited::VerifyUndo { item: item() }],
         // Taken just before the undo is sent: only the undo itself has come through then.
-        ProbePurpose::BeforeUndo => None,
+        ProbePurpose::BeforeUndo => vec![],
     }
 }
 
@@ -98,7 +115,8 @@ fn about(awaited: &Awaited) -> Option<&ItemId> {
         | Awaited::Confirm { item }
         | Awaited::Verify { item }
         | Awaited::VerifyUndo { item }
-        | Awaited::Settle { item } => Some(item),
+        | Awaited::Settle { item }
+        | Awaited::Lease { item } => Some(item),
         Awaited::Plan { .. } | Awaited::Check { .. } => None,
     }
 }

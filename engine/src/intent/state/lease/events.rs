@@ -39,7 +39,10 @@ pub(in crate::intent::state) fn fold(
             call.call.left = false;
         }
         Event::CallRetryScheduled { until_ms, .. } => {
-            let call = open_call(item, &id)?;
+            // One whose server could not be had was not started: that it waits stands elsewhere.
+            let Ok(call) = open_call(item, &id) else {
+                return Ok(true);
+            };
             let may_have_landed = call.standing == CallStanding::Out;
             call.standing = CallStanding::BackingOff;
             call.retry_at_ms = Some(*until_ms);
