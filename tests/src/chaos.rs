@@ -46,13 +46,23 @@ impl Script {
     fn of(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let intents = if rng.random_bool(0.3) { 2 } else { 1 };
+        let plans = (0..intents).map(|n| plan(&mut rng, n)).collect();
+        let misbehaviours: Vec<_> = (0..rng.random_range(0..4)).map(|_| misbehaviour(&mut rng)).collect();
+        let mut happenings: Vec<_> = (0..rng.random_range(0..5))
+            .map(|_| (rng.random_range(0..9_000), happening(&mut rng, intents)))
+            .collect();
+        if misbehaviours
+            .iter()
+            .any(|(_, how)| *how == Misbehaviour::ActAndHoldAnswer)
+        {
+            let at = rng.random_range(0..=happenings.len());
+            happenings.insert(at, (rng.random_range(0..9_000), Happening::Release));
+        }
         Self {
-            plans: (0..intents).map(|n| plan(&mut rng, n)).collect(),
-            misbehaviours: (0..rng.random_range(0..4)).map(|_| misbehaviour(&mut rng)).collect(),
+            plans,
+            misbehaviours,
             failing_check: rng.random_bool(0.25),
-            happenings: (0..rng.random_range(0..5))
-                .map(|_| (rng.random_range(0..9_000), happening(&mut rng, intents)))
-                .collect(),
+            happenings,
         }
     }
 }
@@ -96,7 +106,8 @@ fn misbehaviour(rng: &mut StdRng) -> (String, Misbehaviour) {
     let verb = ["set", "unset", "set_fleet", "set"]
         .choose(rng)
         .expect("there are verbs");
-    let how = match rng.random_range(0..8) {
+    let how = match rng.random_range(0..9) {
+        8 => Misbehaviour::ActAndHoldAnswer,
         0 => Misbehaviour::ActAndFallSilent,
         1 => Misbehaviour::FallSilent,
         2 => Misbehaviour::ActAndHoldAnswer,
