@@ -3,6 +3,7 @@
 mod approvals;
 mod chaos;
 mod doubt;
+mod each_step;
 mod fleet;
 mod forward;
 mod invariants;

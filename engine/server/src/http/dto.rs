@@ -1,6 +1,10 @@
 //! The shapes of the API: plain, apart from the engine's own types, so that API and journal can change apart. The
 //! command line reads what the server writes, so both directions are derived here.
 
+mod back;
+
+pub use back::{LockView, UndoBody};
+
 use flyball_engine::canonical::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -378,20 +382,6 @@ pub struct ReasonBody {
     pub reason: Option<String>,
 }
 
-/// How an intent is to be taken back.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UndoBody {
-    /// `plan`: look and show the diff, then wait for `apply`. `apply` (default): go on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<String>,
-    /// The change ticket.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<String>,
-}
-
 /// The answer to a question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -447,23 +437,6 @@ pub struct DoubtView {
     pub targets: Vec<String>,
     pub since: String,
     pub reason: String,
-}
-
-/// A lock.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct LockView {
-    pub target: String,
-    pub intent: String,
-    pub since: String,
-    /// How long it has been held, in seconds.
-    #[serde(default)]
-    pub age_s: u64,
-    pub state: String,
-    /// Who asked for the intent, and for what.
-    #[serde(default)]
-    pub by: String,
-    #[serde(default)]
-    pub title: String,
 }
 
 /// A tool of the catalogue.

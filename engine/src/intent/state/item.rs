@@ -98,12 +98,14 @@ fn update_undo_look(item: &mut ItemState, purpose: ProbePurpose, reading: &Readi
 }
 
 fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_ms: i64, settle_after: i64) {
-    if let Event::CallStarted { call, .. } = event {
+    if let Event::CallStarted { call, args, .. } = event {
         let earlier = item.call_of(call.phase).filter(|c| c.id == *call);
         let loose = earlier.is_some_and(|c| c.loose || c.left);
         let sent_before = item.sent_at;
         if call.phase == crate::ids::Phase::Do {
             item.sent_at = Some(seq);
+            // What was bound just before it was sent is what it is read back, settled and taken back with.
+            item.expanded.args.get_or_insert_with(|| args.clone());
         }
         let started = CallState::started(event, at).map(|started| CallState {
             loose,

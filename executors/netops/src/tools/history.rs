@@ -82,11 +82,17 @@ pub(super) async fn get(view: &View, device: &Device, asked: &GetCommit, terms: 
         return netconf::commits(view, device, asked, lease).await;
     }
     let clock = "show system uptime";
-    let (session, texts) = view.read_with(device, None, &[HISTORY, clock]).await?;
-    drop(session);
     let asked_for = CommitLines::of(device, asked.lines.as_deref().unwrap_or_default());
-    let Looked { foreseen, base } = change::look(view, device, None, &asked_for).await?;
-    let history = commits::history(&texts[0]);
+    let mut texts = view.read(device, &[HISTORY, clock]).await?;
+    let (history, Looked { foreseen, base }) = loop {
+        let looked = change::look(view, device, None, &asked_for).await?;
+        // A commit, or one taken back, between the two readings: they do not belong together.
+        let again = view.read(device, &[HISTORY, clock]).await?;
+        if again[0] == texts[0] {
+            break (commits::history(&again[0]), looked);
+        }
+        texts = again;
+    };
     let now = commits::clock(&texts[1]).filter(|_| !history.is_empty());
     let now = now.ok_or_else(|| Fault::Unreadable {
         device: device.name.clone(),

@@ -356,10 +356,18 @@ pub(super) async fn commits(
     lease: Option<&str>,
 ) -> Result<CommitState, Fault> {
     let lines = asked.lines.as_deref().unwrap_or_default();
-    let Looked { foreseen, base } = look(view, device, None, Some(lines)).await?;
     let prepared = view.held().holder(&device.name);
     // While we hold the locks there is no trial.
-    let pending = prepared.is_none() && is_pending(view, device).await?;
+    let mut pending = prepared.is_none() && is_pending(view, device).await?;
+    let Looked { foreseen, base } = loop {
+        let looked = look(view, device, None, Some(lines)).await?;
+        let still = prepared.is_none() && is_pending(view, device).await?;
+        // Begun or ended between the two readings: they do not belong together.
+        if still == pending {
+            break looked;
+        }
+        pending = still;
+    };
     let in_force = asked.lines.is_some() && foreseen.unchanged;
     let known = lease.and_then(|lease| view.trials().standing(&device.name, lease, pending));
     let mut history = Vec::new();
