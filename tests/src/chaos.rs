@@ -58,6 +58,15 @@ impl Script {
             let at = rng.random_range(0..=happenings.len());
             happenings.insert(at, (rng.random_range(0..9_000), Happening::Release));
         }
+        if rng.random_bool(0.5)
+            && misbehaviours
+                .iter()
+                .any(|(_, how)| matches!(how, Misbehaviour::ActLate(_)))
+        {
+            // Somebody who decides every half second meets the doubt while the call is still on its way.
+            let hurry = (0..16).map(|_| (500, Happening::Force(rng.random_range(0..intents))));
+            happenings = hurry.collect();
+        }
         Self {
             plans,
             misbehaviours,
