@@ -13,6 +13,7 @@ mod mcp;
 mod schema;
 mod server;
 mod settings;
+mod tasks;
 mod tools;
 
 pub use child::fence::{Error as FenceError, fence_previous};

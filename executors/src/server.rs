@@ -1,5 +1,6 @@
 //! The actor of one server: it alone starts, links, lists, restarts and stops it. A broken server costs nobody else.
 
+use crate::child::death::Deaths;
 use crate::child::{self, Child};
 use crate::link::{Link, child_key, record_child};
 use crate::mcp::{Era, HandshakeError, Mode, Session, Signals, Wire, http_client};
@@ -38,6 +39,8 @@ pub(crate) enum Ask {
 pub(crate) struct Board {
     pub(crate) state: watch::Sender<State>,
     pub(crate) last_error: watch::Sender<Option<String>>,
+    /// When each of its former processes was proven dead.
+    pub(crate) deaths: Deaths,
 }
 
 /// One server's actor.
@@ -76,6 +79,7 @@ impl Server {
         let board = Board {
             state: watch::Sender::new(State::Starting),
             last_error: watch::Sender::new(None),
+            deaths: Deaths::default(),
         };
         Self {
             settings,
@@ -314,6 +318,7 @@ impl Server {
 
     async fn bury(&mut self, child: &Child) {
         if child.end(self.settings.timeouts.drain()).await {
+            self.board.deaths.note(child.record.incarnation());
             self.forget_child().await;
         } else {
             self.undead = Some(child.handle());

@@ -5,6 +5,7 @@ mod http;
 mod line_cap;
 mod output;
 mod session;
+mod task;
 
 pub(crate) use classify::{Ended, not_sent, rejected, unknown};
 pub(crate) use http::client as http_client;
