@@ -123,6 +123,19 @@ impl From<Outcome> for Answer {
     }
 }
 
+/// How a task stands at its server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskReport {
+    /// It goes on; the server suggests when to ask again.
+    Working { poll_after: Option<Duration> },
+    /// It has ended, and nothing of the call can land any more. [`Outcome::Unknown`]: without saying what came of it.
+    Ended(Outcome),
+    /// The server knows no such task (any more).
+    Lost { reason: String },
+    /// The server cannot be asked now.
+    Unreachable { reason: String },
+}
+
 /// Calls tools on servers and says honestly what is known afterwards. Never retries.
 #[async_trait]
 pub trait ToolExecutor: Send + Sync {
@@ -133,6 +146,17 @@ pub trait ToolExecutor: Send + Sync {
     async fn call(&self, request: ToolRequest) -> Answer;
     /// Whether nothing that was sent to this life of the server can land any more.
     async fn is_dead(&self, server: &str, incarnation: &Incarnation) -> bool;
+    /// For how long at least this life of the server has been proven dead. None: it is not.
+    async fn dead_for(&self, server: &str, incarnation: &Incarnation) -> Option<Duration> {
+        self.is_dead(server, incarnation).await.then_some(Duration::ZERO)
+    }
+    /// How a task stands that the server made of a call. Asking changes nothing.
+    async fn task(&self, server: &str, task: &str) -> TaskReport {
+        let _ = (server, task);
+        TaskReport::Lost {
+            reason: "nobody here can ask for tasks".into(),
+        }
+    }
 }
 
 /// One mutating call, as policy sees it.

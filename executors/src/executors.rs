@@ -12,7 +12,7 @@ use crate::tools::{PinError, Tools};
 use async_trait::async_trait;
 use flyball_engine::canonical::Digest;
 use flyball_engine::journal::{Error as JournalError, Journal};
-use flyball_engine::ports::{Answer, ToolExecutor};
+use flyball_engine::ports::{Answer, TaskReport, ToolExecutor};
 use flyball_engine::tool::{Catalogue, Incarnation, Outcome, PinState, ToolName, ToolRequest};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -54,8 +54,8 @@ pub struct ServerStatus {
     pub credential: Option<CredentialStatus>,
 }
 
-struct Handle {
-    timeouts: Timeouts,
+pub(crate) struct Handle {
+    pub(crate) timeouts: Timeouts,
     board: Arc<Board>,
     slots: Arc<Semaphore>,
     asks: mpsc::Sender<Ask>,
@@ -72,6 +72,8 @@ pub struct Executors {
     mutating: Arc<watch::Sender<usize>>,
     stopping: AtomicBool,
     schemas: OutputSchemas,
+    /// By then every process of an engine before us was dead.
+    started: Instant,
 }
 
 impl Executors {
@@ -110,6 +112,7 @@ impl Executors {
             mutating: Arc::new(watch::Sender::new(0)),
             stopping: AtomicBool::new(false),
             schemas: OutputSchemas::default(),
+            started: Instant::now(),
         })
     }
 
@@ -170,7 +173,7 @@ impl Executors {
     }
 
     // A link that calls can go through now; waits while one is being made.
-    async fn link(&self, alias: &str, deadline: Instant) -> Result<(&Handle, Arc<Link>), Outcome> {
+    pub(crate) async fn link(&self, alias: &str, deadline: Instant) -> Result<(&Handle, Arc<Link>), Outcome> {
         let server = self
             .servers
             .get(alias)
@@ -198,6 +201,11 @@ impl Executors {
             State::Stopped => Err(not_sent(format!("server {alias} is stopped"))),
             State::Down { retry_at } => Err(down(alias, server, retry_at)),
         }
+    }
+
+    /// How long a question to a server may take. None: there is no such server.
+    pub(crate) fn control(&self, alias: &str) -> Option<Duration> {
+        self.servers.get(alias).map(|s| s.timeouts.control())
     }
 
     fn usable(&self, tool: &ToolName) -> Result<(), Outcome> {
@@ -300,11 +308,32 @@ impl ToolExecutor for Executors {
             timeouts: server.timeouts.clone(),
             breaker: Arc::clone(&server.breaker),
         };
-        let answer = call.run().await;
+        let reads = !call.request.mutating;
+        let deadline = before + Duration::from_millis(waited.saturating_add(call.request.timeout_ms));
+        let mut answer = call.run().await;
+        if reads {
+            answer = self.read_to_the_end(tool.server(), answer, deadline).await;
+        }
         if let Outcome::Done { output } = &answer.outcome {
             self.note_violation(&tool, output);
         }
         answer
+    }
+
+    async fn dead_for(&self, alias: &str, incarnation: &Incarnation) -> Option<Duration> {
+        if !self.is_dead(alias, incarnation).await {
+            return None;
+        }
+        if let Some(at) = self.servers.get(alias).and_then(|s| s.board.deaths.when(incarnation)) {
+            return Some(at.elapsed());
+        }
+        // A process of an engine before us was dead before we started; one of ours is, from now on, at least.
+        let ours = identity::parse_incarnation(alias, incarnation).is_some_and(|record| identity::is_younger(&record));
+        Some(if ours { Duration::ZERO } else { self.started.elapsed() })
+    }
+
+    async fn task(&self, alias: &str, task: &str) -> TaskReport {
+        self.ask_for_task(alias, task).await
     }
 
     async fn is_dead(&self, alias: &str, incarnation: &Incarnation) -> bool {

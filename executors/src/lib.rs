@@ -15,6 +15,7 @@ mod mcp;
 mod schema;
 mod server;
 mod settings;
+mod tasks;
 mod tools;
 
 pub use breaker::{BreakerRules, CircuitStatus};

@@ -1,6 +1,7 @@
 //! The actor of one server: it alone starts, links, lists, restarts and stops it. A broken server costs nobody else.
 
 use crate::breaker::Breaker;
+use crate::child::death::Deaths;
 use crate::child::{self, Child};
 use crate::credential::Credential;
 use crate::link::{Link, child_key, record_child};
@@ -40,6 +41,8 @@ pub(crate) enum Ask {
 pub(crate) struct Board {
     pub(crate) state: watch::Sender<State>,
     pub(crate) last_error: watch::Sender<Option<String>>,
+    /// When each of its former processes was proven dead.
+    pub(crate) deaths: Deaths,
 }
 
 /// One server's actor.
@@ -83,6 +86,7 @@ impl Server {
         let board = Board {
             state: watch::Sender::new(State::Starting),
             last_error: watch::Sender::new(None),
+            deaths: Deaths::default(),
         };
         Self {
             settings,
@@ -364,6 +368,7 @@ impl Server {
 
     async fn bury(&mut self, child: &Child) {
         if child.end(self.settings.timeouts.drain()).await {
+            self.board.deaths.note(child.record.incarnation());
             self.forget_child().await;
         } else {
             self.undead = Some(child.handle());

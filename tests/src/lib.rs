@@ -10,4 +10,6 @@ pub mod flaky;
 mod leases;
 pub mod process;
 pub mod stop;
+pub mod tasks;
+pub mod variants;
 pub mod world;

@@ -2,12 +2,13 @@
 //! call that it executed, in order.
 
 use crate::leases::{self, Timers};
+use crate::tasks::{TaskEnd, Tasks};
 use async_trait::async_trait;
 use flyball_engine::contract::Contracts;
-use flyball_engine::ports::{Answer, ToolExecutor};
+use flyball_engine::ports::{Answer, TaskReport, ToolExecutor};
 use flyball_engine::tool::{Catalogue, Incarnation, Outcome, ToolName, ToolRequest, ToolSpec};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
@@ -28,12 +29,16 @@ pub enum Misbehaviour {
     TurnAway,
     /// No answer comes in time, and it executes after so many milliseconds.
     ActLate(u64),
+    /// Executes nothing; the answer that says so comes only when [`World::release`] is called.
+    HoldRefusal,
+    /// Goes on with the call as a task that ends after so many milliseconds.
+    Task(u64, TaskEnd),
     /// Executes, and another hand changes the same value right after.
     ActThenIntrude(Value),
 }
 
 #[derive(Default)]
-struct Inner {
+pub(crate) struct Inner {
     devices: BTreeMap<String, BTreeMap<String, Value>>,
     /// The key and the words of each.
     executed: Vec<(String, String)>,
@@ -47,6 +52,10 @@ struct Inner {
     unreadable: bool,
     life: u32,
     dead: Vec<u32>,
+    died: BTreeMap<u32, tokio::time::Instant>,
+    readings: VecDeque<Value>,
+    keys: BTreeSet<String>,
+    pub(crate) tasks: Tasks,
     at_once: usize,
     most_at_once: usize,
     timers: Timers,
@@ -68,7 +77,7 @@ impl World {
         world
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Inner { devices, timers, .. } = &mut *inner;
         timers.run_out(devices);
@@ -104,7 +113,13 @@ impl World {
         let mut inner = self.inner();
         let life = inner.life;
         inner.dead.push(life);
+        inner.died.insert(life, tokio::time::Instant::now());
         inner.life += 1;
+    }
+
+    /// The next probes get these outputs instead of the truth, in this order.
+    pub fn answer_reads_with(&self, outputs: impl IntoIterator<Item = Value>) {
+        self.inner().readings.extend(outputs);
     }
 
     /// Lets every answer that was held back go.
@@ -168,7 +183,7 @@ impl World {
     pub fn contracts() -> Contracts {
         let mut all: Contracts = serde_saphyr::from_str(CONTRACTS).expect("the world's contracts are well-formed");
         all.contracts.extend(leases::contracts().contracts);
-        all
+        crate::variants::with_variants(all)
     }
 
     fn read(&self, tool: &str, args: &Map<String, Value>) -> Outcome {
@@ -184,6 +199,9 @@ impl World {
             }
             "get" if inner.unreadable => Outcome::ToolError {
                 output: json!({"text": "the device does not answer"}),
+            },
+            "get" if !inner.readings.is_empty() => Outcome::Done {
+                output: inner.readings.pop_front().unwrap_or_default(),
             },
             "get" => match inner.devices.get(&text("device")) {
                 Some(values) => Outcome::Done {
@@ -217,7 +235,7 @@ impl World {
         }
     }
 
-    fn execute(&self, request: &ToolRequest, intrusion: Option<Value>) -> Outcome {
+    pub(crate) fn execute(&self, request: &ToolRequest, intrusion: Option<Value>) -> Outcome {
         let (tool, args) = (request.tool.tool(), &request.args);
         let under = request.meta.get("io.flyball/key").and_then(Value::as_str);
         let under = under.unwrap_or_default().to_owned();
@@ -234,6 +252,11 @@ impl World {
             return outcome;
         }
         let value = args.get("value").cloned().unwrap_or(Value::Null);
+        if let Some(key) = args.get("request").and_then(Value::as_str)
+            && !inner.keys.insert(key.to_owned())
+        {
+            return yes();
+        }
         let words = words(tool, args);
         inner.executed.push((under, words));
         if let Some(fleet) = args.get("devices").and_then(Value::as_array) {
@@ -245,9 +268,8 @@ impl World {
         }
         let values = inner.devices.entry(device).or_default();
         match tool {
-            "set" | "set_same" | "set_blind" => drop(values.insert(key.clone(), value)),
             "unset" => drop(values.remove(&key)),
-            _ => {}
+            _ => drop(values.insert(key.clone(), value)),
         }
         if let Some(value) = intrusion {
             values.insert(key, value);
@@ -274,7 +296,7 @@ impl World {
     }
 
     /// A call has had its effect, or never will have one.
-    fn landed(&self, request: &ToolRequest) {
+    pub(crate) fn landed(&self, request: &ToolRequest) {
         let words = words(request.tool.tool(), &request.args);
         let mut inner = self.inner();
         if let Some(at) = inner.landing.iter().position(|(_, w)| *w == words) {
@@ -304,7 +326,7 @@ impl World {
             task: None,
         };
         let how = self.misbehaviour(&words(tool, args));
-        if !matches!(how, Some(Misbehaviour::ActLate(_))) {
+        if !matches!(how, Some(Misbehaviour::ActLate(_) | Misbehaviour::Task(..))) {
             self.landed(request);
         }
         match how {
@@ -330,6 +352,17 @@ impl World {
                 });
                 tokio::time::sleep(timeout).await;
                 silence().into()
+            }
+            Some(Misbehaviour::Task(ms, end)) => self.begin_task(request.clone(), ms, end).into(),
+            Some(Misbehaviour::HoldRefusal) => {
+                tokio::time::sleep(std::time::Duration::from_millis(request.timeout_ms)).await;
+                let (to, late) = oneshot::channel();
+                let output = json!({"text": "refused", "sent": 0});
+                self.inner().held.push((to, Outcome::ToolError { output }));
+                Answer {
+                    outcome: silence(),
+                    late: Some(late),
+                }
             }
             Some(how) => {
                 let said = match how {
@@ -406,7 +439,9 @@ impl ToolExecutor for World {
             ("unset", schema(&["device", "key"], &[])),
             ("set_fleet", schema(&["key"], &["devices", "value"])),
         ];
-        let specs = tools.into_iter().map(|(name, input_schema)| ToolSpec {
+        let set = schema(&["device", "key"], &["value"]);
+        let variants = crate::variants::NAMES.map(|name| (name, set.clone()));
+        let specs = tools.into_iter().chain(variants).map(|(name, input_schema)| ToolSpec {
             name: ToolName::new("world", name),
             description: String::new(),
             input_schema,
@@ -441,6 +476,15 @@ impl ToolExecutor for World {
 
     async fn is_dead(&self, _: &str, incarnation: &Incarnation) -> bool {
         self.inner().dead.iter().any(|life| life.to_string() == incarnation.0)
+    }
+
+    async fn dead_for(&self, _: &str, incarnation: &Incarnation) -> Option<std::time::Duration> {
+        let life = incarnation.0.parse().ok()?;
+        self.inner().died.get(&life).map(tokio::time::Instant::elapsed)
+    }
+
+    async fn task(&self, _: &str, task: &str) -> TaskReport {
+        self.report_task(task)
     }
 }
 

@@ -153,7 +153,11 @@ fn calling(event: &Event) -> Option<String> {
 fn settling(event: &Event) -> Option<String> {
     Some(match event {
         Event::CallInDoubt { call, reason, .. } => format!("{} in doubt: {reason}", call.item),
-        Event::TaskNoted { call, task } => format!("{}: the server works on it as task {task}", call.item),
+        // The handle is as good as a key at some servers: it stays in the journal.
+        Event::TaskNoted { call, lost: None, .. } => format!("{}: the server works on it as a task", call.item),
+        Event::TaskNoted {
+            call, lost: Some(why), ..
+        } => format!("{}: its task is lost: {why}", call.item),
         Event::LateAnswer { call, reason, .. } => format!("{}: a late answer came: {reason}", call.item),
         Event::CallSettled {
             call,

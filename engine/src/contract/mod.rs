@@ -126,6 +126,9 @@ pub struct Contract {
     /// The argument that takes our key, where the tool's schema has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_arg: Option<String>,
+    /// The server begins with no call past the `send_by`, or of an older epoch, that stands in its `_meta`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refuses_stale: bool,
     /// A fleet tool: one call per element of this argument.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_by: Option<String>,

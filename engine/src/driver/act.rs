@@ -1,12 +1,12 @@
 //! Acting: the probe under the lock, the call itself, the read-back, settlement and undo. Each function returns facts.
 
 use super::facts::Facts;
-use super::job::{ItemJob, Taken, brief};
+use super::job::{ItemJob, brief};
 use super::patience::Refused;
+use crate::contract::EffectClass;
 use crate::contract::apply::{self, Args, ErrorEffect, Known};
-use crate::contract::{EffectClass, Resend};
 use crate::ids::{CallId, Phase};
-use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
+use crate::intent::event::{Event, FaultEffect, ProbePurpose};
 use crate::intent::item::CallState;
 use crate::ports::Answer;
 use crate::tool::{Incarnation, Outcome, ToolName, ToolRequest};
@@ -95,7 +95,8 @@ impl Dispatch {
         (self.told(&outcome).await, late)
     }
 
-    async fn told(&self, outcome: &Outcome) -> Facts {
+    /// What an outcome says of the call while it is out.
+    pub(super) async fn told(&self, outcome: &Outcome) -> Facts {
         let (call, attempt) = (self.call.clone(), self.attempt);
         let contract = self.job.contracts.of(&self.tool);
         let known = Known {
@@ -114,7 +115,7 @@ impl Dispatch {
                     self.refused(output, apply::error_means(&contract, &known, output))
                         .await
                 }
-                Err(why) => self.doubt(format!("whether it failed cannot be told: {why}")),
+                Err(why) => self.answered_doubt(format!("whether it failed cannot be told: {why}")),
             },
             Outcome::ToolError { output } => {
                 self.refused(output, apply::error_means(&contract, &known, output))
@@ -126,14 +127,18 @@ impl Dispatch {
                 None,
             ),
             Outcome::NotSent { reason, .. } => self.not_sent(reason, outcome).await,
+            // The only exact way to learn how it ends: nothing is done with it before it is journaled.
+            Outcome::Unknown { task: Some(task), .. } => self.noted(task),
             Outcome::Unknown { reason, .. } if contract.effect == EffectClass::Idempotent => {
                 match self.retry(outcome).await {
                     Ok(event) => Facts::of(event),
-                    Err(refused) => self.doubt(refused.to(reason.clone())),
+                    Err(refused) => self.doubt(refused.to(reason.clone()), false),
                 }
             }
-            Outcome::Unknown { reason, .. } => self.doubt(reason.clone()),
-            Outcome::NeedsInput { .. } => self.doubt("the server asks for input that nobody can give here".to_owned()),
+            Outcome::Unknown { reason, .. } => self.doubt(reason.clone(), false),
+            Outcome::NeedsInput { .. } => {
+                self.answered_doubt("the server asks for input that nobody can give here".to_owned())
+            }
         }
     }
 
@@ -141,7 +146,7 @@ impl Dispatch {
         let fault = format!("{}: {}", self.tool, brief(output));
         match means {
             ErrorEffect::None => self.failed(fault, FaultEffect::None, Some(output)),
-            ErrorEffect::Unknown => self.doubt(fault),
+            ErrorEffect::Unknown => self.answered_doubt(fault),
             ErrorEffect::Partial => {
                 let mut facts = self.failed(fault, FaultEffect::Unknown, Some(output));
                 // What the call left is what an undo will expect to find.
@@ -154,17 +159,37 @@ impl Dispatch {
         }
     }
 
-    fn doubt(&self, reason: String) -> Facts {
+    fn noted(&self, task: &str) -> Facts {
+        let mut facts = Facts::of(Event::TaskNoted {
+            call: self.call.clone(),
+            task: task.to_owned(),
+            lost: None,
+        });
+        if !matches!(self.call.phase, Phase::Do | Phase::Undo) {
+            // What has to be over before a device's timer does not wait for a task.
+            facts.extend(self.doubt("the server works on it as a task".to_owned(), false));
+        }
+        facts
+    }
+
+    /// The server has ended the call, and what it did is not known.
+    pub(super) fn answered_doubt(&self, reason: String) -> Facts {
+        self.doubt(reason, true)
+    }
+
+    fn doubt(&self, reason: String, answered: bool) -> Facts {
         Facts::of(Event::CallInDoubt {
             call: self.call.clone(),
             attempt: self.attempt,
             reason,
+            answered,
+            dead_since_ms: None,
         })
     }
 
     fn failed(&self, fault: String, effect: FaultEffect, output: Option<&Value>) -> Facts {
         if effect == FaultEffect::None && self.job.unproven.contains(&self.call.phase) {
-            return self.doubt(format!("{fault}: but an attempt before it may have had an effect"));
+            return self.answered_doubt(format!("{fault}: but an attempt before it may have had an effect"));
         }
         let mut facts = Facts::default();
         let output = output.map(|o| facts.payload(o.clone(), false));
@@ -258,15 +283,18 @@ pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::After, &taken, None);
     let (id, attempt) = (call.id, call.attempt);
-    if !taken.valid {
+    let no_evidence = !taken.valid || (taken.holds.is_none() && taken.problem.is_some());
+    if no_evidence {
         let why = taken.problem.unwrap_or_else(|| "the reading is not valid".to_owned());
         let reason = format!("the tool said yes, but the state cannot be read back: {why}");
         facts.push(Event::CallInDoubt {
             call: id,
             attempt,
             reason,
+            answered: true,
+            dead_since_ms: None,
         });
-    } else if taken.holds == Some(false) || (taken.holds.is_none() && taken.problem.is_some()) {
+    } else if taken.holds == Some(false) {
         let fault = "the tool said yes, but the change does not show".to_owned();
         facts.push(Event::CallFailed {
             call: id,
@@ -277,70 +305,6 @@ pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
         });
     }
     facts
-}
-
-/// Settles a doubt by probe, once no call that was given up can land any more.
-pub(super) async fn settle(job: ItemJob, call: CallState, server_dead: bool) -> Facts {
-    let taken = job.probe_until(Duration::from_secs(2), |_| true).await;
-    let before = job.known.before.as_deref();
-    let after = job.known.after.as_deref();
-    let equal = taken.valid.then(|| taken.state.as_ref() == before);
-    let mut facts = Facts::default();
-    job.taken(&mut facts, ProbePurpose::Settle, &taken, equal);
-    match verdict(&taken, before, after, call.id.phase) {
-        Ok(verdict) => {
-            let fence = match (verdict, job.contract.resend) {
-                (Settlement::NotApplied, Resend::Fenced | Resend::Bound) if server_dead => {
-                    Some("the server process that got it is dead")
-                }
-                (Settlement::NotApplied, Resend::Bound) => Some("the contract trusts settle_after"),
-                _ => None,
-            };
-            let evidence = match verdict {
-                Settlement::Applied => "the probe shows the change",
-                _ => "the probe shows the state as it was before",
-            };
-            facts.push(Event::CallSettled {
-                call: call.id,
-                verdict,
-                by: SettledBy::Probe,
-                evidence: evidence.to_owned(),
-                fence: fence.map(str::to_owned),
-            });
-        }
-        Err(why) => facts.push(Event::Stuck {
-            why,
-            item: Some(job.item.clone()),
-            phase: Some(call.id.phase),
-        }),
-    }
-    facts
-}
-
-fn verdict(taken: &Taken, before: Option<&Value>, after: Option<&Value>, phase: Phase) -> Result<Settlement, String> {
-    let state = match (&taken.state, taken.valid) {
-        (Some(state), true) => state,
-        _ => {
-            let why = taken.problem.as_deref().unwrap_or("the reading is not valid");
-            return Err(format!(
-                "whether the call took effect cannot be told: {why}: a person must look and settle it"
-            ));
-        }
-    };
-    let as_before = before == Some(state);
-    match phase {
-        Phase::Undo if as_before => Ok(Settlement::Applied),
-        Phase::Undo if after == Some(state) => Ok(Settlement::NotApplied),
-        Phase::Undo => Err(
-            "the state is neither what it was before the change nor after it: a person must look and settle it".into(),
-        ),
-        _ if taken.holds == Some(true) => Ok(Settlement::Applied),
-        _ if as_before => Ok(Settlement::NotApplied),
-        _ => Err(
-            "the change is not in place, and the state is not as before either: a person must look and settle it"
-                .into(),
-        ),
-    }
 }
 
 /// What an undo finds before it is sent.
@@ -423,6 +387,8 @@ pub(super) async fn verify_undo(job: ItemJob, call: CallState, overwrite: bool) 
             call: id,
             attempt,
             reason,
+            answered: true,
+            dead_since_ms: None,
         });
     } else if !equal && !overwrite {
         let fault = "the undo was answered, but the state is not what it was before".to_owned();
@@ -432,68 +398,6 @@ pub(super) async fn verify_undo(job: ItemJob, call: CallState, overwrite: bool) 
             fault,
             effect: FaultEffect::Unknown,
             output: None,
-        });
-    }
-    facts
-}
-
-/// What a late reply says of a call in doubt.
-pub(super) fn late(job: &ItemJob, call: &CallState, outcome: &Outcome, in_doubt: bool) -> Facts {
-    let mut facts = Facts::default();
-    let contract = job.contracts.of(&call.tool);
-    let (applied, output, reason) = match outcome {
-        Outcome::Done { output } => match apply::fails(&contract, &job.known, output) {
-            Ok(false) => (Some(true), Some(output), "the answer came late"),
-            _ => (None, Some(output), "the answer came late and reports a failure"),
-        },
-        Outcome::ToolError { output } if apply::error_means(&contract, &job.known, output) == ErrorEffect::None => (
-            Some(false),
-            Some(output),
-            "the answer came late and is an error that means no effect",
-        ),
-        Outcome::ToolError { output } => (None, Some(output), "the answer came late and is an error"),
-        Outcome::Rejected { .. } => (Some(false), None, "the refusal came late"),
-        _ => return facts,
-    };
-    let output = output.map(|o| facts.payload(o.clone(), contract.sealed));
-    let (id, attempt) = (call.id.clone(), call.attempt);
-    facts.push(Event::LateAnswer {
-        call: id.clone(),
-        attempt,
-        applied,
-        output,
-        reason: reason.to_owned(),
-    });
-    let verdict = match applied {
-        Some(true) => Settlement::Applied,
-        Some(false) => Settlement::NotApplied,
-        None => return facts,
-    };
-    if in_doubt {
-        // An answer ends the call: nothing of it can land any more.
-        let fence = (verdict == Settlement::NotApplied && contract.resend != Resend::Never)
-            .then(|| "the call was answered".to_owned());
-        let by = SettledBy::LateAnswer;
-        facts.push(Event::CallSettled {
-            call: id,
-            verdict,
-            by,
-            evidence: reason.to_owned(),
-            fence,
-        });
-    } else if let Some((settled, _)) = &call.settled
-        && *settled != verdict
-        && matches!(settled, Settlement::Applied | Settlement::NotApplied)
-    {
-        let evidence = format!("{reason}: it says {verdict:?}, but the call was settled as {settled:?}");
-        facts.push(Event::SettlementContradicted {
-            call: id,
-            evidence: evidence.clone(),
-        });
-        facts.push(Event::Stuck {
-            why: evidence,
-            item: Some(job.item.clone()),
-            phase: Some(call.id.phase),
         });
     }
     facts

@@ -109,6 +109,15 @@ fn resolve(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<
             "{item} may have had an effect, or is being taken back: accept it, or cancel the intent"
         ));
     }
+    let unfenced = known
+        .call
+        .as_ref()
+        .is_some_and(|c| c.settled.is_some() && c.fence.is_none());
+    if resend && unfenced {
+        return Err(format!(
+            "nothing shows that the first sending of {item} can land no more: accept it, or cancel the intent"
+        ));
+    }
     facts.push(event);
     Ok(())
 }
@@ -159,38 +168,36 @@ fn settle(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
         return Err("no settlement".into());
     };
     let known = state.items.get(item).ok_or_else(|| format!("no item {item}"))?;
-    let phase = known.doubtful_phase();
-    let phase = phase.ok_or_else(|| format!("{item} is {}, not in doubt", known.status.api_name()))?;
+    let (phase, decides) = match (known.doubtful_phase(), &known.contradiction) {
+        (Some(phase), _) => (phase, false),
+        (None, Some(_)) if known.status.is_open() => return Err(format!("a call of {item} is still under way")),
+        (None, Some(contradiction)) => (contradiction.phase, true),
+        (None, None) => return Err(format!("{item} is {}, not in doubt", known.status.api_name())),
+    };
     let call = known.call_of(phase).ok_or("nothing was sent")?;
-    let contract = state
-        .contract_of_item(item)
-        .unwrap_or_else(crate::contract::Contract::missing);
-    let since = call
-        .doubt
-        .as_ref()
-        .map_or(call.started_ms, |d| d.since_ms)
-        .max(state.claimed_ms);
-    let certain = since + contract.settle_after().0 as i64;
-    if command.at_ms < certain && !force {
-        let left = (certain - command.at_ms) / 1000 + 1;
+    let left = state.settled_from(call) - command.at_ms;
+    if left > 0 && !force && !decides {
         return Err(format!(
-            "the call could still land for {left} s: wait, or settle with force"
+            "the call could still land for {} s: wait, or settle with force",
+            left / 1000 + 1
         ));
     }
+    let contract = state.contract_of_call(call);
+    let fence = call
+        .fence_at(&contract, state.claimed_ms, command.at_ms)
+        .filter(|_| *verdict == Settlement::NotApplied && !decides);
     let by = SettledBy::Person {
         by: command.by.clone(),
         comment: comment.clone(),
-        forced: *force,
+        forced: *force && left > 0,
     };
-    let fence = (*verdict == Settlement::NotApplied && contract.resend == crate::contract::Resend::Bound)
-        .then(|| "the contract trusts settle_after".to_owned());
     let evidence = comment.clone().unwrap_or_else(|| "a person looked".to_owned());
     facts.push(Event::CallSettled {
         call: call.id.clone(),
         verdict: *verdict,
         by,
         evidence,
-        fence,
+        fence: fence.map(str::to_owned),
     });
     Ok(())
 }

@@ -209,7 +209,13 @@ async fn verify_confirm(job: ItemJob, call: CallState) -> Facts {
     if !taken.valid {
         let why = taken.problem.unwrap_or_else(|| "the reading is not valid".to_owned());
         let reason = format!("the device says that it is confirmed, but the state cannot be read back: {why}");
-        facts.push(Event::CallInDoubt { call, attempt, reason });
+        facts.push(Event::CallInDoubt {
+            call,
+            attempt,
+            reason,
+            answered: true,
+            dead_since_ms: None,
+        });
     } else if !kept(&taken) || is_as_before(&job, &taken) {
         let (why, effect) = match taken.pending {
             Some(true) => ("still waits for it", FaultEffect::None),

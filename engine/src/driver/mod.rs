@@ -9,6 +9,7 @@ mod inbox;
 pub use inbox::fits as inbox_fits;
 mod job;
 mod judge;
+mod late;
 mod lease;
 pub(crate) mod ledger;
 mod locks;
@@ -17,6 +18,7 @@ mod need;
 pub(crate) mod patience;
 mod planning;
 mod poll;
+mod settle;
 mod undo;
 mod window;
 pub(crate) use undo::Leftovers;
@@ -193,6 +195,9 @@ impl Driver {
                 if self.ledger.state.request.undo_of.is_some() {
                     self.release_leftovers().await?;
                 }
+                if self.listen_on(&mut inbox).await? {
+                    continue;
+                }
                 return Ok(());
             }
             self.wait(&mut inbox).await?;
@@ -281,7 +286,12 @@ impl Driver {
     async fn hear(&mut self, report: Report) -> Result<(), DriveError> {
         let Report { work, look, told } = report;
         match told {
-            Told::Late { call, outcome } => return self.hear_late(call, outcome).await,
+            Told::Late(late) => {
+                if matches!(work, Work::FollowTask { .. }) {
+                    self.started.remove(&work);
+                }
+                return self.hear_late(late).await;
+            }
             Told::Sent { facts, late } => {
                 self.started.remove(&work);
                 self.watch_late(&work, late);
@@ -300,7 +310,7 @@ impl Driver {
                         self.started.remove(&work);
                         self.record(facts).await?;
                     }
-                    Told::Late { .. } | Told::Sent { .. } => {}
+                    Told::Late(_) | Told::Sent { .. } => {}
                 }
             }
         }

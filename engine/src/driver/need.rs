@@ -58,8 +58,8 @@ impl Driver {
         })
     }
 
-    /// The job with all arguments resolved and valid, or why it cannot be sent.
-    pub(super) async fn sendable_job(&mut self, id: &ItemId) -> Result<Result<ItemJob, String>, DriveError> {
+    /// The job with all arguments resolved, or why they cannot be.
+    pub(super) async fn resolved_job(&mut self, id: &ItemId) -> Result<Result<ItemJob, String>, DriveError> {
         let mut job = self.item_job(id).await?;
         if self.item(id).expanded.args.is_none() {
             let (step, facts) = self
@@ -77,6 +77,17 @@ impl Driver {
                 Ok(_) => return Ok(Err("its arguments are no object".to_owned())),
                 Err(e) => return Ok(Err(format!("its arguments cannot be resolved: {e}"))),
             }
+        }
+        Ok(Ok(job))
+    }
+
+    /// The job with all arguments resolved and valid, or why it cannot be sent.
+    pub(super) async fn sendable_job(&mut self, id: &ItemId) -> Result<Result<ItemJob, String>, DriveError> {
+        let job = match self.resolved_job(id).await? {
+            Ok(job) => job,
+            Err(why) => return Ok(Err(why)),
+        };
+        if self.item(id).expanded.args.is_none() {
             let inventory = self.deps.inventory.as_ref();
             let targets = expand::targets(inventory, &job.tool, &job.contract, &job.known.args);
             if targets.as_deref() != Ok(self.item(id).expanded.targets.as_slice()) {

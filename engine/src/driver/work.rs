@@ -3,7 +3,9 @@
 use super::act::{self, Dispatch, UndoStart};
 use super::facts::Facts;
 use super::job::ItemJob;
+use super::late::Late;
 use super::patience::Waits;
+use super::settle::Doubted;
 use super::{DriveError, Driver, checks, expand, judge, look, planning, undo};
 use crate::expr::Bindings;
 use crate::ids::{CallId, ItemId, Phase, StepId};
@@ -33,10 +35,7 @@ pub(super) enum Told {
         facts: Facts,
         late: Option<oneshot::Receiver<Outcome>>,
     },
-    Late {
-        call: CallId,
-        outcome: Option<Outcome>,
-    },
+    Late(Late),
 }
 
 pub(super) struct Report {
@@ -155,7 +154,8 @@ impl Driver {
             Work::Undo { item } => self.prepare_way_back(item).await?,
             Work::LeaseCall { item, phase } => self.prepare_lease_call(item, *phase).await?,
             Work::LeaseRead { item } => self.prepare_lease_read(item).await?,
-            Work::Verify { item } | Work::VerifyUndo { item } | Work::Settle { item } => {
+            Work::FollowTask { item, phase, .. } => self.follow_task(item, *phase),
+            Work::Verify { item } | Work::VerifyUndo { item } | Work::Settle { item } | Work::Recheck { item } => {
                 self.prepare_reading(work, item).await?
             }
             Work::Expand { .. } | Work::Lock | Work::RequestApproval => unreachable!("done on the spot"),
@@ -170,7 +170,12 @@ impl Driver {
         let job = self.item_job(item).await?;
         let state = self.item(item);
         let overwrite = state.overwrite;
-        let call = state.open_call().cloned();
+        let phase = state.contradiction.as_ref().map_or(Phase::Do, |c| c.phase);
+        let call = match work {
+            Work::Recheck { .. } => state.call_of(phase).cloned(),
+            _ => state.open_call().cloned(),
+        };
+        let claimed_ms = self.ledger.state.claimed_ms;
         let Some(call) = call else {
             return Ok(Box::pin(async { Told::Facts(Facts::default()) }));
         };
@@ -179,14 +184,11 @@ impl Driver {
             Work::VerifyUndo { .. } => {
                 Box::pin(async move { Told::Facts(act::verify_undo(job, call, overwrite).await) })
             }
+            Work::Recheck { .. } => {
+                Box::pin(async move { Told::Facts(Doubted { job, call, claimed_ms }.recheck().await) })
+            }
             _ if call.id.phase == Phase::Cancel => self.prepare_cancel_settlement(job, call),
-            _ => Box::pin(async move {
-                let dead = match &call.incarnation {
-                    Some(life) => job.deps.executor.is_dead(call.tool.server(), life).await,
-                    None => false,
-                };
-                Told::Facts(act::settle(job, call, dead).await)
-            }),
+            _ => Box::pin(async move { Told::Facts(Doubted { job, call, claimed_ms }.settle().await) }),
         })
     }
 
@@ -231,7 +233,8 @@ impl Driver {
         let call = self.ledger.state.next_call(item, Phase::Undo);
         let attempt = self.next_attempt(item, &call);
         let state = self.item(item);
-        let overwrite = state.overwrite;
+        // Where a person said "in part", nobody knows what the call left: the undo goes by the person's word.
+        let overwrite = state.overwrite || state.is_partial_unseen();
         let undo = match state.way_back.clone() {
             Some(WayBack::Call(undo)) => undo,
             Some(WayBack::Irreversible { why }) => return Ok(irreversible(item, &why)),
@@ -281,41 +284,6 @@ impl Driver {
             Told::Sent { facts, late }
         });
         Ok(())
-    }
-
-    /// Waits in the background for the reply of a call that was given up.
-    pub(super) fn watch_late(&mut self, work: &Work, late: Option<oneshot::Receiver<Outcome>>) {
-        let (item, phase) = match work {
-            Work::Send { item } => (item, Phase::Do),
-            Work::Undo { item } => (item, Phase::Undo),
-            Work::LeaseCall { item, phase } => (item, *phase),
-            _ => return,
-        };
-        let Some(call) = self.item(item).call_of(phase).map(|c| c.id.clone()) else {
-            return;
-        };
-        let Some(late) = late else { return };
-        let (look, work) = (self.ledger.state.looks, work.clone());
-        self.in_flight.push(Box::pin(async move {
-            let outcome = late.await.ok();
-            Report {
-                work,
-                look,
-                told: Told::Late { call, outcome },
-            }
-        }));
-    }
-
-    pub(super) async fn hear_late(&mut self, call: CallId, outcome: Option<Outcome>) -> Result<(), DriveError> {
-        let Some(outcome) = outcome else { return Ok(()) };
-        let job = self.item_job(&call.item).await?;
-        let item = self.item(&call.item);
-        let Some(state) = item.call_of(call.phase).filter(|c| c.id == call).cloned() else {
-            return Ok(());
-        };
-        let in_doubt = item.is_in_doubt(&call);
-        let facts = act::late(&job, &state, &outcome, in_doubt);
-        self.record(facts).await
     }
 
     /// The state that an item's look showed.
@@ -425,7 +393,13 @@ fn irreversible(item: &ItemId, why: &str) -> futures::future::BoxFuture<'static,
 pub(super) fn unrepeatable(call: CallId, attempt: u32, fault: String, unproven: bool) -> Facts {
     if unproven {
         let reason = format!("it cannot be repeated: {fault}");
-        return Facts::of(Event::CallInDoubt { call, attempt, reason });
+        return Facts::of(Event::CallInDoubt {
+            call,
+            attempt,
+            reason,
+            answered: false,
+            dead_since_ms: None,
+        });
     }
     unsendable(call, attempt, fault)
 }

@@ -194,14 +194,24 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Payload>,
     },
+    /// Said again of a call in doubt when the process that got it was proven dead.
     CallInDoubt {
         call: CallId,
         attempt: u32,
         reason: String,
+        /// The server ended the call, without saying what came of it: nothing of it can land later.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        answered: bool,
+        /// Since when the process that got it is proven dead, Unix milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dead_since_ms: Option<i64>,
     },
     TaskNoted {
         call: CallId,
         task: String,
+        /// Why the server cannot be asked about the task any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<String>,
     },
     LateAnswer {
         call: CallId,

@@ -4,6 +4,7 @@ use crate::ids::{CallId, Phase};
 use crate::intent::event::{
     Event, ExpandedItem, FaultEffect, ProbePurpose, Reading, Resolution, SettledBy, Settlement, WayBack,
 };
+use crate::intent::settlement::{Contradiction, Loose, Task};
 use crate::intent::state::lease::Lease;
 use crate::journal::Seq;
 use crate::payload::Payload;
@@ -71,6 +72,11 @@ impl ItemStatus {
         )
     }
 
+    /// Whether a sent call's outcome is not known.
+    pub fn is_doubt(self) -> bool {
+        matches!(self, Self::InDoubt | Self::UndoInDoubt)
+    }
+
     /// The status after an event of this item. `probed`: the contract has a probe, so an answer alone proves nothing.
     pub fn after(self, event: &Event, probed: bool) -> Option<ItemStatus> {
         match event {
@@ -88,7 +94,9 @@ impl ItemStatus {
                 by,
                 fence,
                 ..
-            } => self.after_settlement(call.phase, *verdict, by, fence.is_some(), probed),
+            } => self
+                .after_settlement(call.phase, *verdict, by, fence.is_some(), probed)
+                .or_else(|| self.after_decision(call.phase, *verdict, by)),
             Event::ProbeTaken { purpose, reading, .. } => Some(self.after_probe(*purpose, reading)),
             Event::UndoConflict { .. } => self.is_undoable().then_some(Self::UndoConflict),
             Event::UndoBlocked { .. } => self.is_undoable().then_some(Self::Blocked),
@@ -151,8 +159,10 @@ impl ItemStatus {
     fn after_doubt(self, phase: Phase) -> Option<Self> {
         match (self, phase) {
             // Backing off: an earlier attempt may have landed, and no other will be made.
-            (Self::Running | Self::Answered | Self::BackingOff, Phase::Do) => Some(Self::InDoubt),
-            (Self::Undoing | Self::UndoAnswered, Phase::Undo | Phase::Cancel) => Some(Self::UndoInDoubt),
+            (Self::Running | Self::Answered | Self::BackingOff | Self::InDoubt, Phase::Do) => Some(Self::InDoubt),
+            (Self::Undoing | Self::UndoAnswered | Self::UndoInDoubt, Phase::Undo | Phase::Cancel) => {
+                Some(Self::UndoInDoubt)
+            }
             (s, Phase::Undo | Phase::Cancel) if s.is_undoable() => Some(Self::UndoInDoubt),
             _ => None,
         }
@@ -185,7 +195,12 @@ impl ItemStatus {
 
     fn after_probe(self, purpose: ProbePurpose, reading: &Reading) -> Self {
         match (self, purpose) {
-            (Self::Answered, ProbePurpose::After) if reading.valid && reading.holds != Some(false) => Self::Succeeded,
+            // A `holds` without a result is no evidence.
+            (Self::Answered, ProbePurpose::After)
+                if reading.valid && reading.problem.is_none() && reading.holds != Some(false) =>
+            {
+                Self::Succeeded
+            }
             (s, ProbePurpose::AfterUndo) if reading.valid && reading.equal == Some(true) && s.is_undo_time() => {
                 Self::Undone
             }
@@ -239,6 +254,14 @@ pub struct CallState {
     pub incarnation: Option<Incarnation>,
     /// The engine that sent it is gone and nobody waits for the answer any more.
     pub orphaned: bool,
+    /// After this time a server that minds `send_by` does not begin with it any more.
+    pub send_by_ms: i64,
+    /// The server ended the call, whatever it said of it.
+    pub answered: bool,
+    /// Since when the process that got it is proven dead.
+    pub dead_since_ms: Option<i64>,
+    /// The server works on it as a task.
+    pub task: Option<Task>,
     pub doubt: Option<Doubt>,
     /// This attempt left us, or may have.
     pub left: bool,
@@ -249,6 +272,8 @@ pub struct CallState {
     pub fault: Option<String>,
     pub effect: Option<FaultEffect>,
     pub settled: Option<(Settlement, SettledBy)>,
+    /// What shows that a call settled as not applied can land no more. None: nothing does.
+    pub fence: Option<String>,
 }
 
 impl CallState {
@@ -259,6 +284,7 @@ impl CallState {
             attempt,
             tool,
             incarnation,
+            send_by_ms,
             deadline_ms,
             ..
         } = event
@@ -273,6 +299,10 @@ impl CallState {
             deadline_ms: *deadline_ms,
             incarnation: incarnation.clone(),
             orphaned: false,
+            send_by_ms: *send_by_ms,
+            answered: false,
+            dead_since_ms: None,
+            task: None,
             doubt: None,
             left: true,
             loose: false,
@@ -280,6 +310,7 @@ impl CallState {
             fault: None,
             effect: None,
             settled: None,
+            fence: None,
         })
     }
 }
@@ -316,8 +347,12 @@ pub struct ItemState {
     pub sent_at: Option<Seq>,
     /// A person said that the undo may overwrite what somebody else did.
     pub overwrite: bool,
-    /// Before this time a call that was given up might still land.
+    /// Sendings that were given up and might still land.
+    pub loose: Vec<Loose>,
+    /// Before this time one of them might still land.
     pub hot_until_ms: i64,
+    /// Evidence against a settlement that a person has not decided about yet.
+    pub contradiction: Option<Contradiction>,
     /// The conflict that the undo met, or the doubt that only a person can settle, was reported.
     pub reported: bool,
     /// A confirmable call's: what the device holds on a timer.
@@ -355,7 +390,9 @@ impl ItemState {
             undo_generation: 0,
             sent_at: undoes.map(|u| u.sent_at),
             overwrite: false,
+            loose: Vec::new(),
             hot_until_ms: i64::MIN,
+            contradiction: None,
             reported: false,
             lease: None,
         }

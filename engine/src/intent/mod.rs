@@ -10,6 +10,7 @@ pub mod effects;
 pub mod event;
 pub mod item;
 pub mod replay;
+pub mod settlement;
 pub mod state;
 
 use crate::actor::Origin;

@@ -6,6 +6,7 @@ mod item;
 pub mod lease;
 mod locks;
 mod pairs;
+mod settlement;
 mod time;
 mod waits;
 
@@ -375,24 +376,24 @@ impl IntentState {
 
     fn fold_item(&mut self, entry: &Entry) -> Result<(), String> {
         let id = item_of(&entry.event).expect("the caller asked");
-        let claimed_ms = self.claimed_ms;
         if let Event::StepSkipped { item, reason } = &entry.event
             && !self.items.contains_key(item)
         {
             self.skip_unexpanded(item, reason);
             return Ok(());
         }
-        let settle_after = self
-            .contract_of_item(id)
-            .map_or(Contract::DEFAULT_SETTLE_AFTER, |c| c.settle_after());
+        let of_call = self.settle_after_of(&entry.event);
+        let of_item = self.contract_of_item(id);
+        let of_item = of_item.map_or(Contract::DEFAULT_SETTLE_AFTER, |c| c.settle_after()).0 as i64;
         let item = self.items.get_mut(id).ok_or_else(|| format!("no item {id}"))?;
-        if !lease::fold(item, entry, settle_after.0 as i64)? {
+        if !lease::fold(item, entry, of_item)? {
             let was = item.status;
             item.status = was
                 .after(&entry.event, item.probed)
                 .ok_or_else(|| format!("{id} is {was:?}"))?;
-            item::update_item(item, entry, claimed_ms, settle_after.0 as i64);
-            lease::follow(item, entry, settle_after.0 as i64);
+            item::update_item(item, entry);
+            settlement::update(item, was, entry, of_call);
+            lease::follow(item, entry, of_item);
         }
         match &entry.event {
             Event::CallStarted { .. } => self.calls_sent += 1,

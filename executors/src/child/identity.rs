@@ -60,6 +60,12 @@ pub(crate) fn parse_incarnation(alias: &str, incarnation: &Incarnation) -> Optio
     })
 }
 
+/// Whether a recorded process is younger than this program, so that it may be one of its own.
+pub(crate) fn is_younger(record: &ChildRecord) -> bool {
+    let same_boot = boot_id().is_ok_and(|boot| boot == record.boot_id);
+    same_boot && stat(std::process::id()).is_none_or(|us| record.start_time >= us.start_time)
+}
+
 /// The living processes of a recorded life: the child itself and what it started in its own session. Empty means that
 /// nothing sent to it can land any more. Processes that left the session are out of reach, here and everywhere.
 ///

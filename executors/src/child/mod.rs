@@ -1,5 +1,6 @@
 //! Child processes of servers: started through the guard, watched, drained, and provably dead before anything else.
 
+pub(crate) mod death;
 pub(crate) mod fence;
 pub(crate) mod identity;
 mod log;

@@ -100,7 +100,7 @@ fn of_reply(reply: ServerResult) -> Outcome {
     }
 }
 
-fn of_result(result: CallToolResult) -> Outcome {
+pub(super) fn of_result(result: CallToolResult) -> Outcome {
     let failed = result.is_error == Some(true);
     let output = output::of(result);
     if failed {
@@ -118,7 +118,7 @@ fn of_task(task: &CreateTaskResult) -> Outcome {
     }
 }
 
-fn of_error(error: &ErrorData) -> Ended {
+pub(super) fn of_error(error: &ErrorData) -> Ended {
     let text = format!("error {}: {}", error.code.0, error.message);
     let certainly_refused = match error.code {
         ErrorCode::METHOD_NOT_FOUND

@@ -6,6 +6,7 @@ mod http;
 mod line_cap;
 mod output;
 mod session;
+mod task;
 
 pub(crate) use classify::{Ended, not_sent, rejected, unknown};
 pub(crate) use gated::Gated;

@@ -62,7 +62,7 @@ pub(crate) struct Signals {
 
 /// An open session.
 pub(crate) struct Session {
-    peer: Peer<RoleClient>,
+    pub(super) peer: Peer<RoleClient>,
     pub(crate) era: Era,
     pub(crate) server: String,
     /// Set when the link is gone for good.
@@ -78,10 +78,11 @@ struct Handler {
 }
 
 impl ClientHandler for Handler {
-    // Nothing is declared: no roots, no sampling, no elicitation, no tasks. A server must then not ask for them.
+    // Neither roots nor sampling nor elicitation: a server must then not ask for them. Tasks are: the only crash-proof way
+    // to a result is a handle that outlives us.
     fn get_info(&self) -> ClientConfig {
         let us = Implementation::new("flyball", env!("CARGO_PKG_VERSION"));
-        ClientConfig::new(ClientCapabilities::default(), us)
+        ClientConfig::new(ClientCapabilities::builder().enable_tasks().build(), us)
             .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
     }
 

@@ -158,6 +158,9 @@ impl IntentState {
             .filter(|(_, i)| i.expanded.wave == waves.current)
             .collect();
         if wave.iter().all(|(_, i)| i.status.is_settled_forward()) {
+            if step.gate.is_some() && wave.iter().any(|(id, i)| self.is_scorched(id, i, now)) {
+                return;
+            }
             self.due_gate(step, waves, &wave, due);
             return;
         }
@@ -173,6 +176,9 @@ impl IntentState {
     }
 
     fn due_send(&self, id: &ItemId, item: &ItemState, now: i64, due: &mut Due) {
+        if self.due_taken_over(id, item, due) {
+            return;
+        }
         if self.lost_its_lock(item) {
             due.record.push(self.stays_unsent(id));
             return;
@@ -287,7 +293,8 @@ impl IntentState {
     }
 
     fn fulfilled(&self) -> Event {
-        let partial = self.items.values().any(|i| i.status == ItemStatus::Failed);
+        let left = |i: &ItemState| i.status == ItemStatus::Failed || i.is_taken_over();
+        let partial = self.items.values().any(left);
         let reason = if self.anything_sent() {
             "done and verified"
         } else if self.items.values().any(|i| i.mutating) {

@@ -78,6 +78,8 @@ impl IntentState {
                 call,
                 attempt,
                 reason: "it was to be repeated, but nothing goes forward any more".to_owned(),
+                answered: false,
+                dead_since_ms: None,
             };
         }
         Event::CallFailed {

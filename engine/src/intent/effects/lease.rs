@@ -403,6 +403,8 @@ fn in_doubt(call: &CallState, reason: &str) -> Event {
         call: call.id.clone(),
         attempt: call.attempt,
         reason: reason.to_owned(),
+        answered: false,
+        dead_since_ms: None,
     }
 }
 

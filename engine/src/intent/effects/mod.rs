@@ -3,16 +3,17 @@
 
 mod act;
 mod backoff;
+mod heat;
 mod lease;
 mod look;
 mod rollback;
+mod settlement;
 mod take_back;
 mod time;
 mod undo;
 
 use super::item::{ItemState, ItemStatus};
 use super::state::IntentState;
-use crate::contract::EffectClass;
 use crate::ids::{CallId, ItemId, Phase, StepId};
 use crate::intent::event::{CheckId, CheckPurpose, Decision, End, Event};
 use crate::plan::{Plan, Step, StepFacts};
@@ -57,6 +58,16 @@ pub enum Work {
     },
     /// Probe to settle a doubt.
     Settle {
+        item: ItemId,
+    },
+    /// Ask the server how the task stands that it works on a call as.
+    FollowTask {
+        item: ItemId,
+        phase: Phase,
+        attempt: u32,
+    },
+    /// Probe afresh, after evidence has contradicted a settlement.
+    Recheck {
         item: ItemId,
     },
     Undo {
@@ -124,7 +135,9 @@ impl IntentState {
         self.due_open_calls(now, &mut due);
         self.due_given_up(&mut due);
         self.due_leases(now, &mut due);
-        if !due.record.is_empty() || self.paused.is_some() {
+        self.due_contradictions(&mut due);
+        self.due_heat(now, &mut due);
+        if !due.record.is_empty() || self.paused.is_some() || self.awaits_a_decision() {
             self.put_off(now, &mut due);
             return due;
         }
@@ -275,70 +288,8 @@ impl IntentState {
                 ItemStatus::InDoubt | ItemStatus::UndoInDoubt => self.due_settlement(id, item, now, due),
                 _ => {}
             }
+            self.due_tasks(id, item, now, due);
         }
-    }
-
-    fn due_orphan(&self, id: &ItemId, item: &ItemState, now: i64, due: &mut Due) {
-        let Some(call) = item.open_call().filter(|c| c.orphaned) else {
-            return;
-        };
-        let contract = self.contract_of_item(id);
-        let repeatable = contract.is_some_and(|c| matches!(c.effect, EffectClass::Idempotent | EffectClass::Read));
-        let (call_id, attempt) = (call.id.clone(), call.attempt);
-        due.record.push(if repeatable && item.status == ItemStatus::Running {
-            Event::CallRetryScheduled {
-                call: call_id,
-                until_ms: now,
-                rule: "idempotent.orphaned".into(),
-                reading: None,
-            }
-        } else {
-            Event::CallInDoubt {
-                call: call_id,
-                attempt,
-                reason: "the engine that sent it stopped before the answer".into(),
-            }
-        });
-    }
-
-    fn due_settlement(&self, id: &ItemId, item: &ItemState, now: i64, due: &mut Due) {
-        if item.reported {
-            return;
-        }
-        let Some(call) = item.open_call() else { return };
-        let contract = self
-            .contract_of_item(id)
-            .unwrap_or_else(crate::contract::Contract::missing);
-        let since = call
-            .doubt
-            .as_ref()
-            .map_or(call.started_ms, |d| d.since_ms)
-            .max(self.claimed_ms);
-        let at = since + contract.settle_after().0 as i64;
-        let at = self.cancel_settles_at(id, item, at);
-        if now < at {
-            due.wake(at);
-        } else if contract.probe.is_some() {
-            due.work.push(Work::Settle { item: id.clone() });
-        } else {
-            let why = format!(
-                "the outcome of {} is not known and no probe can tell: a person must look and settle it",
-                call.tool
-            );
-            due.record.push(Event::Stuck {
-                why,
-                item: Some(id.clone()),
-                phase: Some(call.id.phase),
-            });
-        }
-    }
-
-    /// Whether a call that was given up could still land where this item acts.
-    fn is_hot(&self, id: &ItemId, item: &ItemState, now: i64) -> bool {
-        self.items.iter().filter(|(other, _)| *other != id).any(|(_, other)| {
-            let open = other.mutating && (other.status.is_open() || other.hot_until_ms > now);
-            open && overlap(item, other)
-        })
     }
 
     fn due_back_out(&self, due: &mut Due) {

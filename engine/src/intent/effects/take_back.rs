@@ -34,6 +34,7 @@ impl IntentState {
                     Later::Unclean
                 }
                 _ if item.status.is_open() => Later::Pending,
+                _ if self.due_left_alone(id, item, due) => Later::Unclean,
                 _ => match later.before(item) {
                     Some((by, Later::Unclean)) => {
                         // Blocked stays blocked until what blocks it is clean; others go on.
@@ -77,6 +78,9 @@ impl IntentState {
     }
 
     fn due_undo(&self, id: &ItemId, item: &ItemState, now: i64, due: &mut Due) {
+        if item.contradiction.is_some() {
+            return;
+        }
         // Reported, and not decided yet: a person looks at it.
         if item.reported && self.stuck.contains_key(&id.to_string()) {
             return;
@@ -111,8 +115,8 @@ impl IntentState {
     fn heat_around(&self, id: &ItemId, item: &ItemState, now: i64) -> Option<i64> {
         let others = self.items.iter().filter(|(other, _)| *other != id);
         others
-            .filter(|(_, o)| o.mutating && (o.status.is_open() || o.hot_until_ms > now) && super::overlap(item, o))
-            .map(|(_, o)| if o.status.is_open() { i64::MAX } else { o.hot_until_ms })
+            .filter(|(_, o)| o.mutating && (is_open(o) || o.hot_until_ms > now) && super::overlap(item, o))
+            .map(|(_, o)| if is_open(o) { i64::MAX } else { o.hot_until_ms })
             .max()
     }
 
@@ -126,6 +130,11 @@ impl IntentState {
             });
         }
     }
+}
+
+/// Whether what became of an item's call is not known, or contradicted.
+fn is_open(item: &ItemState) -> bool {
+    item.status.is_open() || item.contradiction.is_some()
 }
 
 /// Whether an item has a part in taking back: it must be undone, or its outcome is still open.

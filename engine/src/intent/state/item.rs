@@ -2,7 +2,7 @@
 
 use crate::ids::{CallId, ItemId};
 use crate::intent::event::{Event, ProbePurpose, Reading};
-use crate::intent::item::{CallState, Doubt, ItemState, ItemStatus};
+use crate::intent::item::{CallState, ItemState, ItemStatus};
 use crate::journal::{Entry, Seq};
 
 /// The item that an event is about.
@@ -27,7 +27,10 @@ pub(super) fn call_of(event: &Event) -> Option<&CallId> {
         | Event::CallRetryScheduled { call, .. }
         | Event::CallFailed { call, .. }
         | Event::CallInDoubt { call, .. }
+        | Event::TaskNoted { call, .. }
+        | Event::LateAnswer { call, .. }
         | Event::CallSettled { call, .. }
+        | Event::SettlementContradicted { call, .. }
         | Event::LeaseExtended { call, .. }
         | Event::LeaseExpired { call, .. } => Some(call),
         _ => None,
@@ -35,7 +38,7 @@ pub(super) fn call_of(event: &Event) -> Option<&CallId> {
 }
 
 /// What an event makes of its item, beside the status.
-pub(super) fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, settle_after: i64) {
+pub(super) fn update_item(item: &mut ItemState, entry: &Entry) {
     match &entry.event {
         Event::StepSkipped { reason, .. } => item.reason = Some(reason.clone()),
         Event::StepSatisfied { output, .. } => item.output.clone_from(output),
@@ -84,7 +87,7 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry, claimed_ms: i64, 
                 item.generation += 1;
             }
         }
-        event => update_call(item, event, entry.seq, entry.at, claimed_ms, settle_after),
+        event => update_call(item, event, entry.seq, entry.at),
     }
 }
 
@@ -97,7 +100,7 @@ fn update_undo_look(item: &mut ItemState, purpose: ProbePurpose, reading: &Readi
     }
 }
 
-fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_ms: i64, settle_after: i64) {
+fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64) {
     if let Event::CallStarted { call, args, .. } = event {
         let earlier = item.call_of(call.phase).filter(|c| c.id == *call);
         let loose = earlier.is_some_and(|c| c.loose || c.left);
@@ -121,12 +124,6 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_m
     {
         item.output = Some(output.clone());
     }
-    if let Event::CallInDoubt { .. } = event {
-        item.hot_until_ms = i64::MAX;
-    }
-    if let Event::CallSettled { verdict, by, fence, .. } = event {
-        settle(item, id, *verdict, by, fence.is_some(), claimed_ms, settle_after);
-    }
     if let Event::CallFailed { fault, .. } = event {
         item.reason = Some(fault.clone());
         item.reported = false;
@@ -142,12 +139,6 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64, claimed_m
             state.fault = Some(fault.clone());
             state.effect = Some(*effect);
         }
-        Event::CallInDoubt { reason, .. } => {
-            state.doubt = Some(Doubt {
-                since_ms: at,
-                reason: reason.clone(),
-            })
-        }
         _ => {}
     }
 }
@@ -159,48 +150,5 @@ fn never_left(item: &mut ItemState, id: &CallId) {
     let sent_before = call.sent_before;
     if id.phase == crate::ids::Phase::Do {
         item.sent_at = sent_before;
-    }
-}
-
-fn settle(
-    item: &mut ItemState,
-    id: &CallId,
-    verdict: crate::intent::event::Settlement,
-    by: &crate::intent::event::SettledBy,
-    fenced: bool,
-    claimed_ms: i64,
-    settle_after: i64,
-) {
-    use crate::intent::event::{FaultEffect, SettledBy, Settlement};
-    let since = item
-        .call_of(id.phase)
-        .and_then(|c| c.doubt.as_ref())
-        .map_or(claimed_ms, |d| d.since_ms.max(claimed_ms));
-    item.reported = false;
-    // A person may settle before the call is certain to be over: the target stays hot until it is.
-    item.hot_until_ms = match by {
-        SettledBy::Person { .. } => since + settle_after,
-        _ => i64::MIN,
-    };
-    if fenced && verdict == Settlement::NotApplied {
-        match id.phase {
-            crate::ids::Phase::Undo => item.undo_generation += 1,
-            crate::ids::Phase::Cancel => {}
-            _ => item.generation += 1,
-        }
-    }
-    // What a person was called for is decided: a rollback may have to do with the item again.
-    item.reported = false;
-    if let Some(call) = item.call_of_mut(id.phase) {
-        call.settled = Some((verdict, by.clone()));
-        call.effect = match verdict {
-            Settlement::NotApplied => Some(FaultEffect::None),
-            Settlement::Partial => Some(FaultEffect::Some),
-            _ => None,
-        };
-    }
-    if !fenced && verdict == Settlement::NotApplied {
-        item.reason =
-            Some("the call had no effect, and nothing shows that its first sending can land no more".to_owned());
     }
 }

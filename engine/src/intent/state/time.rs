@@ -14,9 +14,11 @@ impl IntentState {
     /// Another engine takes over: what the former one sent has nobody who waits for its answer.
     pub(super) fn claimed(&mut self, epoch: Epoch, at: i64) {
         self.epoch = epoch;
+        let last = self.updated_ms;
         self.reanchor(at);
         self.claimed_ms = at;
         for item in self.items.values_mut() {
+            super::settlement::claimed(item, last, at);
             let open = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing);
             let phase = if item.status == ItemStatus::Undoing {
                 Phase::Undo

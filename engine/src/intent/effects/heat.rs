@@ -1,0 +1,32 @@
+//! Hot targets: where a call was sent that might still land, nothing else of this intent may happen. A fence permits the
+//! same call to be sent again; it does not end heat. Heat ends when the call is answered, when its task has ended, or when
+//! `settle_after` has passed since the latest of its three moments.
+
+use super::{Due, overlap};
+use crate::ids::ItemId;
+use crate::intent::item::ItemState;
+use crate::intent::state::IntentState;
+
+impl IntentState {
+    /// Whether another item's call is out, or might still land, where this item acts; or whether what became of one there
+    /// is for a person to decide.
+    pub(super) fn is_hot(&self, id: &ItemId, item: &ItemState, now: i64) -> bool {
+        self.items.iter().filter(|(other, _)| *other != id).any(|(_, other)| {
+            let open = other.status.is_open() || other.hot_until_ms > now || other.contradiction.is_some();
+            other.mutating && open && overlap(item, other)
+        })
+    }
+
+    /// Whether any call might still land where this item acts, its own included: then a verdict on it says nothing.
+    pub(super) fn is_scorched(&self, id: &ItemId, item: &ItemState, now: i64) -> bool {
+        item.hot_until_ms > now || item.contradiction.is_some() || self.is_hot(id, item, now)
+    }
+
+    /// Looks again when the first target has cooled: what waits for it names no time of its own.
+    pub(super) fn due_heat(&self, now: i64, due: &mut Due) {
+        let hot = self.items.values().map(|i| i.hot_until_ms).filter(|until| *until > now);
+        if let Some(until) = hot.min() {
+            due.wake(until);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The part of the fold that is about doubt: sendings that might still land, tasks, settlements and what contradicts them.
+
+use super::IntentState;
+use super::item::call_of;
+use crate::contract::Contract;
+use crate::ids::{CallId, Phase};
+use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
+use crate::intent::item::{CallState, Doubt, ItemState, ItemStatus};
+use crate::intent::settlement::{Contradiction, Loose, SAME_KEY, Task};
+use crate::journal::Entry;
+
+impl IntentState {
+    /// How long after it was given up the call of an event can still land, in milliseconds.
+    pub(super) fn settle_after_of(&self, event: &Event) -> i64 {
+        let tool = call_of(event)
+            .and_then(|id| self.items.get(&id.item)?.call_of(id.phase))
+            .map(|call| &call.tool);
+        let contract = tool.and_then(|tool| Some(self.accepted.as_ref()?.contracts.of(tool)));
+        contract.map_or(Contract::DEFAULT_SETTLE_AFTER, |c| c.settle_after()).0 as i64
+    }
+}
+
+/// Another engine owns the intent: what might still have landed at the last entry of the one before it counts from here,
+/// by this engine's clock.
+pub(super) fn claimed(item: &mut ItemState, last: i64, at: i64) {
+    item.loose.retain(|l| l.until_ms() > last);
+    for loose in &mut item.loose {
+        loose.since_ms = at;
+    }
+    for call in [&mut item.call, &mut item.undo].into_iter().flatten() {
+        call.dead_since_ms = call.dead_since_ms.map(|since| since.min(at));
+    }
+    cool(item);
+}
+
+/// What an event makes of an item's doubts. `was`: its status before.
+pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry, settle_after: i64) {
+    let at = entry.at;
+    match &entry.event {
+        Event::CallInDoubt {
+            call,
+            attempt,
+            reason,
+            answered,
+            dead_since_ms,
+        } => {
+            if was.is_doubt() {
+                move_anchor(item, call, *dead_since_ms);
+            } else {
+                let answered = *answered || matches!(was, ItemStatus::Answered | ItemStatus::UndoAnswered);
+                doubted(item, call, reason, answered, at);
+                // One that backs off became loose when its retry was scheduled.
+                if !answered && matches!(was, ItemStatus::Running | ItemStatus::Undoing) {
+                    loosen(item, call, *attempt, at, settle_after);
+                }
+            }
+        }
+        // Straight from a call that is out: its answer was lost, and it may be repeated although it may still land.
+        Event::CallRetryScheduled { call, .. } if matches!(was, ItemStatus::Running | ItemStatus::Undoing) => {
+            let attempt = item.call_of(call.phase).map_or(0, |c| c.attempt);
+            loosen(item, call, attempt, at, settle_after);
+        }
+        Event::TaskNoted { call, task, lost } => {
+            // What only the task could tell is the probe's to tell now.
+            item.reported &= lost.is_none();
+            if let Some(state) = latest(item, call) {
+                let (id, lost) = (task.clone(), lost.is_some());
+                state.task = Some(Task { id, lost });
+            }
+        }
+        Event::LateAnswer { call, attempt, .. } => {
+            item.loose.retain(|l| l.call != *call || l.attempt != *attempt);
+            if let Some(state) = latest(item, call).filter(|c| c.attempt == *attempt) {
+                state.answered = true;
+            }
+        }
+        Event::CallAnswered { call, .. } | Event::CallFailed { call, .. } => {
+            if let Some(state) = latest(item, call) {
+                state.answered = true;
+            }
+        }
+        Event::CallSettled {
+            call,
+            verdict,
+            by,
+            fence,
+            ..
+        } => settled(item, call, *verdict, by, fence.as_deref()),
+        Event::SettlementContradicted { call, evidence } => contradicted(item, call, evidence),
+        Event::ProbeTaken {
+            purpose: ProbePurpose::Settle,
+            reading,
+            ..
+        } => {
+            if let Some(contradiction) = &mut item.contradiction {
+                contradiction.probed = true;
+                // What is there now is what a person decides about, and what an undo must then find.
+                if reading.valid {
+                    item.after = Some(reading.clone());
+                }
+            }
+        }
+        _ => {}
+    }
+    cool(item);
+}
+
+fn latest<'a>(item: &'a mut ItemState, id: &CallId) -> Option<&'a mut CallState> {
+    item.call_of_mut(id.phase).as_mut().filter(|c| c.id == *id)
+}
+
+fn cool(item: &mut ItemState) {
+    let hottest = item.loose.iter().map(Loose::until_ms).max();
+    item.hot_until_ms = hottest.unwrap_or(i64::MIN);
+}
+
+fn loosen(item: &mut ItemState, call: &CallId, attempt: u32, since_ms: i64, bound_ms: i64) {
+    item.loose.retain(|l| l.until_ms() > since_ms);
+    item.loose.push(Loose {
+        call: call.clone(),
+        attempt,
+        since_ms,
+        bound_ms,
+    });
+}
+
+fn doubted(item: &mut ItemState, call: &CallId, reason: &str, answered: bool, at: i64) {
+    item.reported = false;
+    if let Some(state) = latest(item, call) {
+        state.answered |= answered;
+        state.doubt = Some(Doubt {
+            since_ms: at,
+            reason: reason.to_owned(),
+        });
+    }
+}
+
+fn move_anchor(item: &mut ItemState, call: &CallId, dead_since_ms: Option<i64>) {
+    let Some(dead) = dead_since_ms else { return };
+    if let Some(state) = latest(item, call) {
+        state.dead_since_ms = Some(dead);
+    }
+    for loose in item.loose.iter_mut().filter(|l| l.call == *call) {
+        loose.since_ms = loose.since_ms.max(dead);
+    }
+}
+
+fn settled(item: &mut ItemState, id: &CallId, verdict: Settlement, by: &SettledBy, fence: Option<&str>) {
+    let decided = item.contradiction.take().is_some();
+    item.reported = false;
+    let grows = fence.is_some_and(|f| f != SAME_KEY);
+    if verdict == Settlement::NotApplied && grows && !decided {
+        match id.phase {
+            Phase::Undo => item.undo_generation += 1,
+            // Sent once: the device's own timer does what it did not.
+            Phase::Cancel => {}
+            _ => item.generation += 1,
+        }
+    }
+    if let Some(call) = item.call_of_mut(id.phase) {
+        call.settled = Some((verdict, by.clone()));
+        call.fence = fence.map(str::to_owned);
+        call.effect = match verdict {
+            Settlement::NotApplied => Some(FaultEffect::None),
+            Settlement::Partial => Some(FaultEffect::Some),
+            Settlement::Applied | Settlement::TakenOver => None,
+        };
+    }
+    item.reason = match verdict {
+        Settlement::NotApplied if fence.is_none() => {
+            Some("the call had no effect, and nothing shows that its first sending can land no more".to_owned())
+        }
+        Settlement::Partial => Some("a person found it done in part".to_owned()),
+        Settlement::TakenOver => Some("a person has taken it over".to_owned()),
+        _ => item.reason.take(),
+    };
+}
+
+fn contradicted(item: &mut ItemState, id: &CallId, evidence: &str) {
+    item.reported = false;
+    item.contradiction = Some(Contradiction {
+        phase: id.phase,
+        evidence: evidence.to_owned(),
+        probed: false,
+    });
+    // It is not proven any more that the call had no effect: a rollback must not pass it over.
+    if let Some(call) = item.call_of_mut(id.phase) {
+        call.effect = Some(FaultEffect::Unknown);
+    }
+}

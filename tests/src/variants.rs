@@ -1,0 +1,54 @@
+//! Tools that do what `set` does, under contracts that differ from its in one point each.
+
+use flyball_engine::contract::{Contract, Contracts, EffectClass, Resend};
+use flyball_engine::tool::ToolName;
+
+/// Their names.
+pub const NAMES: [&str; 5] = ["set_keyed", "set_bound", "set_never", "set_stale", "set_again"];
+
+/// Adds them to the world's contracts.
+pub(crate) fn with_variants(mut contracts: Contracts) -> Contracts {
+    let set = contracts.of(&ToolName::new("world", "set"));
+    let variants: [(&str, Contract); 5] = [
+        // The server carries a key out once, whoever sends it how often.
+        (
+            "set_keyed",
+            Contract {
+                idempotency_arg: Some("request".into()),
+                ..set.clone()
+            },
+        ),
+        (
+            "set_bound",
+            Contract {
+                resend: Resend::Bound,
+                ..set.clone()
+            },
+        ),
+        (
+            "set_never",
+            Contract {
+                resend: Resend::Never,
+                ..set.clone()
+            },
+        ),
+        (
+            "set_stale",
+            Contract {
+                refuses_stale: true,
+                ..set.clone()
+            },
+        ),
+        (
+            "set_again",
+            Contract {
+                effect: EffectClass::Idempotent,
+                ..set
+            },
+        ),
+    ];
+    for (name, contract) in variants {
+        contracts.contracts.insert(ToolName::new("world", name), contract);
+    }
+    contracts
+}
