@@ -278,6 +278,7 @@ async fn engine(url: &str, journal: &Arc<InMemoryJournal>) -> (Arc<Executors>, A
         policy: Arc::new(Plain),
         clock: Arc::new(Plain),
         contracts: Arc::new(contracts),
+        inventory: Arc::new(flyball_engine::ports::NoInventory),
         limits: Limits::default(),
         build: "test".into(),
     });
@@ -326,6 +327,7 @@ async fn an_engine_that_dies_over_a_task_asks_for_it_after_its_restart_and_sends
             change: None,
             window: None,
             backout_by_ms: None,
+            undo_of: None,
             alarm: Value::Null,
         };
         let intent = supervisor.submit(request, None).await.unwrap().intent;

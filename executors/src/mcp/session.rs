@@ -82,8 +82,10 @@ impl ClientHandler for Handler {
     // to a result is a handle that outlives us.
     fn get_info(&self) -> ClientConfig {
         let us = Implementation::new("flyball", env!("CARGO_PKG_VERSION"));
-        ClientConfig::new(ClientCapabilities::builder().enable_tasks().build(), us)
-            .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+        let mut capabilities = ClientCapabilities::default();
+        let tasks = (rmcp::model::TASKS_EXTENSION_ID.to_owned(), Default::default());
+        capabilities.extensions = Some([tasks].into_iter().collect());
+        ClientConfig::new(capabilities, us).with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
     }
 
     async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
