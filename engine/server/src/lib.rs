@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod check;
 pub mod cli;
+mod clock;
 pub mod demo;
 pub mod errors;
 pub mod finding;

@@ -2,6 +2,7 @@
 //! part plays which role.
 
 use crate::auth::{self, Tokens};
+use crate::clock::SystemClock;
 use crate::errors::Code;
 use crate::finding::Finding;
 use crate::http::app::App;
@@ -20,7 +21,7 @@ use flyball_store::OpenOptions;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long a child of a former engine may go on before it is killed at boot.
@@ -59,21 +60,6 @@ impl StartError {
     }
 }
 
-/// The wall clock.
-pub struct SystemClock;
-
-#[async_trait::async_trait]
-impl Clock for SystemClock {
-    fn now_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    }
-
-    async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time).await;
-    }
-}
-
 /// Builds everything and picks up every open intent. `program` is this binary: it guards the children.
 pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, StartError> {
     let rules = Rules::read(settings)?;
@@ -96,7 +82,7 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
     let runbooks = runbook_views(&rules.runbooks);
     let planner = FlyballPlanner::new(rules.runbooks, model(settings)?, checker())?;
     let policy: Arc<dyn Policy> = Arc::new(rules.policies);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let executor: Arc<dyn ToolExecutor> = executors.clone();
     let supervisor = Supervisor::new(Deps {
         journal,

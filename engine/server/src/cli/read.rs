@@ -261,18 +261,35 @@ async fn servers(client: &Client, output: Output) -> Outcome {
                 v.alias.clone(),
                 v.health.clone(),
                 text(v, "tools"),
+                trouble(v),
                 text(v, "server"),
                 text(v, "last_error"),
             ]
         };
         let rows: Vec<Vec<String>> = views.iter().map(row).collect();
         table::table(
-            &["alias", "health", "tools", "server", "last error"],
+            &["alias", "health", "tools", "circuit", "server", "last error"],
             &rows,
             output.style,
         )
     });
     Ok(Exit::Done)
+}
+
+/// What keeps calls from a server: its circuit breaker, or that of its credential.
+fn trouble(view: &ServerView) -> String {
+    let state = |of: &str| {
+        view.detail
+            .get(of)
+            .and_then(|s| s.get("state"))
+            .and_then(|s| s.as_str())
+    };
+    match (state("credential"), state("circuit")) {
+        (Some("refused"), _) => "sign-in refused".to_owned(),
+        (Some("on_trial"), _) => "sign-in on trial".to_owned(),
+        (_, Some(circuit)) => circuit.replace('_', " "),
+        _ => String::new(),
+    }
 }
 
 async fn runbooks(client: &Client, output: Output) -> Outcome {

@@ -145,8 +145,8 @@ pub fn origin_name(request: &Request) -> String {
 
 fn counts(state: &IntentState) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
-    for item in state.items.values() {
-        *counts.entry(item.status.api_name().to_owned()).or_insert(0) += 1;
+    for (id, item) in &state.items {
+        *counts.entry(state.item_api_name(id, item).to_owned()).or_insert(0) += 1;
     }
     counts
 }

@@ -56,8 +56,9 @@ fn turn_round(steps: &mut [StepView]) {
 
 async fn step(state: &IntentState, step: &Step, facts: &StepFacts, values: &Values<'_>) -> StepView {
     let mut items = Vec::new();
-    for (id, state) in state.items_of(&step.id) {
-        items.push(item(id, state, values).await);
+    for (id, of_item) in state.items_of(&step.id) {
+        let status = state.item_api_name(id, of_item);
+        items.push(item(id, of_item, status, values).await);
     }
     let statuses: Vec<&str> = items.iter().map(|i| i.status.as_str()).collect();
     StepView {
@@ -107,10 +108,10 @@ fn together<'a>(statuses: &[&'a str]) -> &'a str {
     statuses.iter().min_by_key(rank).copied().unwrap_or("waiting")
 }
 
-async fn item(id: &ItemId, item: &ItemState, values: &Values<'_>) -> ItemView {
+async fn item(id: &ItemId, item: &ItemState, status: &str, values: &Values<'_>) -> ItemView {
     ItemView {
         id: id.to_string(),
-        status: item.status.api_name().to_owned(),
+        status: status.to_owned(),
         wave: item.expanded.wave,
         targets: item.expanded.targets.iter().map(ToString::to_string).collect(),
         args: values.shown_if(item.expanded.args.as_ref()).await,
