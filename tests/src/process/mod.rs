@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything here: machines that build something beside it are slow.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where cargo puts this profile's programs: tests lie in `deps`, examples in `examples`.
 pub fn target() -> PathBuf {
