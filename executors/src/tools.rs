@@ -126,7 +126,8 @@ impl Tools {
                 listed,
             });
         }
-        self.keep(&mut pins, name.clone(), listed, tool.spec.definition()).await?;
+        self.keep(&mut pins, name.clone(), listed, tool.spec.definition())
+            .await?;
         self.replace(|tools| {
             if let Some(tool) = tools.get_mut(name) {
                 tool.pin = PinState::Pinned;

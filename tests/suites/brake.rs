@@ -26,7 +26,10 @@ async fn a_halt_names_who_and_why_and_its_record_names_who_lifted_it_over_a_rest
 
     let engine = engine.crash_and_restart().await;
     let halt = engine.supervisor.halted().expect("the halt outlives the engine");
-    assert_eq!((halt.by.clone(), halt.to_string().as_str()), (anna.clone(), "halted by anna: storm"));
+    assert_eq!(
+        (halt.by.clone(), halt.to_string().as_str()),
+        (anna.clone(), "halted by anna: storm")
+    );
     engine.supervisor.unhalt(&olga).await.unwrap();
     let state = engine.end(intent).await;
     assert_eq!(state.ended.as_ref().unwrap().0, End::Fulfilled);

@@ -41,7 +41,10 @@ mod tests {
     fn a_plan_without_a_summary_is_named_by_its_tools() {
         let title = |plan: Value| Wish::Plan(plan).title();
         assert_eq!(title(json!({"summary": "MTU", "steps": [{"tool": "a/b"}]})), "MTU");
-        assert_eq!(title(json!({"summary": " ", "steps": [{"tool": "a/b"}, {"tool": "a/b"}]})), "a/b");
+        assert_eq!(
+            title(json!({"summary": " ", "steps": [{"tool": "a/b"}, {"tool": "a/b"}]})),
+            "a/b"
+        );
         let many: Vec<Value> = (0..5).map(|i| json!({"tool": format!("a/{i}")})).collect();
         assert_eq!(title(json!({ "steps": many })), "a/0, a/1, a/2 and 2 more");
         assert_eq!(title(json!("nonsense")), "a plan");

@@ -248,7 +248,14 @@ fn every_bad_wave_is_named() {
     let step = json!({"id": "s", "tool": "config/configure_ospf", "args": {"device": "r1"}, "for_each": ["a"],
         "waves": [0, 1, "10", true, "25%"]});
     let pointers: Vec<_> = step_faults(step).into_iter().map(|(pointer, _)| pointer).collect();
-    assert_eq!(pointers, ["/plan/steps/1/waves/0", "/plan/steps/1/waves/2", "/plan/steps/1/waves/3"]);
+    assert_eq!(
+        pointers,
+        [
+            "/plan/steps/1/waves/0",
+            "/plan/steps/1/waves/2",
+            "/plan/steps/1/waves/3"
+        ]
+    );
 }
 
 #[test]
