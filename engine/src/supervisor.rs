@@ -1,8 +1,8 @@
 //! All intents: picks each open one up at boot, gives it a driver, and is the way in for requests and commands.
 
+mod halt;
 mod undo;
 
-use crate::actor::Actor;
 use crate::canonical::Digest;
 use crate::driver::{self, DriveError, Driver, Signals, ledger::row, patience::Today};
 use crate::ids::IntentId;
@@ -22,10 +22,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use crate::driver::{Deps, inbox_fits};
+pub use halt::{Halt, Lifted};
 pub use undo::{UndoError, undo_request, undos_of};
-
-/// The fact under which a halt is kept over restarts.
-const HALT: &str = "halt";
 
 /// What came of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +57,7 @@ pub enum ReadError {
 pub struct Supervisor {
     deps: Arc<Deps>,
     signals: Signals,
-    halted: watch::Sender<Option<String>>,
+    halted: watch::Sender<Option<Halt>>,
     stopping: watch::Sender<bool>,
     running: Mutex<HashMap<IntentId, JoinHandle<()>>>,
     /// Intents that another engine took over: not to be taken back from it.
@@ -91,10 +89,7 @@ impl Supervisor {
 
     /// Picks up every open intent, and a halt that is in force.
     pub async fn start(self: &Arc<Self>) -> Result<(), journal::Error> {
-        if let Some(halt) = self.deps.journal.fact(HALT).await? {
-            self.halted
-                .send_replace(Some(halt["reason"].as_str().unwrap_or("halted").to_owned()));
-        }
+        self.find_halt().await?;
         let mut after = None;
         loop {
             let filter = Filter {
@@ -237,30 +232,6 @@ impl Supervisor {
                 .await?
                 .and_then(|bytes| payload.value(Some(&bytes)))),
         }
-    }
-
-    /// From here on nothing that changes the world is sent, until [`Self::unhalt`]. Kept over restarts.
-    pub async fn halt(&self, by: &Actor, reason: Option<&str>) -> Result<(), journal::Error> {
-        let why = reason.map(|r| format!(": {r}")).unwrap_or_default();
-        let reason = format!("halted by {by}{why}");
-        // The brake comes first: it holds even if it cannot be written down.
-        self.halted.send_replace(Some(reason.clone()));
-        let at = self.deps.clock.now_ms();
-        self.deps
-            .journal
-            .put_fact(HALT, json!({"reason": reason, "by": by, "at_ms": at}))
-            .await
-    }
-
-    pub async fn unhalt(&self) -> Result<(), journal::Error> {
-        self.deps.journal.remove_fact(HALT).await?;
-        self.halted.send_replace(None);
-        Ok(())
-    }
-
-    /// Why nothing is sent, if so.
-    pub fn halted(&self) -> Option<String> {
-        self.halted.borrow().clone()
     }
 
     /// Stops starting calls and waits for mutating calls that are out, at most as long as `patience`.

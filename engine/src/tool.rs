@@ -81,15 +81,20 @@ pub struct ToolSpec {
 }
 
 impl ToolSpec {
-    /// The digest that a pin fixes: name, description, schemas and annotations.
+    /// The digest that a pin fixes.
     pub fn digest(&self) -> Digest {
-        Digest::of_value(&json!({
+        Digest::of_value(&self.definition())
+    }
+
+    /// What a pin fixes: name, description, schemas and annotations.
+    pub fn definition(&self) -> Value {
+        json!({
             "name": self.name.to_string(),
             "description": self.description,
             "inputSchema": self.input_schema,
             "outputSchema": self.output_schema,
             "annotations": self.annotations,
-        }))
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::mcp::{Era, not_sent, rejected};
 use crate::schema::OutputSchemas;
 use crate::server::{Ask, Board, Server, State};
 use crate::settings::{Options, ServerSettings, Timeouts};
-use crate::tools::{PinError, Tools};
+use crate::tools::{PinError, Pinned, Tools};
 use async_trait::async_trait;
 use flyball_engine::canonical::Digest;
 use flyball_engine::journal::{Error as JournalError, Journal};
@@ -137,6 +137,16 @@ impl Executors {
     /// Signs off a tool's definition, named by the digest that the person read.
     pub async fn pin(&self, tool: &ToolName, digest: &Digest) -> Result<(), PinError> {
         self.tools.pin(tool, digest).await
+    }
+
+    /// What is signed off of a tool; none: nothing is.
+    pub async fn pinned(&self, tool: &ToolName) -> Result<Option<Pinned>, JournalError> {
+        self.tools.pinned(tool).await
+    }
+
+    /// Whether a server of this alias is configured.
+    pub fn knows(&self, alias: &str) -> bool {
+        self.servers.contains_key(alias)
     }
 
     /// Lists a server's tools again, or tries at once to reach it again when it is down. `Err`: the reason that they could

@@ -24,4 +24,4 @@ pub use credential::{CredentialState, CredentialStatus};
 pub use executors::{Executors, Health, ServerStatus};
 pub use mcp::Era;
 pub use settings::{BadEntry, Options, Pinning, ServerEntry, ServerSettings, Timeouts, Transport};
-pub use tools::PinError;
+pub use tools::{PinError, Pinned};

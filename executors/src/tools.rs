@@ -10,6 +10,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
 const PREFIX: &str = "pin/";
+/// A definition of at most this many bytes is kept with its pin.
+const KEPT_DEFINITION: usize = 32 * 1024;
+
+/// What a person, or the first use, signed off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pinned {
+    pub digest: Digest,
+    /// The definition itself: name, description, schemas and annotations. Absent where it was too large to keep.
+    pub definition: Option<Value>,
+}
 
 /// Why a tool was not pinned.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +86,7 @@ impl Tools {
             Some(pinned) if *pinned == digest => PinState::Pinned,
             Some(_) => PinState::Changed,
             None if self.pinning == Pinning::Approve => PinState::Unpinned,
-            None => match self.keep(pins, spec.name.clone(), digest).await {
+            None => match self.keep(pins, spec.name.clone(), digest, spec.definition()).await {
                 Ok(()) => PinState::Pinned,
                 Err(error) => {
                     tracing::error!(tool = %spec.name, %error, "cannot be pinned: unusable");
@@ -91,9 +101,15 @@ impl Tools {
         pins: &mut BTreeMap<ToolName, Digest>,
         name: ToolName,
         digest: Digest,
+        definition: Value,
     ) -> Result<(), JournalError> {
         let key = format!("{PREFIX}{name}");
-        self.facts.put_fact(&key, json!({ "digest": digest })).await?;
+        let mut pin = json!({ "digest": digest });
+        // Kept so that a person can see what changed. Beyond this size the digest alone must do.
+        if definition.to_string().len() <= KEPT_DEFINITION {
+            pin["definition"] = definition;
+        }
+        self.facts.put_fact(&key, pin).await?;
         pins.insert(name, digest);
         Ok(())
     }
@@ -110,13 +126,25 @@ impl Tools {
                 listed,
             });
         }
-        self.keep(&mut pins, name.clone(), listed).await?;
+        self.keep(&mut pins, name.clone(), listed, tool.spec.definition())
+            .await?;
         self.replace(|tools| {
             if let Some(tool) = tools.get_mut(name) {
                 tool.pin = PinState::Pinned;
             }
         });
         Ok(())
+    }
+
+    /// What is signed off of a tool; none: nothing is.
+    pub(crate) async fn pinned(&self, name: &ToolName) -> Result<Option<Pinned>, JournalError> {
+        let fact = self.facts.fact(&format!("{PREFIX}{name}")).await?;
+        Ok(fact.and_then(|mut fact| {
+            Some(Pinned {
+                digest: Digest::parse(fact.get("digest")?.as_str()?)?,
+                definition: fact.get_mut("definition").map(Value::take),
+            })
+        }))
     }
 
     fn replace(&self, change: impl FnOnce(&mut BTreeMap<ToolName, CatalogueTool>)) {

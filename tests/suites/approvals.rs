@@ -128,6 +128,6 @@ async fn a_halt_stops_what_is_sent_and_its_end_lets_it_go_on() {
     engine.approve(intent).await;
     tokio::time::sleep(std::time::Duration::from_secs(600)).await;
     assert!(world.executed().is_empty());
-    engine.supervisor.unhalt().await.unwrap();
+    engine.supervisor.unhalt(&anna).await.unwrap();
     assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Fulfilled);
 }

@@ -114,7 +114,7 @@ async fn happen(engine: Engine, intent: IntentId, what: &Happening) -> Engine {
             .halt(&Actor::human("anna"), None)
             .await
             .expect("a brake"),
-        Happening::Unhalt => engine.supervisor.unhalt().await.expect("a brake"),
+        Happening::Unhalt => engine.supervisor.unhalt(&Actor::human("anna")).await.expect("a brake"),
         Happening::Unreadable(how) => engine.world.set_unreadable(*how),
     }
     engine
@@ -123,7 +123,11 @@ async fn happen(engine: Engine, intent: IntentId, what: &Happening) -> Engine {
 /// People look at the device and tell the truth until the intent has ended.
 async fn help(engine: &Engine, intent: IntentId) -> Result<IntentState, String> {
     engine.world.set_unreadable(false);
-    engine.supervisor.unhalt().await.map_err(|e| e.to_string())?;
+    engine
+        .supervisor
+        .unhalt(&Actor::human("anna"))
+        .await
+        .map_err(|e| e.to_string())?;
     for _ in 0..100 {
         let state = engine.supervisor.state(intent).await.map_err(|e| e.to_string())?;
         if state.ended.is_some() {

@@ -1,6 +1,7 @@
 //! What the engine promises, as sentences, judged in the world that it changes.
 
 mod approvals;
+mod brake;
 mod chaos;
 mod doubt;
 mod each_step;

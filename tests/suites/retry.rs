@@ -375,7 +375,7 @@ async fn a_halt_while_backing_off_keeps_the_call_back_until_it_is_lifted() {
     let rig = rig.crash_for(60_000, 0).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(rig.flaky.tried("set a").len(), 1, "the halt outlives the engine");
-    rig.engine.supervisor.unhalt().await.unwrap();
+    rig.engine.supervisor.unhalt(&anna).await.unwrap();
     ends(&rig, intent, End::Fulfilled).await;
     assert_eq!(rig.world.executed(), ["set a k=1"]);
 }

@@ -64,6 +64,9 @@ codes! {
     ServerTrouble = "FB0026", 502, "The tool's server could not do that";
     NotUndone = "FB0027", 409, "The intent cannot be taken back";
     KeyInFlight = "FB0028", 409, "A request with this Idempotency-Key is under way";
+    NoSuchMethod = "FB0029", 405, "The route does not take this method";
+    NotAcceptable = "FB0030", 406, "Not a form in which this can be given";
+    UnknownValue = "FB0031", 422, "A parameter has a value that nobody knows";
 }
 
 impl Code {

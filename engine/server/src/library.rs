@@ -28,9 +28,44 @@ pub(crate) fn files(dir: &Path, endings: &[&str]) -> Vec<PathBuf> {
 /// Reads a YAML (or JSON) file.
 pub(crate) fn document(path: &Path) -> Result<Document, Vec<Finding>> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
+    let bytes = std::fs::read(path)
         .map_err(|e| vec![Finding::nowhere(&name, format!("cannot be read: {e}")).suggest("make it readable")])?;
-    Document::parse(&name, &text).map_err(|faults| faults.into_iter().map(Finding::from).collect())
+    let text = utf8(&name, bytes).map_err(|finding| vec![finding])?;
+    parse(&name, &text)
+}
+
+/// A file's bytes as text; a mistake that says where they are none.
+pub(crate) fn utf8(name: &str, bytes: Vec<u8>) -> Result<String, Finding> {
+    String::from_utf8(bytes).map_err(|e| {
+        let good = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let bad = e.as_bytes().get(good.len()).copied().unwrap_or_default();
+        let last = good.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+        let mut finding = Finding::nowhere(name, format!("not UTF-8 text: the byte 0x{bad:02x} stands here"));
+        finding.line = good.iter().filter(|b| **b == b'\n').count() + 1;
+        finding.column = String::from_utf8_lossy(last).chars().count() + 1;
+        finding.suggest("save the file as UTF-8")
+    })
+}
+
+/// Reads a YAML (or JSON) text. What means to be JSON is told its mistakes as such.
+pub(crate) fn parse(name: &str, text: &str) -> Result<Document, Vec<Finding>> {
+    Document::parse(name, text).map_err(|faults| {
+        let json =
+            Path::new(name).extension().is_some_and(|e| e == "json") || text.trim_start().starts_with(['{', '[']);
+        match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            Err(e) if json => vec![not_json(name, &e)],
+            _ => faults.into_iter().map(Finding::from).collect(),
+        }
+    })
+}
+
+fn not_json(name: &str, error: &serde_json::Error) -> Finding {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    let mut finding = Finding::nowhere(name, format!("not well-formed JSON: {what}"));
+    (finding.line, finding.column) = (error.line(), error.column());
+    finding
+        .suggest("look at this place and the one before: a comma, a quotation mark or a bracket is missing or too many")
 }
 
 /// Shipped contracts with the operator's over them. `catalogue`: look up what they name.
@@ -105,6 +140,27 @@ pub(crate) fn policies(settings: &Settings) -> Result<Policies, Vec<Finding>> {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn a_text_that_means_to_be_json_is_told_its_mistake_as_json() {
+        let told = |name: &str, text: &str| parse(name, text).unwrap_err()[0].to_string();
+        let json = told("-", "{\"steps\": [\n  {\"id\": \"a\" \"tool\": 1}\n]}");
+        assert!(
+            json.starts_with("-:2:") && json.contains("not well-formed JSON"),
+            "{json}"
+        );
+        assert!(told("plan.json", "steps: [").contains("JSON"));
+        let yaml = told("plan.yaml", "a: b\n c: d\n");
+        assert!(yaml.contains("not well-formed YAML"), "{yaml}");
+        assert!(parse("-", "{steps: [a]}").is_ok(), "YAML may look like this");
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_told_with_the_place() {
+        let finding = utf8("x.yaml", b"a: b\nna\xc3\xafve: \xff".to_vec()).unwrap_err();
+        assert_eq!((finding.line, finding.column), (2, 8));
+        assert!(finding.message.contains("0xff"), "{finding}");
+    }
 
     #[test]
     fn what_ships_with_the_binary_loads() {

@@ -1,5 +1,6 @@
 //! One line for people per journal entry. Nothing is decided here: it says what the entry says.
 
+use crate::render::count;
 use flyball_engine::intent::event::{CheckVerdict, Decision, Event, SettledBy, WayBack};
 use flyball_engine::target::Target;
 
@@ -50,7 +51,7 @@ fn looking(event: &Event) -> Option<String> {
         Event::StepExpanded { step, items } if items.len() == 1 && items[0].index.is_none() => {
             format!("{step}: one call")
         }
-        Event::StepExpanded { step, items } => format!("{step}: {} calls", items.len()),
+        Event::StepExpanded { step, items } => format!("{step}: {}", count(items.len(), "call")),
         Event::StepSkipped { item, reason } => format!("{item} skipped: {reason}"),
         Event::StepSatisfied { item, .. } => format!("{item} is in place already, nothing is sent"),
         Event::ProbeTaken { item, purpose, reading } => {
@@ -107,7 +108,7 @@ fn deciding(event: &Event) -> Option<String> {
         Event::ApprovalExpired { .. } => "nobody approved in time".to_owned(),
         Event::TargetsLocked { targets } => format!("locked {}", names(targets)),
         Event::TargetsWaiting { targets, holders } => {
-            format!("waiting for {} held by {}", names(targets), holders.join(", "))
+            format!("waiting for {}: {}", names(targets), holders.join(", "))
         }
         Event::TargetsReleased { targets, reason, .. } => format!("released {} ({reason})", names(targets)),
         Event::ApplyRequested { by } => format!("{by} said to apply it"),

@@ -9,6 +9,7 @@ use crate::http::app::App;
 use crate::http::dto::RunbookView;
 use crate::http::idempotency::InFlight;
 use crate::library;
+use crate::render::count;
 use crate::settings::secret::expand;
 use crate::settings::{Pinning, Server, Settings};
 use flyball_engine::fault::Fault;
@@ -32,7 +33,7 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the settings have {} mistakes", .0.len())]
+    #[error("the settings have {}", count(.0.len(), "mistake"))]
     Settings(Vec<Finding>),
     #[error("the data folder {path}: {source}")]
     Data { path: PathBuf, source: std::io::Error },

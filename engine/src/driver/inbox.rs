@@ -61,6 +61,9 @@ fn events(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
         What::Approve { .. } | What::Deny { .. } => return decide(state, command, facts),
         What::Settle { .. } => return settle(state, command, facts),
         What::Resolve { .. } => return resolve(state, command, facts),
+        What::Input { request, .. } if !state.questions.contains(request) => {
+            return Err(format!("no question {request:?} is open"));
+        }
         What::Input { request, answer } => {
             let answer = facts.payload(Value::clone(answer), false);
             facts.push(Event::InputGiven {

@@ -28,15 +28,10 @@ impl Driver {
         })
     }
 
-    /// Whether nothing of this kind may be sent now. A halt leaves alone what keeps things as they are (an extension) and
-    /// what the device would do by itself if nothing were sent (a cancel).
+    /// Whether nothing of this kind may be sent now.
     pub(super) fn is_held_back(&self, work: &Work) -> bool {
-        let harmless = match work {
-            Work::LeaseCall { phase, .. } => matches!(phase, Phase::Extend | Phase::Cancel),
-            Work::Undo { item } => self.item(item).is_pending(),
-            _ => false,
-        };
-        *self.signals.stopping.borrow() || (self.signals.halted.borrow().is_some() && !harmless)
+        let halted = self.signals.halted.borrow().is_some();
+        *self.signals.stopping.borrow() || (halted && self.ledger.state.halt_holds(work))
     }
 
     /// Whether the arguments of a lease's call may show what the device keeps secret.

@@ -8,7 +8,6 @@ use super::{Deps, DriveError};
 use crate::actor::Actor;
 use crate::contract::EffectClass;
 use crate::ids::IntentId;
-use crate::intent::Wish;
 use crate::intent::checkpoint;
 use crate::intent::event::Event;
 use crate::intent::state::{IntentState, item_of};
@@ -207,21 +206,10 @@ pub(crate) fn row(state: &IntentState) -> IntentRow {
         going_back: state.back_out.is_some() || state.rollback.is_some(),
         origin: format!("{:?}", state.request.origin.kind).to_lowercase(),
         by: state.request.origin.actor.clone(),
-        title: title(&state.request.wish, state),
+        title: state.request.wish.title(),
         received_ms: state.received_ms,
         updated_ms: state.updated_ms,
         targets: targets(state),
-    }
-}
-
-fn title(wish: &Wish, state: &IntentState) -> String {
-    match wish {
-        Wish::Text(text) => text.lines().next().unwrap_or_default().to_owned(),
-        Wish::Runbook { id, .. } => format!("runbook {id}"),
-        Wish::Plan(_) => state
-            .accepted
-            .as_ref()
-            .map_or_else(|| "plan".to_owned(), |a| a.plan.summary.clone()),
     }
 }
 

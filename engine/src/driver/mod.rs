@@ -35,6 +35,7 @@ use crate::intent::state::{IllegalEvent, IntentState};
 use crate::journal::{Head, Journal, verify_chain};
 use crate::plan::check::Limits;
 use crate::ports::{Clock, Inventory, Planner, Policy, ToolExecutor};
+use crate::supervisor::Halt;
 use facts::{Facts, Seen};
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -81,8 +82,8 @@ pub(crate) struct Signals {
     /// Some lock was released.
     pub(crate) locks: watch::Receiver<u64>,
     pub(crate) lock_released: Arc<watch::Sender<u64>>,
-    /// Why nothing that changes the world may be sent, if so.
-    pub(crate) halted: watch::Receiver<Option<String>>,
+    /// The halt in force, if there is one.
+    pub(crate) halted: watch::Receiver<Option<Halt>>,
     /// Whether to stop: nothing new is sent, what is out is waited for.
     pub(crate) stopping: watch::Receiver<bool>,
     /// The day's retries of all intents.

@@ -12,6 +12,7 @@ pub mod item;
 pub mod replay;
 pub mod settlement;
 pub mod state;
+mod title;
 
 use crate::actor::Origin;
 use crate::ids::IntentId;

@@ -6,6 +6,7 @@ mod item;
 pub mod lease;
 mod locks;
 mod pairs;
+mod questions;
 mod settlement;
 mod time;
 mod waits;
@@ -27,7 +28,7 @@ use crate::journal::{Entry, Epoch, Seq};
 use crate::payload::Payload;
 use crate::target::Target;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
 pub const FOLD_VERSION: u32 = 4;
@@ -127,6 +128,9 @@ pub struct IntentState {
     pub waits: BTreeMap<Awaited, Wait>,
     /// How often something was tried again on the way forward.
     pub retries: u32,
+    /// What servers asked and nobody answered yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub questions: BTreeSet<String>,
     /// How often the look was begun for this plan.
     pub looks: u32,
     pub tokens: (u64, u64),
@@ -172,6 +176,7 @@ impl IntentState {
             ended: None,
             waits: BTreeMap::new(),
             retries: 0,
+            questions: BTreeSet::new(),
             looks: 0,
             tokens: (0, 0),
             calls_sent: 0,
@@ -328,8 +333,7 @@ impl IntentState {
                     item.reported = true;
                 }
             }
-            // Facts that stand for themselves: they change nothing that drives.
-            _ => {}
+            event => self.fold_question(event),
         }
     }
 

@@ -214,7 +214,7 @@ const MISTAKES: &str = r#"
 {"timeout": "5 seconds"} => /timeout plan.shape
 {"on_failure": "explode"} => /on_failure plan.shape
 {"waves": [1]} => /waves plan.shape
-{"for_each": ["a"], "waves": [0]} => /waves plan.shape
+{"for_each": ["a"], "waves": [0]} => /waves/0 plan.shape
 {"for_each": "cores"} => /for_each plan.shape
 {"for_each": {"a": 1}} => /for_each plan.shape
 {"for_each": "${item.x}"} => /for_each plan.expression
@@ -241,6 +241,21 @@ fn each_mistake_of_a_step_has_its_rule_and_its_place() {
         let expected = (format!("/plan/steps/1{pointer}"), rule.to_owned());
         assert_eq!(step_faults(step), [expected], "{line}");
     }
+}
+
+#[test]
+fn every_bad_wave_is_named() {
+    let step = json!({"id": "s", "tool": "config/configure_ospf", "args": {"device": "r1"}, "for_each": ["a"],
+        "waves": [0, 1, "10", true, "25%"]});
+    let pointers: Vec<_> = step_faults(step).into_iter().map(|(pointer, _)| pointer).collect();
+    assert_eq!(
+        pointers,
+        [
+            "/plan/steps/1/waves/0",
+            "/plan/steps/1/waves/2",
+            "/plan/steps/1/waves/3"
+        ]
+    );
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn read_step(value: &Value, pointer: String, faults: &mut Faults) -> Option<RawS
         hold_for: step.optional("hold_for"),
         on_failure: step.optional("on_failure").unwrap_or_default(),
         timeout: step.optional("timeout"),
-        waves: step.optional("waves").unwrap_or_default(),
+        waves: step.waves(),
         gate: None,
         call: step.call(),
     };
@@ -236,6 +236,20 @@ impl<'v, 'f> Object<'v, 'f> {
             }
         }
         &[]
+    }
+
+    fn waves(&mut self) -> Vec<WaveSize> {
+        let mut waves = Vec::new();
+        for (i, value) in self.list("waves", false).iter().enumerate() {
+            match WaveSize::try_from(value.clone()) {
+                Ok(size) => waves.push(size),
+                Err(error) => {
+                    let pointer = format!("{}/{i}", self.at("waves"));
+                    self.faults.add(pointer, "plan.shape", error);
+                }
+            }
+        }
+        waves
     }
 
     fn id(&mut self, id: String) -> Option<StepId> {

@@ -61,8 +61,13 @@ pub enum Command {
     },
     /// Show one intent: where it stands, the plan as a tree, the report once it has ended.
     Show { intent: String },
-    /// Follow an intent to its end.
-    Watch { intent: String },
+    /// Follow an intent until it has ended or waits for a person.
+    Watch {
+        intent: String,
+        /// Go on while it waits for a person, to its end.
+        #[arg(long)]
+        follow: bool,
+    },
     /// Print an intent's plan as a graph.
     Graph {
         intent: String,
@@ -153,6 +158,8 @@ pub enum Command {
     },
     /// Lift the halt.
     Unhalt,
+    /// Every halt there was: who, when, why, and who lifted it.
+    Halts,
     /// Calls whose outcome is not known.
     InDoubt,
     /// Who holds which target; `locks release TARGET --reason …` takes one away.
@@ -160,7 +167,8 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<LockAction>,
     },
-    /// The tools of all servers; `tools pin SERVER/TOOL DIGEST` signs one off.
+    /// The tools of all servers; `tools show SERVER/TOOL` shows a definition and what changed in it, `tools pin SERVER/TOOL
+    /// DIGEST` signs it off.
     Tools {
         #[command(subcommand)]
         action: Option<ToolAction>,
@@ -196,7 +204,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Wish {
     /// In words.
-    #[arg(required_unless_present_any = ["plan", "runbook"], conflicts_with_all = ["plan", "runbook"])]
+    #[arg(conflicts_with_all = ["plan", "runbook"])]
     pub text: Option<String>,
     /// A plan's file (JSON or YAML); `-` reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "runbook")]
@@ -263,6 +271,11 @@ pub enum LockAction {
 
 #[derive(Debug, Subcommand)]
 pub enum ToolAction {
+    /// Shows a tool's definition, and how it differs from the one that was signed off.
+    Show {
+        /// `server/tool`.
+        tool: String,
+    },
     /// Signs a tool's definition off.
     Pin { tool: String, digest: String },
 }

@@ -4,6 +4,7 @@ use super::args::Global;
 use super::{Exit, Failure};
 use crate::auth;
 use crate::errors::Code;
+use crate::http::dto::{EntryView, HaltView};
 use crate::http::problem::Problem;
 use crate::settings::{self, Settings};
 use futures::{Stream, StreamExt};
@@ -16,6 +17,24 @@ use std::time::Duration;
 
 /// The file in the data folder that holds the running server's address.
 pub const URL_FILE: &str = "server.url";
+
+/// What a stream of events tells.
+pub enum Told {
+    Entry(Box<EntryView>),
+    Halt(HaltView),
+}
+
+impl Told {
+    /// Reads one event of the stream; none: a comment, or what this version does not know.
+    fn read(event: &str) -> Option<Self> {
+        let field = |name: &str| event.lines().find_map(|l| l.strip_prefix(name));
+        let data = field("data:")?.trim();
+        match field("event:").map(str::trim) {
+            Some("halt") => serde_json::from_str(data).ok().map(Self::Halt),
+            _ => serde_json::from_str(data).ok().map(Self::Entry),
+        }
+    }
+}
 
 /// Calls one server with one token.
 pub struct Client {
@@ -138,12 +157,8 @@ impl Client {
         Failure::Problem(Box::new(problem))
     }
 
-    /// The entries of an intent after a number, as they come. Ends with the intent.
-    pub async fn events(
-        &self,
-        intent: &str,
-        after: u64,
-    ) -> Result<impl Stream<Item = crate::http::dto::EntryView> + use<>, Failure> {
+    /// The entries of an intent after a number, as they come, and what happens to the halt. Ends with the intent.
+    pub async fn events(&self, intent: &str, after: u64) -> Result<impl Stream<Item = Told> + use<>, Failure> {
         let request = self.request(Method::GET, &format!("/v1/intents/{intent}/events"));
         let request = request.header("accept", "text/event-stream");
         let response = self.send(request.header("last-event-id", after.to_string())).await?;
@@ -153,13 +168,12 @@ impl Client {
             buffer += &chunk
                 .map(|c| String::from_utf8_lossy(&c).into_owned())
                 .unwrap_or_default();
-            let mut entries = Vec::new();
+            let mut told = Vec::new();
             while let Some(end) = buffer.find("\n\n") {
                 let event: String = buffer.drain(..end + 2).collect();
-                let data = event.lines().find_map(|l| l.strip_prefix("data:"));
-                entries.extend(data.and_then(|d| serde_json::from_str(d.trim()).ok()));
+                told.extend(Told::read(&event));
             }
-            futures::stream::iter(entries)
+            futures::stream::iter(told)
         });
         Ok(chunks.flatten())
     }

@@ -133,12 +133,12 @@ pub(super) async fn item(
 
 pub(super) async fn halt(client: &Client, reason: Option<String>, output: Output) -> Outcome {
     let halt: HaltView = client.post("/v1/halt", &ReasonBody { reason }).await?;
-    output.show(&halt, |h| h.reason.clone().unwrap_or_else(|| "halted".into()));
+    output.show(&halt, HaltView::line);
     Ok(Exit::Done)
 }
 
 pub(super) async fn unhalt(client: &Client, output: Output) -> Outcome {
     let halt: HaltView = client.post("/v1/unhalt", &json!({})).await?;
-    output.show(&halt, |_| "the halt is lifted".into());
+    output.show(&halt, HaltView::line);
     Ok(Exit::Done)
 }

@@ -7,9 +7,11 @@ use super::{Exit, Failure, Outcome};
 use crate::errors::Code;
 use crate::finding::Finding;
 use crate::http::problem::Problem;
+use crate::render::count;
 use crate::wiring::StartError;
 use crate::{check, serve};
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,6 +51,7 @@ pub(super) fn logs() {
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rmcp=warn,async_openai=off"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr);
     // A second call (the demo starts several parts in one process) keeps the first.
     let _ = logs.try_init();
@@ -92,7 +95,11 @@ fn mistakes(findings: &[Finding], output: Output) -> Exit {
     for finding in findings {
         output.note(&format!("{finding}\n"));
     }
-    output.note(&format!("{}: {} mistakes\n", Code::BadSettings, findings.len()));
+    output.note(&format!(
+        "{}: {}\n",
+        Code::BadSettings,
+        count(findings.len(), "mistake")
+    ));
     Exit::Failed
 }
 
@@ -106,11 +113,12 @@ pub(super) fn check(global: &Global, dir: Option<&Path>, output: Output) -> Exit
     } else {
         let mistakes: String = found.iter().map(|f| format!("{f}\n")).collect();
         output.text(&mistakes);
-        let folder = file.display();
-        match found.len() {
-            0 => output.text(&format!("{folder}: no mistakes\n")),
-            1 => output.text("1 mistake\n"),
-            n => output.text(&format!("{n} mistakes\n")),
+        let (name, told) = (file.display(), count(found.len(), "mistake"));
+        let told = if found.is_empty() { "no mistakes" } else { &told };
+        if file.exists() {
+            output.text(&format!("{name}: {told}\n"));
+        } else {
+            output.text(&format!("there is no {name}: the defaults are used; {told}\n"));
         }
     }
     if found.is_empty() { Exit::Done } else { Exit::Failed }

@@ -121,7 +121,8 @@ async fn remote(command: Command, client: &Client, output: Output) -> Outcome {
     match command {
         Command::Plan(wish) => submit::submit(client, wish, "plan", output).await,
         Command::Submit(wish) => submit::submit(client, wish, "apply", output).await,
-        Command::Watch { intent } => watch::to_the_end(client, &intent, output).await,
+        Command::Watch { intent, follow: true } => watch::to_the_end(client, &intent, output).await,
+        Command::Watch { intent, follow: false } => watch::until_rest(client, &intent, None, output).await,
         Command::Approve(args) => decide::approve(client, args, output).await,
         Command::Deny { id, comment } => decide::deny(client, &id, comment, output).await,
         Command::Apply(follow) => decide::apply(client, follow, output).await,

@@ -5,8 +5,8 @@ use super::client::Client;
 use super::output::Output;
 use super::{Exit, Failure, Outcome, watch};
 use crate::http::dto::{
-    ApprovalView, DiffView, DoubtView, IntentPage, IntentView, LockView, PinBody, ReasonBody, RunbookView, ServerView,
-    StepsView, Taken, ToolView,
+    ApprovalView, DiffView, DoubtView, HaltView, IntentPage, IntentView, LockView, PinBody, ReasonBody, RunbookView,
+    ServerView, StepsView, Taken, ToolDetail, ToolView,
 };
 use crate::render::{diff, harmless, table, tree};
 
@@ -48,6 +48,10 @@ pub(super) async fn run(command: Command, client: &Client, output: Output) -> Ou
             Ok(Exit::Done)
         }
         Command::Tools { action: None } => tools(client, output).await,
+        Command::Halts => halts(client, output).await,
+        Command::Tools {
+            action: Some(ToolAction::Show { tool }),
+        } => show_tool(client, &tool, output).await,
         Command::Tools {
             action: Some(ToolAction::Pin { tool, digest }),
         } => {
@@ -90,12 +94,17 @@ async fn list(client: &Client, given: &[(&str, Option<String>)], limit: usize, o
         }
     }
     let page: IntentPage = client.get(&path).await?;
+    let halt: Option<HaltView> = match page.intents.iter().any(|i| i.halted) {
+        true => Some(client.get("/v1/halt").await?),
+        false => None,
+    };
     output.show(&page, |page| {
         let row = |i: &crate::http::dto::IntentRowView| {
             let at = i.received_at.get(..19).unwrap_or(&i.received_at).replace('T', " ");
+            let held = if i.halted { ", halted" } else { "" };
             vec![
                 i.id.clone(),
-                i.state.replace('_', " "),
+                format!("{}{held}", i.state.replace('_', " ")),
                 at,
                 i.by.clone(),
                 i.title.clone(),
@@ -107,6 +116,9 @@ async fn list(client: &Client, given: &[(&str, Option<String>)], limit: usize, o
             &rows,
             output.style,
         );
+        if let Some(halt) = &halt {
+            text += &format!("{}\n", harmless(&halt.line()));
+        }
         if let Some(next) = &page.next {
             text += &format!("more: flyball list --cursor {next}\n");
         }
@@ -140,7 +152,7 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
     }
     if let Some(waiting) = &view.waiting_for {
         text += &format!(
-            "waits for {} held by {}\n",
+            "waits for {}: {}\n",
             waiting.targets.join(", "),
             waiting.holders.join(", ")
         );
@@ -148,7 +160,13 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
     for doubt in &view.in_doubt {
         text += &format!("in doubt: {}\n", harmless(doubt));
     }
-    output.text(&text);
+    if let Some(halt) = &view.halted {
+        text += &format!("{}; what changes something waits\n", harmless(&halt.line()));
+    }
+    // The report of what has ended says its title, state and reason itself.
+    if !watch::has_ended(&view.state) {
+        output.text(&text);
+    }
     let known = Exit::of_state(&view.state);
     if known == Exit::Failed && view.state != "failed" {
         let steps: StepsView = client.get(&format!("/v1/intents/{intent}/steps")).await?;
@@ -244,6 +262,53 @@ async fn tools(client: &Client, output: Output) -> Outcome {
         };
         let rows: Vec<Vec<String>> = views.iter().map(row).collect();
         table::table(&["tool", "effect", "pin", "digest", "description"], &rows, output.style)
+    });
+    Ok(Exit::Done)
+}
+
+async fn show_tool(client: &Client, tool: &str, output: Output) -> Outcome {
+    let view: ToolDetail = client.get(&format!("/v1/tools/{tool}")).await?;
+    output.show(&view, |v| {
+        let mut text = format!("{}: {}, {}\n", v.name, v.effect, v.pin);
+        text += &format!("listed now  {}\n", v.digest);
+        if let Some(pinned) = &v.pinned {
+            text += &format!("signed off  {pinned}\n");
+        }
+        match &v.diff {
+            Some(diff) => {
+                text += &format!("\n{}", lines(diff));
+                text += &format!("\nsign it off with: flyball tools pin {} {}\n", v.name, v.digest);
+            }
+            None => {
+                let definition = serde_json::to_string_pretty(&v.definition).unwrap_or_default();
+                text += &format!("\n{}\n", lines(&definition));
+            }
+        }
+        text
+    });
+    Ok(Exit::Done)
+}
+
+/// Each line without what could steer a terminal.
+fn lines(text: &str) -> String {
+    text.lines().map(|l| harmless(l) + "\n").collect()
+}
+
+async fn halts(client: &Client, output: Output) -> Outcome {
+    let views: Vec<HaltView> = client.get("/v1/halts").await?;
+    output.show(&views, |views| {
+        let said = |text: &Option<String>| text.clone().unwrap_or_default();
+        let row = |h: &HaltView| {
+            vec![
+                said(&h.by),
+                said(&h.since),
+                h.lifted_by.clone().unwrap_or_else(|| "in force".to_owned()),
+                said(&h.lifted_at),
+                said(&h.reason),
+            ]
+        };
+        let rows: Vec<Vec<String>> = views.iter().map(row).collect();
+        table::table(&["halted by", "since", "lifted by", "at", "why"], &rows, output.style)
     });
     Ok(Exit::Done)
 }

@@ -4,9 +4,11 @@ use super::args::Wish;
 use super::client::Client;
 use super::output::Output;
 use super::{Exit, Failure, Outcome, watch};
+use crate::finding::Finding;
 use crate::http::dto::{IntentBody, RunbookCall, Submission, UndoBody};
-use flyball_engine::document::Document;
+use crate::library;
 use serde_json::{Map, Value};
+use std::io::Read;
 use std::path::Path;
 
 pub(super) async fn submit(client: &Client, wish: Wish, mode: &str, output: Output) -> Outcome {
@@ -40,6 +42,11 @@ async fn follow(client: &Client, taken: Submission, no_wait: bool, output: Outpu
 }
 
 fn body(wish: Wish, mode: &str) -> Result<IntentBody, Failure> {
+    if wish.text.is_none() && wish.plan.is_none() && wish.runbook.is_none() {
+        let ways =
+            "in words (flyball submit \"…\"), as a plan (--plan FILE) or as a runbook (--runbook ID --param KEY=VALUE)";
+        return Err(Failure::Usage(format!("say what is wanted: {ways}")));
+    }
     let plan = wish.plan.as_deref().map(plan_file).transpose()?;
     let params = params(&wish.params)?;
     Ok(IntentBody {
@@ -58,19 +65,19 @@ fn body(wish: Wish, mode: &str) -> Result<IntentBody, Failure> {
 /// A plan as JSON or YAML. A file may hold the plan itself or `{"plan": …}`, as the API takes it.
 fn plan_file(path: &Path) -> Result<Value, Failure> {
     let name = path.display().to_string();
-    let text = if name == "-" {
-        std::io::read_to_string(std::io::stdin())
+    let bytes = if name == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        std::fs::read_to_string(path)
+        std::fs::read(path)
     };
-    let text = text.map_err(|e| Failure::Usage(format!("{name} cannot be read: {e}")))?;
-    let document = Document::parse(&name, &text).map_err(|faults| {
-        let faults: Vec<String> = faults
-            .into_iter()
-            .map(|f| crate::finding::Finding::from(f).to_string())
-            .collect();
-        Failure::Usage(faults.join("\n"))
-    })?;
+    let bytes = bytes.map_err(|e| Failure::Usage(format!("{name} cannot be read: {e}")))?;
+    let told = |findings: Vec<Finding>| {
+        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        Failure::Usage(findings.join("\n"))
+    };
+    let text = library::utf8(&name, bytes).map_err(|finding| told(vec![finding]))?;
+    let document = library::parse(&name, &text).map_err(told)?;
     let mut value = document.value;
     Ok(match value.get_mut("plan") {
         Some(plan) => plan.take(),

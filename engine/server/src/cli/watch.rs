@@ -1,9 +1,9 @@
 //! Following an intent: a live tree at a terminal, plain lines in a pipe, lines of JSON for programs.
 
-use super::client::Client;
+use super::client::{Client, Told};
 use super::output::Output;
 use super::{Exit, Failure, Outcome};
-use crate::http::dto::{DiffView, EntryView, IntentView, ReportView, StepsView};
+use crate::http::dto::{DiffView, EntryView, HaltView, IntentView, ReportView, StepsView};
 use crate::render::{diff, table, tree};
 use futures::{Stream, StreamExt};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -31,7 +31,7 @@ pub(super) async fn until_rest(client: &Client, intent: &str, after: Option<u64>
     finish(client, &view, output).await
 }
 
-fn has_ended(state: &str) -> bool {
+pub(super) fn has_ended(state: &str) -> bool {
     matches!(state, "fulfilled" | "rolled_back" | "failed" | "refused" | "cancelled")
 }
 
@@ -102,10 +102,21 @@ struct Round<'a> {
 impl Round<'_> {
     async fn run(
         &mut self,
-        mut events: impl Stream<Item = EntryView> + Unpin,
+        mut events: impl Stream<Item = Told> + Unpin,
         done: &impl Fn(&IntentView) -> bool,
     ) -> Result<(), Failure> {
-        while let Some(entry) = events.next().await {
+        while let Some(told) = events.next().await {
+            let entry = match told {
+                Told::Entry(entry) => entry,
+                Told::Halt(halt) => {
+                    self.tell_halt(&halt);
+                    if let Some(live) = &mut self.live {
+                        live.drawn = None;
+                        live.draw(self.client, self.intent, self.output).await?;
+                    }
+                    continue;
+                }
+            };
             *self.after = entry.seq;
             match &mut self.live {
                 None => tell(&entry, self.output),
@@ -119,6 +130,19 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Round<'_> {
+    fn tell_halt(&mut self, halt: &HaltView) {
+        let line = crate::render::harmless(&halt.line());
+        match &mut self.live {
+            Some(live) => live.halt = halt.halted.then_some(line),
+            None if self.output.json => self
+                .output
+                .value_line(&serde_json::json!({"kind": "halt", "halt": halt})),
+            None => self.output.text(&format!("{:>15}{line}\n", "")),
+        }
     }
 }
 
@@ -159,6 +183,8 @@ async fn tell_rest(client: &Client, intent: &str, after: u64, upto: u64, output:
 struct Live {
     bar: ProgressBar,
     drawn: Option<Instant>,
+    /// The halt in force, in one line.
+    halt: Option<String>,
 }
 
 impl Live {
@@ -166,7 +192,11 @@ impl Live {
         let bar = ProgressBar::new_spinner();
         bar.set_draw_target(ProgressDrawTarget::stdout());
         bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is constant"));
-        Self { bar, drawn: None }
+        Self {
+            bar,
+            drawn: None,
+            halt: None,
+        }
     }
 
     async fn draw(&mut self, client: &Client, intent: &str, output: Output) -> Result<(), Failure> {
@@ -176,7 +206,10 @@ impl Live {
         self.drawn = Some(Instant::now());
         let view: IntentView = client.get(&format!("/v1/intents/{intent}")).await?;
         let steps: StepsView = client.get(&format!("/v1/intents/{intent}/steps")).await?;
-        let text = tree::progress(&steps, &view.state, output.style) + &tree::tree(&steps, output.style);
+        let mut text = tree::progress(&steps, &view.state, output.style) + &tree::tree(&steps, output.style);
+        if let Some(halt) = &self.halt {
+            text += &format!("{halt}\n");
+        }
         self.bar.set_message(text);
         self.bar.tick();
         Ok(())

@@ -1,9 +1,10 @@
 //! What waits for a person, and the person's answer. An approval holds for one digest and nothing else.
 
 use super::app::{App, Shared, if_match};
+use super::body::Body;
 use super::commands::post;
 use super::dto::{ApprovalView, DecisionBody, Taken};
-use super::problem::{Body, Problem};
+use super::problem::Problem;
 use super::views;
 use crate::auth::Caller;
 use crate::errors::Code;

@@ -1,8 +1,9 @@
 //! What a person may do to an intent. Each is synced into the intent's inbox before it is acknowledged.
 
 use super::app::{App, Shared, if_match, read_problem};
+use super::body::Body;
 use super::dto::{InputBody, ReasonBody, ResolveBody, SettleBody, Taken};
-use super::problem::{Body, Problem};
+use super::problem::Problem;
 use crate::auth::Caller;
 use crate::errors::Code;
 use axum::Json;

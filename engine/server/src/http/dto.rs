@@ -2,8 +2,12 @@
 //! command line reads what the server writes, so both directions are derived here.
 
 mod back;
+mod bodies;
+mod world;
 
 pub use back::{LockView, UndoBody};
+pub use bodies::*;
+pub use world::*;
 
 use flyball_engine::canonical::Digest;
 use serde::{Deserialize, Serialize};
@@ -78,6 +82,9 @@ pub struct IntentRowView {
     pub received_at: String,
     pub updated_at: String,
     pub targets: Vec<String>,
+    /// Something that changes waits for the end of a halt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub halted: bool,
 }
 
 /// A page of the list, newest first.
@@ -147,6 +154,9 @@ pub struct IntentView {
     /// Targets that others hold, and who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<Waiting>,
+    /// The halt that holds back what is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<HaltView>,
     /// What only a person can decide.
     pub stuck: Vec<String>,
     /// Calls whose outcome is not known.
@@ -259,6 +269,9 @@ pub struct CheckView {
     pub verdict: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What was read when it was missed, shortened; `{"sealed": true}` where it may hold secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<String>,
 }
 
 /// The change of one intent in the devices' own words.
@@ -361,120 +374,11 @@ pub struct EntryPage {
     pub next: Option<u64>,
 }
 
-/// An answer to an approval.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DecisionBody {
-    /// `approve` or `deny`.
-    pub decision: String,
-    /// The digest that was shown; needed to approve.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-}
-
-/// Why: for cancel, pause, halt and lock release.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReasonBody {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// The answer to a question.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct InputBody {
-    pub request: String,
-    pub answer: Value,
-}
-
-/// A person's word on a doubt.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SettleBody {
-    /// `applied`, `not_applied`, `partial` or `taken_over`.
-    pub verdict: String,
-    /// Before the call is certain to be over.
-    #[serde(default)]
-    pub force: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-}
-
-/// What to do with an item that needs a person.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ResolveBody {
-    /// `retry`, `accept` or `overwrite`.
-    pub resolution: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-}
-
-/// The digest of a tool's definition that is signed off.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PinBody {
-    pub digest: String,
-}
-
 /// A command was taken.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Taken {
     pub id: String,
     pub state: String,
-}
-
-/// A call whose outcome is not known.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct DoubtView {
-    pub intent: String,
-    pub item: String,
-    pub phase: String,
-    pub tool: String,
-    pub targets: Vec<String>,
-    pub since: String,
-    pub reason: String,
-}
-
-/// A tool of the catalogue.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct ToolView {
-    pub name: String,
-    pub description: String,
-    /// What its contract says it does; `none` without a contract.
-    pub effect: String,
-    /// `pinned`, `unpinned` or `changed`.
-    pub pin: String,
-    pub digest: String,
-    pub input_schema: Value,
-}
-
-/// An MCP server.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct ServerView {
-    pub alias: String,
-    pub health: String,
-    pub detail: Value,
-}
-
-/// A runbook.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct RunbookView {
-    pub id: String,
-    pub title: String,
-    pub phrases: Vec<String>,
-    pub params: Value,
-}
-
-/// Whether the engine is halted, and why.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct HaltView {
-    pub halted: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
 }
 
 /// RFC 3339 in UTC, of Unix milliseconds.

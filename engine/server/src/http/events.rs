@@ -1,18 +1,21 @@
 //! The journal of an intent: as pages, or as a stream that can be resumed at any entry.
 
 use super::app::{App, Shared, journal_problem};
-use super::dto::{EntryPage, EntryView};
+use super::dto::{EntryPage, EntryView, HaltView};
+use super::halt;
 use super::problem::Problem;
+use super::query::Params;
 use super::views;
 use crate::auth::Caller;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::event::Event;
 use flyball_engine::journal::{Seq, StoredEntry};
+use flyball_engine::supervisor::Halt;
 use futures::Stream;
 use serde::Deserialize;
 use std::collections::VecDeque;
@@ -35,7 +38,8 @@ pub(super) struct EventsQuery {
     pub limit: Option<usize>,
 }
 
-/// The entries: JSON pages, or `text/event-stream` with `id:` = number, resumed by `Last-Event-ID`.
+/// The entries: JSON pages, or `text/event-stream` with `id:` = number, resumed by `Last-Event-ID`. The stream also tells of
+/// halts and their ends, as events named `halt` without a number.
 #[utoipa::path(get, path = "/v1/intents/{id}/events", params(("id" = String, Path), EventsQuery), tag = "intents",
     responses((status = 200, body = EntryPage), (status = 204, description = "A stream that has nothing more to come."),
         (status = 404, body = Problem)))]
@@ -43,7 +47,7 @@ pub(super) async fn events(
     State(app): Shared,
     caller: Caller,
     Path(id): Path<String>,
-    Query(query): Query<EventsQuery>,
+    Params(query): Params<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let state = app.state(&caller, &id).await?;
@@ -95,6 +99,7 @@ struct Tail {
     intent: IntentId,
     after: Seq,
     grown: tokio::sync::watch::Receiver<u64>,
+    halted: tokio::sync::watch::Receiver<Option<Halt>>,
     ready: VecDeque<EntryView>,
     ended: bool,
 }
@@ -102,7 +107,12 @@ struct Tail {
 fn stream(app: Arc<App>, intent: IntentId, after: Seq) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     // Watched before the first read, so that nothing can slip in between.
     let grown = app.journal().watch(intent);
+    let mut halted = app.supervisor.watch_halt();
+    if halted.borrow().is_some() {
+        halted.mark_changed();
+    }
     let tail = Tail {
+        halted,
         app,
         intent,
         after,
@@ -111,20 +121,30 @@ fn stream(app: Arc<App>, intent: IntentId, after: Seq) -> impl Stream<Item = Res
         ended: false,
     };
     futures::stream::unfold(tail, |mut tail| async move {
-        let entry = tail.next().await?;
-        let event = SseEvent::default().id(entry.seq.to_string()).event(&entry.kind);
-        let event = event.json_data(&entry).unwrap_or_default();
-        Some((Ok(event), tail))
+        let event = match tail.next().await? {
+            Told::Entry(entry) => {
+                let event = SseEvent::default().id(entry.seq.to_string()).event(&entry.kind);
+                event.json_data(&entry)
+            }
+            Told::Halt(halt) => SseEvent::default().event("halt").json_data(&halt),
+        };
+        Some((Ok(event.unwrap_or_default()), tail))
     })
 }
 
+/// What a stream tells.
+enum Told {
+    Entry(Box<EntryView>),
+    Halt(HaltView),
+}
+
 impl Tail {
-    /// The next entry; none when the intent has ended, the server stops or the journal cannot be read.
-    async fn next(&mut self) -> Option<EntryView> {
+    /// The next thing to tell; none when the intent has ended, the server stops or the journal cannot be read.
+    async fn next(&mut self) -> Option<Told> {
         loop {
             if let Some(entry) = self.ready.pop_front() {
                 self.after = entry.seq;
-                return Some(entry);
+                return Some(Told::Entry(Box::new(entry)));
             }
             if self.ended {
                 return None;
@@ -134,6 +154,10 @@ impl Tail {
             if entries.is_empty() {
                 let stopping = self.app.stopping.clone();
                 tokio::select! {
+                    changed = self.halted.changed() => {
+                        changed.ok()?;
+                        return halt::present(&self.app).await.ok().map(Told::Halt);
+                    }
                     changed = self.grown.changed() => changed.ok()?,
                     () = stopping.cancelled() => return None,
                 }

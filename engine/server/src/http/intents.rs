@@ -1,14 +1,17 @@
 //! Intents for reading: the list, one, its plan, steps, diff, graph and report.
 
-use super::app::{App, Shared, journal_problem};
-use super::dto::{DiffView, IntentPage, IntentView, PlanView, ReportView, StepsView};
+use super::accept::accepted;
+use super::app::{App, Shared, journal_problem, read_problem};
+use super::dto::{DiffView, IntentPage, IntentRowView, IntentView, PlanView, ReportView, StepsView};
+use super::halt;
 use super::problem::Problem;
+use super::query::{Params, one_of};
 use super::views::{self, Values};
 use crate::auth::Caller;
 use crate::errors::Code;
 use crate::render::graph;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use flyball_engine::intent::event::End;
@@ -16,6 +19,31 @@ use flyball_engine::intent::state::IntentState;
 use flyball_engine::journal::Filter;
 use serde::Deserialize;
 use utoipa::IntoParams;
+
+/// Every state that an intent can be listed in.
+const STATES: [&str; 18] = [
+    "planning",
+    "looking",
+    "planned",
+    "awaiting_input",
+    "awaiting_approval",
+    "scheduled",
+    "waiting",
+    "executing",
+    "verifying",
+    "cancelling",
+    "rolling_back",
+    "paused",
+    "stuck",
+    "fulfilled",
+    "rolled_back",
+    "failed",
+    "refused",
+    "cancelled",
+];
+const ORIGINS: [&str; 4] = ["operator", "alarm", "agent", "schedule"];
+const MERMAID: &str = "text/vnd.mermaid";
+const DOT: &str = "text/vnd.graphviz";
 
 /// Which intents to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -34,14 +62,16 @@ pub(super) struct ListQuery {
 
 /// Lists intents, newest first.
 #[utoipa::path(get, path = "/v1/intents", params(ListQuery), tag = "intents",
-    responses((status = 200, body = IntentPage), (status = 400, body = Problem)))]
+    responses((status = 200, body = IntentPage), (status = 400, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn list(
     State(app): Shared,
     caller: Caller,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Params(query): Params<ListQuery>,
 ) -> Result<Json<IntentPage>, Problem> {
     app.may(&caller, "read", None)?;
-    let Query(query) = query.map_err(|e| Problem::parameter("query", e.body_text()))?;
+    let words: Vec<&str> = STATES.into_iter().chain(["open"]).collect();
+    one_of("state", query.state.as_deref(), &words)?;
+    one_of("origin", query.origin.as_deref(), &ORIGINS)?;
     let limit = query.limit.unwrap_or(50);
     if !(1..=500).contains(&limit) {
         return Err(Problem::parameter("limit", "1 to 500"));
@@ -61,8 +91,22 @@ pub(super) async fn list(
         .last()
         .filter(|_| rows.len() == limit)
         .map(|r| r.intent.to_string());
-    let intents = rows.into_iter().map(views::row).collect();
+    let mut intents: Vec<IntentRowView> = rows.into_iter().map(views::row).collect();
+    mark_halted(&app, &mut intents).await?;
     Ok(Json(IntentPage { intents, next }))
+}
+
+/// Marks the rows whose intents wait for the end of a halt. Only a state that sends can, so few are folded.
+async fn mark_halted(app: &App, rows: &mut [IntentRowView]) -> Result<(), Problem> {
+    const MAY_SEND: [&str; 5] = ["executing", "verifying", "cancelling", "rolling_back", "stuck"];
+    if app.supervisor.halted().is_none() {
+        return Ok(());
+    }
+    for row in rows.iter_mut().filter(|r| MAY_SEND.contains(&r.state.as_str())) {
+        let state = app.supervisor.state(super::app::intent_id(&row.id)?).await;
+        row.halted = halt::on(app, &state.map_err(|e| read_problem(&e))?).is_some();
+    }
+    Ok(())
 }
 
 /// One intent as it stands. `ETag` is the number of its last entry.
@@ -86,6 +130,7 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
     let undone_by = undone_by.map_err(|e| journal_problem(&e))?;
     Ok(IntentView {
         undone_by: undone_by.iter().map(ToString::to_string).collect(),
+        halted: halt::on(app, state),
         ..views::intent(state, faults)
     })
 }
@@ -137,7 +182,7 @@ pub(super) async fn diff(
     State(app): Shared,
     caller: Caller,
     Path(id): Path<String>,
-    Query(query): Query<DiffQuery>,
+    Params(query): Params<DiffQuery>,
 ) -> Result<Response, Problem> {
     let state = app.state(&caller, &id).await?;
     let values = Values {
@@ -149,9 +194,10 @@ pub(super) async fn diff(
     Ok(([(header::ETAG, etag)], Json(view)).into_response())
 }
 
-/// The DAG: Mermaid, or DOT where `Accept` asks for `text/vnd.graphviz`.
+/// The DAG: Mermaid, or DOT where `Accept` asks for `text/vnd.graphviz`. There is no picture of it.
 #[utoipa::path(get, path = "/v1/intents/{id}/graph", params(("id" = String, Path)), tag = "intents",
-    responses((status = 200, body = String, content_type = "text/vnd.mermaid"), (status = 404, body = Problem)))]
+    responses((status = 200, body = String, content_type = "text/vnd.mermaid"), (status = 404, body = Problem),
+        (status = 406, body = Problem)))]
 pub(super) async fn graph(
     State(app): Shared,
     caller: Caller,
@@ -159,12 +205,12 @@ pub(super) async fn graph(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let state = app.state(&caller, &id).await?;
+    let kind = accepted(&headers, &[MERMAID, DOT])?;
     let steps = steps_of(&app, &state).await;
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let (kind, text) = if accept.contains("graphviz") || accept.contains("dot") {
-        ("text/vnd.graphviz", graph::dot(&steps))
+    let text = if kind == DOT {
+        graph::dot(&steps)
     } else {
-        ("text/vnd.mermaid", graph::mermaid(&steps))
+        graph::mermaid(&steps)
     };
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -1,15 +1,22 @@
 //! The REST interface: one file per resource, plain shapes in [`dto`], every error a [`problem`].
 
+mod accept;
 pub mod app;
 mod approvals;
+mod body;
 mod commands;
 pub mod dto;
+mod edges;
 mod events;
+mod halt;
 mod health;
 pub mod idempotency;
 mod intents;
 pub mod problem;
+mod query;
+mod refusals;
 mod submit;
+mod tools;
 mod undo;
 pub mod views;
 mod world;
@@ -50,7 +57,10 @@ impl Modify for Bearer {
 
 /// The OpenAPI description (3.1) of every route.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    guarded().merge(open()).split_for_parts().1
+    let mut api = guarded().split_for_parts().1;
+    refusals::document(&mut api);
+    api.merge(open().split_for_parts().1);
+    api
 }
 
 /// Routes that need a credential.
@@ -79,12 +89,14 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(world::in_doubt))
         .routes(routes!(world::locks))
         .routes(routes!(world::release))
-        .routes(routes!(world::halted, world::halt))
-        .routes(routes!(world::unhalt))
+        .routes(routes!(halt::halted, halt::halt))
+        .routes(routes!(halt::halts))
+        .routes(routes!(halt::unhalt))
         .routes(routes!(world::servers))
         .routes(routes!(world::refresh))
-        .routes(routes!(world::tools))
-        .routes(routes!(world::pin))
+        .routes(routes!(tools::tools))
+        .routes(routes!(tools::tool))
+        .routes(routes!(tools::pin))
         .routes(routes!(world::runbooks))
         .routes(routes!(health::explain))
 }
@@ -109,6 +121,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(axum::middleware::from_fn_with_state(app.clone(), idempotency::once))
         .layer(authenticate)
         .merge(open)
+        .layer(axum::middleware::from_fn(edges::as_problems))
         .with_state(app)
 }
 

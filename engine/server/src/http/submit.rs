@@ -1,8 +1,9 @@
 //! The way in: a body becomes a request, a request an intent.
 
 use super::app::{Shared, journal_problem};
+use super::body::Body;
 use super::dto::{IntentBody, Submission};
-use super::problem::{Body, Problem};
+use super::problem::Problem;
 use crate::auth::Caller;
 use crate::errors::Code;
 use axum::extract::State;
@@ -103,6 +104,9 @@ pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<
     let from = moment("/window/from", body.window.as_ref().map(|w| &w.from));
     let until = moment("/window/until", body.window.as_ref().map(|w| &w.until));
     let window = from.zip(until).map(|(from_ms, until_ms)| Window { from_ms, until_ms });
+    if let Some((pointer, message)) = window.and_then(|w| never_opens(w, now_ms)) {
+        faults = faults.with(pointer, "intent.window", message, None);
+    }
     match wish {
         Ok(wish) if faults.errors.is_empty() => Ok(Request {
             wish,
@@ -120,6 +124,15 @@ pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<
             alarm: serde_json::Value::Null,
         }),
         _ => Err(faults),
+    }
+}
+
+/// A window in which nothing could ever start, and why.
+fn never_opens(window: Window, now_ms: i64) -> Option<(&'static str, &'static str)> {
+    match window {
+        w if w.until_ms <= w.from_ms => Some(("/window", "the window ends before it begins")),
+        w if w.until_ms <= now_ms => Some(("/window/until", "the window is over already")),
+        _ => None,
     }
 }
 
@@ -192,6 +205,29 @@ mod tests {
         let problem = request(&alice(), body, 0).unwrap_err();
         let pointers: Vec<&str> = problem.errors.iter().map(|e| e.pointer.as_str()).collect();
         assert_eq!(pointers, ["", "/mode", "/deadline"]);
+    }
+
+    #[test]
+    fn a_window_in_which_nothing_can_start_is_refused() {
+        let window = |from: &str, until: &str| {
+            let body = IntentBody {
+                text: Some("x".into()),
+                window: Some(super::super::dto::WindowBody {
+                    from: from.into(),
+                    until: until.into(),
+                }),
+                ..IntentBody::default()
+            };
+            let taken = request(&alice(), body, 10_000);
+            taken.map(|_| ()).map_err(|p| p.errors[0].pointer.clone())
+        };
+        assert_eq!(window("1970-01-01T00:00:01Z", "1970-01-01T00:00:20Z"), Ok(()));
+        assert_eq!(window("2h", "1h"), Err("/window".into()));
+        assert_eq!(window("1h", "1h"), Err("/window".into()));
+        assert_eq!(
+            window("1970-01-01T00:00:01Z", "1970-01-01T00:00:09Z"),
+            Err("/window/until".into())
+        );
     }
 
     #[test]

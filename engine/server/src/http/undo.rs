@@ -1,8 +1,9 @@
 //! Taking back an intent that has ended: a new intent, submitted like any other.
 
 use super::app::{Shared, journal_problem, read_problem};
+use super::body::Body;
 use super::dto::{Submission, UndoBody};
-use super::problem::{Body, Problem};
+use super::problem::Problem;
 use super::submit;
 use crate::auth::Caller;
 use crate::errors::Code;

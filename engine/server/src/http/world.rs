@@ -1,19 +1,17 @@
-//! What the intents stand in: locks, doubts, servers, tools, runbooks, and the halt.
+//! What the intents stand in: locks, doubts, servers, runbooks.
 
-use super::app::{Shared, journal_problem, read_problem};
+use super::app::{App, Shared, journal_problem, read_problem};
+use super::body::Body;
 use super::commands::post;
-use super::dto::{DoubtView, HaltView, LockView, PinBody, ReasonBody, RunbookView, ServerView, Taken, ToolView, time};
-use super::problem::{Body, Problem};
+use super::dto::{DoubtView, LockView, ReasonBody, RunbookView, ServerView, Taken, time};
+use super::problem::Problem;
 use super::views;
 use crate::auth::Caller;
 use crate::errors::Code;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use flyball_engine::canonical::Digest;
 use flyball_engine::intent::command::What;
-use flyball_engine::ports::ToolExecutor;
-use flyball_engine::tool::ToolName;
 use flyball_executors::Executors;
 
 /// Calls whose outcome is not known, of all intents.
@@ -70,44 +68,6 @@ pub(super) async fn release(
     post(&app, &caller, &state, What::ReleaseLock { target, reason }).await
 }
 
-/// Whether calls that change something are stopped.
-#[utoipa::path(get, path = "/v1/halt", tag = "world", responses((status = 200, body = HaltView)))]
-pub(super) async fn halted(State(app): Shared, caller: Caller) -> Result<Json<HaltView>, Problem> {
-    app.may(&caller, "read", None)?;
-    let reason = app.supervisor.halted();
-    Ok(Json(HaltView {
-        halted: reason.is_some(),
-        reason,
-    }))
-}
-
-/// From now on no call that changes something is started. Holds over restarts.
-#[utoipa::path(post, path = "/v1/halt", request_body = ReasonBody, tag = "world",
-    responses((status = 200, body = HaltView)))]
-pub(super) async fn halt(
-    State(app): Shared,
-    caller: Caller,
-    Body(body): Body<ReasonBody>,
-) -> Result<Json<HaltView>, Problem> {
-    app.may(&caller, "halt", None)?;
-    let halted = app.supervisor.halt(&caller.actor, body.reason.as_deref()).await;
-    halted.map_err(|e| journal_problem(&e))?;
-    let reason = app.supervisor.halted();
-    Ok(Json(HaltView { halted: true, reason }))
-}
-
-/// Lifts the halt.
-#[utoipa::path(post, path = "/v1/unhalt", tag = "world", responses((status = 200, body = HaltView)))]
-pub(super) async fn unhalt(State(app): Shared, caller: Caller) -> Result<Json<HaltView>, Problem> {
-    app.may(&caller, "unhalt", None)?;
-    app.supervisor.unhalt().await.map_err(|e| journal_problem(&e))?;
-    tracing::info!(by = %caller.actor, "the halt is lifted");
-    Ok(Json(HaltView {
-        halted: false,
-        reason: None,
-    }))
-}
-
 /// The MCP servers and how they are doing.
 #[utoipa::path(get, path = "/v1/servers", tag = "world", responses((status = 200, body = Vec<ServerView>)))]
 pub(super) async fn servers(State(app): Shared, caller: Caller) -> Result<Json<Vec<ServerView>>, Problem> {
@@ -129,72 +89,30 @@ pub(super) fn server_views(executors: &Executors) -> Vec<ServerView> {
     views.collect()
 }
 
-/// The tools of all servers, with what their contracts say and how their pins stand.
-#[utoipa::path(get, path = "/v1/tools", tag = "world", responses((status = 200, body = Vec<ToolView>)))]
-pub(super) async fn tools(State(app): Shared, caller: Caller) -> Result<Json<Vec<ToolView>>, Problem> {
-    app.may(&caller, "read", None)?;
-    let contracts = &app.supervisor.deps().contracts;
-    let catalogue = app.executors.catalogue();
-    let views = catalogue.tools.values().map(|tool| {
-        let name = &tool.spec.name;
-        let contract = contracts.contracts.get(name);
-        ToolView {
-            name: name.to_string(),
-            description: tool.spec.description.clone(),
-            effect: contract.map_or_else(|| "none".to_owned(), |c| word(&c.effect)),
-            pin: word(&tool.pin),
-            digest: tool.spec.digest().to_string(),
-            input_schema: tool.spec.input_schema.clone(),
-        }
-    });
-    Ok(Json(views.collect()))
-}
-
-fn word(value: &impl serde::Serialize) -> String {
-    let value = serde_json::to_value(value).unwrap_or_default();
-    value.as_str().unwrap_or("unknown").to_owned()
-}
-
-/// Signs a tool's definition off, named by the digest that the person read.
-#[utoipa::path(post, path = "/v1/tools/{server}/{tool}/pin", params(("server" = String, Path), ("tool" = String, Path)),
-    request_body = PinBody, tag = "world", responses((status = 204), (status = 409, body = Problem), (status = 502, body = Problem)))]
-pub(super) async fn pin(
-    State(app): Shared,
-    caller: Caller,
-    Path((server, tool)): Path<(String, String)>,
-    Body(body): Body<PinBody>,
-) -> Result<StatusCode, Problem> {
-    app.may(&caller, "pin", None)?;
-    let digest = Digest::parse(body.digest).ok_or_else(|| {
-        let message = "a digest is `sha256:` and 64 hex digits";
-        Problem::new(Code::WrongShape, message).with("/digest", "tool.digest", message, None)
-    })?;
-    let tool = ToolName::new(server, tool);
-    let pinned = app.executors.pin(&tool, &digest).await;
-    pinned.map_err(|e| {
-        let code = match e {
-            flyball_executors::PinError::NoSuchTool(_) => Code::NoSuchThing,
-            flyball_executors::PinError::Moved { .. } => Code::OtherDigest,
-            flyball_executors::PinError::Journal(_) => Code::Unwritable,
-        };
-        Problem::new(code, e.to_string())
-    })?;
-    tracing::info!(by = %caller.actor, %tool, "a tool was signed off");
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// Lists a server's tools again.
 #[utoipa::path(post, path = "/v1/servers/{alias}/refresh", params(("alias" = String, Path)), tag = "world",
-    responses((status = 200, body = Vec<ServerView>), (status = 502, body = Problem)))]
+    responses((status = 200, body = Vec<ServerView>), (status = 404, body = Problem), (status = 502, body = Problem)))]
 pub(super) async fn refresh(
     State(app): Shared,
     caller: Caller,
     Path(alias): Path<String>,
 ) -> Result<Json<Vec<ServerView>>, Problem> {
     app.may(&caller, "submit", None)?;
+    known_server(&app, &alias)?;
     let refreshed = app.executors.refresh(&alias).await;
     refreshed.map_err(|e| Problem::new(Code::ServerTrouble, e))?;
     Ok(Json(server_views(&app.executors)))
+}
+
+fn known_server(app: &App, alias: &str) -> Result<(), Problem> {
+    if app.executors.knows(alias) {
+        return Ok(());
+    }
+    let known: Vec<String> = app.executors.status().into_iter().map(|s| s.alias).collect();
+    let near = flyball_engine::fault::nearest(alias, known.iter().map(String::as_str));
+    let near = near.map(|n| format!("did you mean {n:?}?"));
+    let detail = format!("no server {alias:?} is configured");
+    Err(Problem::new(Code::NoSuchThing, detail.clone()).with("alias", "request.server", detail, near))
 }
 
 /// The runbooks.

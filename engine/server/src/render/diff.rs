@@ -11,7 +11,10 @@ pub fn diff(view: &DiffView, style: Style) -> String {
     let changes = || view.devices.iter().flat_map(|d| &d.changes);
     if changes().all(|c| c.unchanged) {
         let count = changes().count();
-        return format!("everything is in place already: {count} calls satisfied, nothing to send\n");
+        return format!(
+            "everything is in place already: {} satisfied, nothing to send\n",
+            super::count(count, "call")
+        );
     }
     let mut out = String::new();
     for d in &view.devices {

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod graph;
 pub mod table;
 pub mod tree;
+pub mod unified;
 
 /// How to draw: colours, and how many columns there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,14 @@ pub fn mark(status: &str) -> (&'static str, Color) {
     }
 }
 
+/// A number of things, in the singular where it is one.
+pub fn count(n: usize, thing: &str) -> String {
+    match n {
+        1 => format!("1 {thing}"),
+        n => format!("{n} {thing}s"),
+    }
+}
+
 /// How many columns a text takes. Counts characters: what is drawn here is single width.
 pub fn columns(text: &str) -> usize {
     text.chars().count()
@@ -92,6 +101,14 @@ mod tests {
     #[test]
     fn escape_sequences_of_a_device_never_reach_the_terminal() {
         assert_eq!(harmless("ok\x1b[2Jgone\x07"), "ok\u{fffd}[2Jgone\u{fffd}");
+    }
+
+    #[test]
+    fn one_thing_is_in_the_singular() {
+        assert_eq!(
+            (count(1, "call").as_str(), count(0, "call").as_str()),
+            ("1 call", "0 calls")
+        );
     }
 
     #[test]

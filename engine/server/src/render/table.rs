@@ -1,7 +1,7 @@
 //! Tables.
 
-use super::{Color, Style, columns, cut, harmless, pad};
-use crate::http::dto::{ReportView, TargetReport};
+use super::{Color, Style, columns, count, cut, harmless, pad};
+use crate::http::dto::{CheckView, Cost, ReportView, Sentence, TargetReport};
 
 /// A table with a header; columns as wide as their widest cell, the last one cut at the edge.
 pub fn table(header: &[&str], rows: &[Vec<String>], style: Style) -> String {
@@ -51,34 +51,146 @@ pub fn devices(targets: &[TargetReport], style: Style) -> String {
 pub fn report(report: &ReportView, style: Style) -> String {
     let mut out = style.paint(&harmless(&report.title), Color::Bold);
     out += &format!("\n{}", report.state.replace('_', " "));
+    // What only says the reason again is cited behind it: an error is read there, and where it happened.
+    let says_again = |s: &&Sentence| report.reason.as_ref().is_some_and(|r| is_echo(&s.text, r));
+    let (again, told): (Vec<&Sentence>, Vec<&Sentence>) = report.sentences.iter().partition(says_again);
+    let again: Vec<u64> = again.iter().flat_map(|s| s.entries.clone()).collect();
     if let Some(reason) = &report.reason {
-        out += &format!(": {}", harmless(reason));
+        out += &format!(": {} {}", harmless(reason), cited(&again, style));
     }
-    out += "\n\n";
-    for s in &report.sentences {
-        let numbers: Vec<String> = s.entries.iter().take(6).map(ToString::to_string).collect();
-        let more = if s.entries.len() > 6 { "…" } else { "" };
-        let cited = style.paint(&format!("[{}{more}]", numbers.join(" ")), Color::Dim);
-        out += &format!("- {} {cited}\n", harmless(&s.text));
+    out = format!("{}\n\n", out.trim_end());
+    for s in &told {
+        out += &format!("- {} {}\n", harmless(&s.text), cited(&s.entries, style));
     }
     if !report.targets.is_empty() {
-        out += &format!("\n{}", devices(&report.targets, style));
+        let said = |note: &String| report.sentences.iter().any(|s| s.text.contains(note.as_str()));
+        let targets: Vec<TargetReport> = report
+            .targets
+            .iter()
+            .cloned()
+            .map(|t| TargetReport {
+                note: t.note.filter(|n| !said(n)),
+                ..t
+            })
+            .collect();
+        out += &format!("\n{}", devices(&targets, style));
     }
     for c in &report.checks {
-        let (mark, color) = super::mark(&c.verdict);
-        out += &format!("{} {} {}: {}\n", style.paint(mark, color), c.id, c.tool, c.verdict);
+        out += &check(c, style);
     }
-    let cost = &report.cost;
-    out += &format!(
-        "\n{} calls, {:.1} s, {} tokens in, {} out\n",
-        cost.calls, cost.seconds, cost.input_tokens, cost.output_tokens
+    out + &cost(&report.cost)
+}
+
+/// Whether a sentence is an end or a turn with the intent's reason behind it, and nothing else.
+fn is_echo(text: &str, reason: &str) -> bool {
+    const TURNS: [&str; 6] = [
+        "no plan",
+        "taking everything back",
+        "rolled back",
+        "failed",
+        "refused",
+        "cancelled",
+    ];
+    let before = text.strip_suffix(reason).and_then(|t| t.strip_suffix(": "));
+    before.is_some_and(|b| TURNS.contains(&b.trim_end_matches(" in part")))
+}
+
+/// The numbers of the entries that say so.
+fn cited(entries: &[u64], style: Style) -> String {
+    let numbers: Vec<String> = entries.iter().take(6).map(ToString::to_string).collect();
+    let more = if entries.len() > 6 { "…" } else { "" };
+    if numbers.is_empty() {
+        return String::new();
+    }
+    style.paint(&format!("[{}{more}]", numbers.join(" ")), Color::Dim)
+}
+
+/// A check with its verdict; where it was missed, what was expected and what was read.
+fn check(check: &CheckView, style: Style) -> String {
+    let (mark, color) = super::mark(&check.verdict);
+    let mut out = format!(
+        "{} {} {}: {}\n",
+        style.paint(mark, color),
+        check.id,
+        check.tool,
+        check.verdict
     );
+    if let Some(reading) = &check.reading {
+        out += &format!("    expected {}\n", harmless(&check.expect));
+        out += &format!("    read     {}\n", cut(&harmless(reading), 4 * style.width));
+    }
     out
+}
+
+fn cost(cost: &Cost) -> String {
+    let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    format!(
+        "\n{}, {:.1} s, {} in, {} out\n",
+        count(number(cost.calls), "call"),
+        cost.seconds,
+        count(number(cost.input_tokens), "token"),
+        cost.output_tokens
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_the_reason_and_stands_where_it_happened_and_a_missed_check_with_what_was_read() {
+        let error = "config/save: the disk is full";
+        let report = ReportView {
+            title: "Save".into(),
+            state: "failed".into(),
+            reason: Some(error.into()),
+            sentences: vec![
+                Sentence {
+                    text: "asked for by olga".into(),
+                    entries: vec![1],
+                },
+                Sentence {
+                    text: format!("s (do): failed: {error}"),
+                    entries: vec![7],
+                },
+                Sentence {
+                    text: format!("failed: {error}"),
+                    entries: vec![9],
+                },
+            ],
+            targets: vec![TargetReport {
+                target: "r1".into(),
+                applied: "failed".into(),
+                verified: "unverified".into(),
+                persisted: "-".into(),
+                note: Some(error.into()),
+            }],
+            checks: vec![CheckView {
+                id: "post-check 1".into(),
+                tool: "telemetry/reachability".into(),
+                expect: "output.share > 0.9".into(),
+                verdict: "missed".into(),
+                problem: None,
+                reading: Some("{\"share\":0.5}".into()),
+            }],
+            cost: Cost {
+                calls: 1,
+                ..Cost::default()
+            },
+            ..ReportView::default()
+        };
+        let text = super::report(&report, Style::PLAIN);
+        assert_eq!(text.matches(error).count(), 2, "{text}");
+        assert!(
+            text.contains("\nfailed: config/save: the disk is full [9]\n\n- asked for"),
+            "{text}"
+        );
+        assert!(
+            text.contains("expected output.share > 0.9\n    read     {\"share\":0.5}"),
+            "{text}"
+        );
+        assert!(text.contains("\n1 call, 0.0 s, 0 tokens in"), "{text}");
+    }
 
     #[test]
     fn a_table_per_device_says_what_was_changed_verified_and_persisted() {

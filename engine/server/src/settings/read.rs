@@ -77,8 +77,16 @@ pub fn examine_file(file: &Path, must_exist: bool, env: &BTreeMap<String, String
     let name = file.display().to_string();
     let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let dir = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
-    match std::fs::read_to_string(file) {
-        Ok(text) => examine(&name, &text, &dir, env),
+    match std::fs::read(file) {
+        Ok(bytes) => match crate::library::utf8(&name, bytes) {
+            Ok(text) => examine(&name, &text, &dir, env),
+            Err(finding) => {
+                let mut examined = examine(&name, "", &dir, env);
+                examined.findings.push(finding);
+                examined.readable = false;
+                examined
+            }
+        },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must_exist => examine(&name, "", &dir, env),
         Err(e) => {
             let hint = "name an existing file with --config, or leave it out for the defaults";

@@ -72,6 +72,27 @@ fn ten_mistakes_are_reported_at_once_with_file_line_and_suggestion() {
 }
 
 #[test]
+fn a_folder_without_settings_is_said_to_have_none_and_a_file_that_is_no_text_has_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flyball"));
+        let output = command.arg("check").arg(dir.path()).env_clear().output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = said();
+    assert!(
+        code == 0 && text.contains("there is no") && text.contains("the defaults are used"),
+        "{text}"
+    );
+    std::fs::write(dir.path().join("flyball.yaml"), b"writes: off\n# \xff\n").unwrap();
+    let (code, text) = said();
+    assert!(code == 1 && text.contains("flyball.yaml:2:3: not UTF-8 text"), "{text}");
+    std::fs::write(dir.path().join("flyball.yaml"), "writes: off\n").unwrap();
+    let (code, text) = said();
+    assert!(code == 0 && text.ends_with("flyball.yaml: no mistakes\n"), "{text}");
+}
+
+#[test]
 fn an_empty_folder_has_no_mistakes() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(check(dir.path()), (0, Vec::new()));

@@ -165,6 +165,29 @@ fn a_plan_for_a_server_that_is_not_there_is_refused_with_its_faults() {
 }
 
 #[test]
+fn what_is_typed_wrong_is_told_with_what_would_be_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, text) = flyball(dir.path(), "http://127.0.0.1:1", &["submit"]);
+    assert!(
+        code == 2 && text.contains("--plan") && text.contains("--runbook"),
+        "{code} {text}"
+    );
+    std::fs::write(dir.path().join("plan.json"), "{\"steps\": [}").unwrap();
+    let (code, text) = flyball(dir.path(), "http://127.0.0.1:1", &["submit", "--plan", "plan.json"]);
+    assert!(
+        code == 2 && text.contains("plan.json:1:") && text.contains("JSON"),
+        "{code} {text}"
+    );
+    let mut server = Server::start(dir.path());
+    let (code, text) = flyball(dir.path(), &server.url, &["list", "--state", "bogus"]);
+    assert!(code == 2 && text.contains("awaiting_approval"), "{code} {text}");
+    assert_eq!(server.stop(), Some(0));
+    let mut logs = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut logs).unwrap();
+    assert!(logs.contains("serving") && !logs.contains('\x1b'), "{logs:?}");
+}
+
+#[test]
 fn a_server_open_to_the_network_needs_named_tokens() {
     let dir = tempfile::tempdir().unwrap();
     let (code, text) = flyball(dir.path(), "", &["serve", "--listen", "0.0.0.0:0"]);

@@ -3,6 +3,7 @@
 
 mod act;
 mod backoff;
+mod halt;
 mod heat;
 mod lease;
 mod look;

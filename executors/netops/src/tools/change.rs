@@ -47,7 +47,7 @@ pub(super) struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedLine>,
     /// Lines sent after a refusal, to take back stanzas that this call had opened and left empty.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_back: Vec<String>,
     /// Why it is not known what the device did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -282,4 +282,31 @@ async fn take_back(lease: &mut Lease, device: &Device, before: &str, written: &m
         }
     }
     look_again(lease, device, before, written).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_when_empty_is_not_required_by_the_output_schema() {
+        let schema = schemars::schema_for!(Written).to_value();
+        let written = Written {
+            device: "r1".to_owned(),
+            changed: false,
+            lines: vec![],
+            sent: 0,
+            refused: None,
+            taken_back: vec![],
+            unknown: None,
+            base: None,
+        };
+        let said = serde_json::to_value(written).unwrap();
+        let required = schema["required"].as_array().unwrap();
+        let missing: Vec<_> = required
+            .iter()
+            .filter(|key| said.get(key.as_str().unwrap()).is_none())
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }

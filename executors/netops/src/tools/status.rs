@@ -70,7 +70,7 @@ pub(super) struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interfaces: Option<Vec<InterfaceState>>,
     /// Metrics that this platform does not print; only when none were asked for by name.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsupported: Vec<Metric>,
 }
 

@@ -1,12 +1,14 @@
 //! From an intent's state to what the API shows of it. Sealed values are never opened here: they appear as `sealed`.
 
+mod checks;
 mod diff;
 mod report;
 mod steps;
 
+pub use checks::checks;
 pub use diff::diff;
 pub use report::report;
-pub use steps::{checks, plan, steps};
+pub use steps::{plan, steps};
 
 use super::dto::{ApprovalView, Cost, DoubtView, EntryView, IntentRowView, IntentView, PlanRef, Waiting, time};
 use super::problem::ProblemFault;
@@ -15,7 +17,7 @@ use flyball_engine::ids::IntentId;
 use flyball_engine::intent::event::{Event, WayBack};
 use flyball_engine::intent::item::{ItemState, ItemStatus};
 use flyball_engine::intent::state::{Approval, IntentState};
-use flyball_engine::intent::{Mode, Request, Wish};
+use flyball_engine::intent::{Mode, Request};
 use flyball_engine::journal::{IntentRow, Journal, StoredEntry};
 use flyball_engine::payload::Payload;
 use flyball_engine::target::Target;
@@ -52,16 +54,9 @@ impl Values<'_> {
     }
 }
 
-/// The first line of what was asked.
+/// What was asked, in one line.
 pub fn title(request: &Request) -> String {
-    match &request.wish {
-        Wish::Text(text) => text.lines().next().unwrap_or("").to_owned(),
-        Wish::Plan(plan) => match plan.get("summary").and_then(Value::as_str) {
-            Some(s) if !s.is_empty() => s.to_owned(),
-            _ => "a plan".to_owned(),
-        },
-        Wish::Runbook { id, .. } => format!("runbook {id}"),
-    }
+    request.wish.title()
 }
 
 /// A row of the list.
@@ -75,6 +70,7 @@ pub fn row(row: IntentRow) -> IntentRowView {
         received_at: time(row.received_ms),
         updated_at: time(row.updated_ms),
         targets: texts(&row.targets),
+        halted: false,
     }
 }
 
@@ -113,6 +109,7 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         approval: state.approval.as_ref().map(|a| approval(state, a)),
         locked: texts(&state.locked),
         waiting_for: waiting,
+        halted: None,
         stuck: state
             .stuck
             .iter()

@@ -20,7 +20,7 @@ pub async fn report(state: &IntentState, entries: &[StoredEntry], values: &Value
         reason: reason(state),
         sentences: sentences(entries),
         targets: targets(state),
-        checks: checks(state),
+        checks: checks(state, values).await,
         irreversible: super::irreversible(state, |i| i.sent_at.is_some()),
         cost: cost(state),
         summary: values.shown_if(state.report.as_ref()).await,

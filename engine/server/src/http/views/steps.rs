@@ -1,13 +1,13 @@
 //! The plan, its steps and checks.
 
-use super::super::dto::{CheckView, ItemView, PlanView, StepView, StepsView};
+use super::super::dto::{ItemView, PlanView, StepView, StepsView};
 use super::Values;
 use crate::narrate;
 use flyball_engine::ids::ItemId;
-use flyball_engine::intent::event::{CheckId, CheckPurpose, CheckVerdict, WayBack};
+use flyball_engine::intent::event::WayBack;
 use flyball_engine::intent::item::{ItemState, ItemStatus};
 use flyball_engine::intent::state::IntentState;
-use flyball_engine::plan::{Check, Step, StepFacts};
+use flyball_engine::plan::{Step, StepFacts};
 
 /// The accepted plan, if there is one.
 pub fn plan(state: &IntentState) -> Option<PlanView> {
@@ -30,11 +30,14 @@ pub fn plan(state: &IntentState) -> Option<PlanView> {
 pub async fn steps(state: &IntentState, values: &Values<'_>) -> StepsView {
     let mut view = StepsView {
         intent: state.id.to_string(),
-        checks: checks(state),
+        checks: super::checks::checks(state, values).await,
         ..StepsView::default()
     };
     let Some(accepted) = &state.accepted else { return view };
-    view.summary.clone_from(&accepted.plan.summary);
+    view.summary = match accepted.plan.summary.as_str() {
+        "" => super::title(&state.request),
+        summary => summary.to_owned(),
+    };
     for (definition, facts) in accepted.plan.each() {
         view.steps.push(step(state, definition, facts, values).await);
     }
@@ -136,42 +139,6 @@ pub(super) fn verified(item: &ItemState) -> Option<bool> {
         _ => item.after.as_ref(),
     };
     reading.filter(|r| r.valid).and_then(|r| r.holds)
-}
-
-/// Every check of the plan and every gate that was taken.
-pub fn checks(state: &IntentState) -> Vec<CheckView> {
-    let Some(accepted) = &state.accepted else {
-        return Vec::new();
-    };
-    let number = |i: usize| u32::try_from(i).unwrap_or(u32::MAX);
-    let pre = accepted.plan.pre_checks.iter().enumerate();
-    let post = accepted.plan.post_checks.iter().enumerate();
-    let mut views: Vec<CheckView> = pre
-        .map(|(i, c)| check(state, &CheckId::Pre { index: number(i) }, c))
-        .chain(post.map(|(i, c)| check(state, &CheckId::Post { index: number(i) }, c)))
-        .collect();
-    for (id, purpose) in state.checks.keys() {
-        let CheckId::Gate { item } = id else { continue };
-        let gate = accepted.plan.step(&item.step).and_then(|(s, _)| s.gate.as_ref());
-        if let Some(gate) = gate.filter(|_| *purpose == CheckPurpose::Verdict) {
-            views.push(check(state, id, gate));
-        }
-    }
-    views
-}
-
-fn check(state: &IntentState, id: &CheckId, check: &Check) -> CheckView {
-    let reading = |purpose| state.checks.get(&(id.clone(), purpose));
-    let taken = reading(CheckPurpose::Verdict).or_else(|| reading(CheckPurpose::Before));
-    CheckView {
-        id: narrate::check_name(id),
-        tool: check.tool.to_string(),
-        expect: check.expect.clone(),
-        verdict: taken.map_or("waiting", |r| narrate::verdict_name(r.verdict)).to_owned(),
-        problem: taken
-            .and_then(|r| r.problem.clone())
-            .filter(|_| taken.is_some_and(|r| matches!(r.verdict, CheckVerdict::Missed | CheckVerdict::Unreadable))),
-    }
 }
 
 #[cfg(test)]
