@@ -319,6 +319,16 @@ impl World {
         inner.misbehave.remove(at).map(|(_, how)| how)
     }
 
+    /// The call has its effect only then, whoever still waits for it.
+    fn execute_after(&self, request: &ToolRequest, ms: u64) {
+        let (world, request) = (self.clone(), request.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+            world.execute(&request, None);
+            world.landed(&request);
+        });
+    }
+
     async fn mutate(&self, request: &ToolRequest) -> Answer {
         let (tool, args) = (request.tool.tool(), &request.args);
         let silence = || Outcome::Unknown {
@@ -343,14 +353,8 @@ impl World {
             }
             .into(),
             Some(Misbehaviour::ActLate(ms)) => {
-                let (world, request) = (self.clone(), request.clone());
-                let timeout = std::time::Duration::from_millis(request.timeout_ms);
-                tokio::spawn(async move {
-                    tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
-                    world.execute(&request, None);
-                    world.landed(&request);
-                });
-                tokio::time::sleep(timeout).await;
+                self.execute_after(request, ms);
+                tokio::time::sleep(std::time::Duration::from_millis(request.timeout_ms)).await;
                 silence().into()
             }
             Some(Misbehaviour::Task(ms, end)) => self.begin_task(request.clone(), ms, end).into(),

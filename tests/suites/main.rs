@@ -1,5 +1,7 @@
 //! What the engine promises, as sentences, judged in the world that it changes.
 
+#![allow(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+
 mod approvals;
 mod brake;
 mod chaos;

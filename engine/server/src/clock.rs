@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Steady time over a wall clock.
-pub struct SystemClock {
+pub(crate) struct SystemClock {
     /// What the wall clock said at the start, Unix milliseconds.
     anchor_ms: i64,
     /// The time since boot at the start.
@@ -15,7 +15,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self {
             anchor_ms: wall_ms(),
             started: since_boot(),

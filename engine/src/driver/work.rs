@@ -129,27 +129,7 @@ impl Driver {
                 let follows = self.follows_a_change(item);
                 Box::pin(async move { Told::Facts(look::look(job, call, first, follows).await) })
             }
-            Work::Confirm { item } => {
-                let undo_of = state.request.undo_of;
-                let job = self.item_job(item).await?;
-                let item = item.clone();
-                let approved = match undo_of {
-                    Some(_) => self.looked(&item).await?,
-                    None => job.known.before.as_deref().cloned(),
-                };
-                Box::pin(async move {
-                    let (mut facts, equal) = act::confirm(job, approved).await;
-                    if !equal {
-                        let why = "the network is not as it was when the plan was looked at".to_owned();
-                        facts.push(Event::PlanStale {
-                            items: vec![item],
-                            why,
-                            replan: false,
-                        });
-                    }
-                    Told::Facts(facts)
-                })
-            }
+            Work::Confirm { item } => self.prepare_confirm(item).await?,
             Work::Send { item } => self.prepare_send(item).await?,
             Work::Undo { item } => self.prepare_way_back(item).await?,
             Work::LeaseCall { item, phase } => self.prepare_lease_call(item, *phase).await?,
@@ -160,6 +140,32 @@ impl Driver {
             }
             Work::Expand { .. } | Work::Lock | Work::RequestApproval => unreachable!("done on the spot"),
         })
+    }
+
+    /// Takes the probe again under the lock: it must show what was looked at.
+    async fn prepare_confirm(
+        &mut self,
+        item: &ItemId,
+    ) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
+        let undo_of = self.ledger.state.request.undo_of;
+        let job = self.item_job(item).await?;
+        let item = item.clone();
+        let approved = match undo_of {
+            Some(_) => self.looked(&item).await?,
+            None => job.known.before.as_deref().cloned(),
+        };
+        Ok(Box::pin(async move {
+            let (mut facts, equal) = act::confirm(job, approved).await;
+            if !equal {
+                let why = "the network is not as it was when the plan was looked at".to_owned();
+                facts.push(Event::PlanStale {
+                    items: vec![item],
+                    why,
+                    replan: false,
+                });
+            }
+            Told::Facts(facts)
+        }))
     }
 
     async fn prepare_reading(

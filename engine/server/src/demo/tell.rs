@@ -38,7 +38,7 @@ impl Tell {
                 .paint("Flyball: an intent in, a verified network out", Color::Bold),
         );
         self.line(
-            "Ten routers in two sites on loopback addresses, three vendors' dialects, real SSH, real MCP servers.",
+            "Twelve routers in three sites on loopback addresses, four vendors' dialects, real SSH, real MCP servers.",
         );
     }
 

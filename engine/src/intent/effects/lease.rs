@@ -46,11 +46,13 @@ impl IntentState {
             match open.standing {
                 CallStanding::Out if open.call.orphaned => due.record.push(self.orphaned(lease, &open.call, now)),
                 // Nothing goes forward any more, and an attempt may have got through.
-                CallStanding::BackingOff if !self.goes_forward() && open.call.id.phase == Phase::Confirm => {
-                    if open.call.left || open.call.loose {
-                        let event = in_doubt(&open.call, "it was to be repeated, but nothing goes forward any more");
-                        due.record.push(event);
-                    }
+                CallStanding::BackingOff
+                    if !self.goes_forward()
+                        && open.call.id.phase == Phase::Confirm
+                        && (open.call.left || open.call.loose) =>
+                {
+                    let event = in_doubt(&open.call, "it was to be repeated, but nothing goes forward any more");
+                    due.record.push(event);
                 }
                 CallStanding::Answered => due.work.push(Work::LeaseRead { item: id.clone() }),
                 _ => {}

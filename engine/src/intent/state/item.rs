@@ -134,12 +134,9 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64) {
     let Some(state) = item.call_of_mut(id.phase) else {
         return;
     };
-    match event {
-        Event::CallFailed { fault, effect, .. } => {
-            state.fault = Some(fault.clone());
-            state.effect = Some(*effect);
-        }
-        _ => {}
+    if let Event::CallFailed { fault, effect, .. } = event {
+        state.fault = Some(fault.clone());
+        state.effect = Some(*effect);
     }
 }
 

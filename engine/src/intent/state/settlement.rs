@@ -4,7 +4,7 @@ use super::IntentState;
 use super::item::call_of;
 use crate::contract::Contract;
 use crate::ids::{CallId, Phase};
-use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
+use crate::intent::event::{Event, FaultEffect, ProbePurpose, Reading, SettledBy, Settlement};
 use crate::intent::item::{CallState, Doubt, ItemState, ItemStatus};
 use crate::intent::settlement::{Contradiction, Loose, SAME_KEY, Task};
 use crate::journal::Entry;
@@ -31,6 +31,16 @@ pub(super) fn claimed(item: &mut ItemState, last: i64, at: i64) {
         call.dead_since_ms = call.dead_since_ms.map(|since| since.min(at));
     }
     cool(item);
+}
+
+fn probed_afresh(item: &mut ItemState, reading: &Reading) {
+    if let Some(contradiction) = &mut item.contradiction {
+        contradiction.probed = true;
+        // What is there now is what a person decides about, and what an undo must then find.
+        if reading.valid {
+            item.after = Some(reading.clone());
+        }
+    }
 }
 
 /// What an event makes of an item's doubts. `was`: its status before.
@@ -91,15 +101,7 @@ pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry, settl
             purpose: ProbePurpose::Settle,
             reading,
             ..
-        } => {
-            if let Some(contradiction) = &mut item.contradiction {
-                contradiction.probed = true;
-                // What is there now is what a person decides about, and what an undo must then find.
-                if reading.valid {
-                    item.after = Some(reading.clone());
-                }
-            }
-        }
+        } => probed_afresh(item, reading),
         _ => {}
     }
     cool(item);
