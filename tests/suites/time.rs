@@ -168,6 +168,7 @@ async fn a_back_out_time_that_passes_before_the_start_lets_nothing_start() {
 }
 
 #[tokio::test(start_paused = true)]
+#[allow(clippy::too_many_lines, reason = "one case after the other")]
 async fn a_deadline_ends_what_has_sent_nothing_in_whatever_it_waits() {
     for waits in [
         "planned",
