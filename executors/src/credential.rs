@@ -121,8 +121,11 @@ impl Credential {
             CredentialState::Refused => false,
             CredentialState::OnTrial => !std::mem::replace(&mut inner.out, true),
         };
-        let credential = Arc::clone(self);
-        free.then_some(Pass { credential, trial })
+        // Made only if it may leave: one that is dropped here would give the place of the one that is out away.
+        free.then(|| Pass {
+            credential: Arc::clone(self),
+            trial,
+        })
     }
 
     pub(crate) fn is_refused(&self) -> bool {
