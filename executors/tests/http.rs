@@ -270,13 +270,6 @@ async fn http_statuses_say_what_is_known_and_no_more() {
         ),
         "{too_many:?}"
     );
-    for code in [401, 403] {
-        let outcome = rig.call(&format!("s/{code}"), json!({})).await;
-        assert!(
-            matches!(outcome, Outcome::Rejected { code: c, .. } if c == code),
-            "{outcome:?}"
-        );
-    }
     for name in ["500", "503", "400", "307", "cut"] {
         let outcome = rig.call(&format!("s/{name}"), json!({})).await;
         assert!(is_unknown(&outcome), "{name}: {outcome:?}");
@@ -291,6 +284,21 @@ async fn http_statuses_say_what_is_known_and_no_more() {
     rig.done("s/echo", json!({})).await;
     rig.end().await;
     served.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_sign_in_or_permission_says_that_nothing_was_done() {
+    for code in [401, 403] {
+        let served = serve_at(anywhere(), raw(Seen::default())).await;
+        let rig = rig(vec![http("s", &served.url())]).await;
+        let outcome = rig.call(&format!("s/{code}"), json!({})).await;
+        assert!(
+            matches!(outcome, Outcome::Rejected { code: c, .. } if c == code),
+            "{outcome:?}"
+        );
+        rig.end().await;
+        served.kill().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
