@@ -29,8 +29,18 @@ fn verdicts(events: &[Event]) -> Vec<Settlement> {
     settled.collect()
 }
 
+/// How often a call came to be in doubt. A later entry that says since when its process is dead is no other doubt.
 fn doubts(events: &[Event]) -> usize {
-    events.iter().filter(|e| matches!(e, Event::CallInDoubt { .. })).count()
+    let began = |e: &&Event| {
+        matches!(
+            e,
+            Event::CallInDoubt {
+                dead_since_ms: None,
+                ..
+            }
+        )
+    };
+    events.iter().filter(began).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

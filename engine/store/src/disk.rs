@@ -89,7 +89,7 @@ fn open_sled(dir: &Path, options: &OpenOptions) -> sled::Result<Db> {
     let config = sled::Config::new().path(dir).cache_capacity(options.cache_bytes);
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
-        match config.open() {
+        match unpanicked(|| config.open()) {
             // We hold the process lock, so this is a former handle of this process on its way out.
             Err(sled::Error::Io(e)) if is_lock(&e) && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(5));
@@ -97,6 +97,20 @@ fn open_sled(dir: &Path, options: &OpenOptions) -> sled::Result<Db> {
             other => return other,
         }
     }
+}
+
+/// Over some damaged files sled panics where it should answer.
+fn unpanicked<T>(open: impl FnOnce() -> sled::Result<T>) -> sled::Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_or_else(|panic| {
+        let said = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(sled::Error::Unsupported(format!(
+            "its files are damaged: {}",
+            said.unwrap_or("no reason given")
+        )))
+    })
 }
 
 fn is_lock(error: &std::io::Error) -> bool {

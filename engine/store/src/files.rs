@@ -1,7 +1,7 @@
 //! Files beside the database: written whole or not at all, and synced with the directory that names them.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -30,10 +30,19 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// A lock that one process holds as long as it lives. The file says which.
+/// A lock that one process holds as long as it lives. The file says which; who lets go in order empties it.
 #[derive(Debug)]
 pub(crate) struct ProcessLock {
-    _file: File,
+    file: File,
+    /// The process that held it before and did not let go in order.
+    pub(crate) left_by: Option<u32>,
+}
+
+impl Drop for ProcessLock {
+    fn drop(&mut self) {
+        // Left full it only says that the end was not in order.
+        let _ = self.file.set_len(0);
+    }
 }
 
 /// Why the lock could not be had.
@@ -54,20 +63,20 @@ impl ProcessLock {
             .truncate(false)
             .open(path)
             .map_err(NotLocked::Io)?;
-        match file.try_lock() {
+        let locked = file.try_lock();
+        let mut holder = String::new();
+        let pid = file
+            .read_to_string(&mut holder)
+            .ok()
+            .and_then(|_| holder.trim().parse().ok());
+        match locked {
             Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let pid = file
-                    .read_to_string(&mut holder)
-                    .ok()
-                    .and_then(|_| holder.trim().parse().ok());
-                return Err(NotLocked::Held { pid });
-            }
+            Err(std::fs::TryLockError::WouldBlock) => return Err(NotLocked::Held { pid }),
             Err(std::fs::TryLockError::Error(e)) => return Err(NotLocked::Io(e)),
         }
         file.set_len(0).map_err(NotLocked::Io)?;
+        file.rewind().map_err(NotLocked::Io)?;
         writeln!(file, "{}", std::process::id()).map_err(NotLocked::Io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file, left_by: pid })
     }
 }

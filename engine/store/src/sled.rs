@@ -51,6 +51,14 @@ impl SledJournal {
         verify::against_file(path, &head_file, &disk, options.accept_lost_tail)?;
         let mut heads = HeadFile::new(head_file, options.heads_every);
         let ended = verify::at_open(path, &disk, &mut heads)?;
+        if let Some(process) = lock.left_by {
+            tracing::warn!(
+                process,
+                store = %path.display(),
+                "the store was not closed in order: every head and open intent is verified; a write that was under way \
+                 then and had not been acknowledged is dropped, unless it was whole"
+            );
+        }
         let reader = Reader {
             disk: disk.clone(),
             master: master.clone(),

@@ -10,6 +10,7 @@ use rmcp::service::ServiceError;
 use rmcp::transport::streamable_http_client::{AuthRequiredError, HttpStatusError, StreamableHttpError};
 use serde_json::json;
 use std::error::Error as _;
+use std::time::SystemTime;
 
 /// A call's end, and whether its link must be built anew before the next one.
 pub(crate) struct Ended {
@@ -174,7 +175,10 @@ fn of_status(status: &HttpStatusError) -> Ended {
     if status.status == 429 {
         return Outcome::NotSent {
             reason: "HTTP 429: too many requests".to_owned(),
-            retry_after_ms: status.retry_after.as_deref().and_then(retry_after_ms),
+            retry_after_ms: status
+                .retry_after
+                .as_deref()
+                .and_then(|said| retry_after_ms(said, SystemTime::now())),
         }
         .into();
     }
@@ -190,9 +194,14 @@ fn of_text(text: &str) -> Ended {
     }
 }
 
-/// Retry-After in seconds. A date is left to the policy's own pause: our clock and the server's may differ.
-fn retry_after_ms(value: &str) -> Option<u64> {
-    value.trim().parse::<u64>().ok()?.checked_mul(1000)
+/// Retry-After (RFC 9110, 10.2.3): seconds or a date. A date is as good as the two clocks agree, and one that is over says
+/// nothing.
+fn retry_after_ms(value: &str, now: SystemTime) -> Option<u64> {
+    if let Ok(seconds) = value.trim().parse::<u64>() {
+        return seconds.checked_mul(1000);
+    }
+    let wait = httpdate::parse_http_date(value.trim()).ok()?.duration_since(now).ok()?;
+    u64::try_from(wait.as_millis()).ok()
 }
 
 // The innermost cause: the outer texts carry the URL, which may carry a credential.

@@ -1,6 +1,7 @@
 use super::*;
 use rmcp::transport::DynamicTransportError;
 use std::any::TypeId;
+use std::time::Duration;
 
 fn error(code: i32, message: &'static str) -> Outcome {
     classify(Err(ServiceError::McpError(ErrorData::new(
@@ -69,13 +70,12 @@ fn http_429_was_not_executed_and_names_its_pause() {
             ..
         }
     ));
-    assert!(matches!(
-        with("Wed, 21 Oct 2026 07:28:00 GMT"),
-        Outcome::NotSent {
-            retry_after_ms: None,
-            ..
-        }
-    ));
+    let date = "Wed, 21 Oct 2026 07:28:00 GMT";
+    let then = httpdate::parse_http_date(date).unwrap();
+    assert_eq!(retry_after_ms(date, then - Duration::from_secs(90)), Some(90_000));
+    for nothing in [date, "soon"] {
+        assert_eq!(retry_after_ms(nothing, then + Duration::from_secs(1)), None);
+    }
     for status in [500, 502, 503, 504] {
         assert!(matches!(
             http(HttpStatusError::new(status, None).into()),
