@@ -20,6 +20,7 @@ pub mod journal;
 pub mod payload;
 pub mod plan;
 pub mod ports;
+pub mod question;
 pub mod span;
 pub mod supervisor;
 pub mod target;

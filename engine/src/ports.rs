@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::ids::{IntentId, ItemId};
 use crate::intent::Request;
 use crate::intent::event::{Decision, PlanSource, RuleApplied};
+use crate::question::Answers;
 use crate::target::Target;
 use crate::tool::{Catalogue, Incarnation, Outcome, ToolName, ToolRequest};
 use async_trait::async_trait;
@@ -144,6 +145,18 @@ pub trait ToolExecutor: Send + Sync {
     /// Makes sure that the server runs and, if it is a child, that its record is synced. The life that a call would go to.
     async fn ready(&self, server: &str) -> Result<Incarnation, Outcome>;
     async fn call(&self, request: ToolRequest) -> Answer;
+    /// Goes on with a call whose server asked: `request` is the call as it was sent. Where the server has ended it, it is
+    /// sent again with the answers; where it is still out, they are handed in and its reply is waited for.
+    async fn go_on(&self, request: ToolRequest, answers: Answers) -> Answer {
+        let _ = (request, answers);
+        let reason = "nobody here can carry an answer to a server".into();
+        Outcome::Unknown { reason, task: None }.into()
+    }
+    /// Lets go of a question that nobody answers: the server is told so if it still waits. `parked`: the name under which
+    /// the call is kept.
+    async fn dismiss(&self, parked: &str) {
+        let _ = parked;
+    }
     /// Whether nothing that was sent to this life of the server can land any more.
     async fn is_dead(&self, server: &str, incarnation: &Incarnation) -> bool;
     /// For how long at least this life of the server has been proven dead. None: it is not.
@@ -246,5 +259,9 @@ pub trait Policy: Send + Sync {
     /// How long a person may take to approve.
     fn approval_ttl(&self) -> Duration {
         Duration::from_secs(24 * 3600)
+    }
+    /// How long a person may take to answer a server's question. The change is half made meanwhile, and its targets locked.
+    fn answer_ttl(&self) -> Duration {
+        Duration::from_secs(3600)
     }
 }

@@ -1,10 +1,12 @@
 //! All intents: picks each open one up at boot, gives it a driver, and is the way in for requests and commands.
 
 mod halt;
+mod question;
 mod undo;
 
 use crate::canonical::Digest;
 use crate::driver::{self, DriveError, Driver, Signals, ledger::row, patience::Today};
+use crate::fault::Fault;
 use crate::ids::IntentId;
 use crate::intent::Request;
 use crate::intent::command::Command;
@@ -40,6 +42,9 @@ pub struct Submitted {
 pub enum CommandError {
     #[error("{0}")]
     Refused(String),
+    /// An answer that does not fit the form.
+    #[error("the answer does not fit the question")]
+    BadAnswer(Vec<Fault>),
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -210,6 +215,7 @@ impl Supervisor {
     pub async fn command(self: &Arc<Self>, intent: IntentId, command: Command) -> Result<(), CommandError> {
         let state = self.state(intent).await?;
         inbox_fits(&state, &command).map_err(CommandError::Refused)?;
+        self.check_answer(&state, &command).await?;
         self.deps.journal.post(intent, command).await.map_err(ReadError::from)?;
         self.drive(intent);
         Ok(())

@@ -1,6 +1,7 @@
 //! Tools as the engine sees them, and the honest outcomes of a call.
 
 use crate::canonical::Digest;
+use crate::question::Question;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -188,6 +189,6 @@ pub enum Outcome {
     },
     /// All else: timeout, cut stream, dead child, unreadable reply.
     Unknown { reason: String, task: Option<String> },
-    /// The server asks for input.
-    NeedsInput { request: Value },
+    /// The server asks something before it goes on.
+    NeedsInput { question: Question },
 }

@@ -4,7 +4,8 @@ use crate::breaker::{Breaker, CircuitStatus, Entry, Trial};
 use crate::child::identity;
 use crate::credential::{Credential, CredentialStatus};
 use crate::link::{Call, Link};
-use crate::mcp::{Era, not_sent, rejected};
+use crate::mcp::{Era, not_sent, rejected, unknown};
+use crate::parked::{Parked, Resume};
 use crate::schema::OutputSchemas;
 use crate::server::{Ask, Board, Server, State};
 use crate::settings::{Options, ServerSettings, Timeouts};
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use flyball_engine::canonical::Digest;
 use flyball_engine::journal::{Error as JournalError, Journal};
 use flyball_engine::ports::{Answer, TaskReport, ToolExecutor};
+use flyball_engine::question::Answers;
 use flyball_engine::tool::{Catalogue, Incarnation, Outcome, PinState, ToolName, ToolRequest};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -72,6 +74,7 @@ pub struct Executors {
     mutating: Arc<watch::Sender<usize>>,
     stopping: AtomicBool,
     schemas: OutputSchemas,
+    parked: Arc<Parked>,
     /// By then every process of an engine before us was dead.
     started: Instant,
 }
@@ -112,6 +115,7 @@ impl Executors {
             mutating: Arc::new(watch::Sender::new(0)),
             stopping: AtomicBool::new(false),
             schemas: OutputSchemas::default(),
+            parked: Arc::new(Parked::new()),
             started: Instant::now(),
         })
     }
@@ -285,6 +289,59 @@ impl Executors {
         }
         Ok((server, link, trial))
     }
+
+    async fn send(&self, mut request: ToolRequest, answers: Option<Answers>) -> Answer {
+        let before = Instant::now();
+        let (server, link, _trial) = match self.prepare(&request).await {
+            Ok(prepared) => prepared,
+            Err(outcome) => return outcome.into(),
+        };
+        let waited = u64::try_from(before.elapsed().as_millis()).unwrap_or(u64::MAX);
+        request.timeout_ms = request.timeout_ms.saturating_sub(waited);
+        let tool = request.tool.clone();
+        let call = Call {
+            link,
+            request,
+            answers,
+            slots: Arc::clone(&server.slots),
+            all: Arc::clone(&self.mutating),
+            timeouts: server.timeouts.clone(),
+            breaker: Arc::clone(&server.breaker),
+            parked: Arc::clone(&self.parked),
+        };
+        let reads = !call.request.mutating;
+        let deadline = before + Duration::from_millis(waited.saturating_add(call.request.timeout_ms));
+        let mut answer = call.run().await;
+        if reads {
+            answer = self.read_to_the_end(tool.server(), answer, deadline).await;
+        }
+        self.note_output(&tool, &answer);
+        answer
+    }
+
+    // Hands an answer in to a call that is out, and waits on for its reply.
+    async fn hand_in(&self, parked: &str, request: &ToolRequest, answers: Answers) -> Answer {
+        let (reply, heard) = oneshot::channel();
+        let timeout = Duration::from_millis(request.timeout_ms);
+        let resume = Resume {
+            answers,
+            timeout,
+            reply,
+        };
+        if !self.parked.resume(parked, resume) {
+            return unknown("the server does not wait for the answer to its question any more").into();
+        }
+        let answer = heard.await;
+        let answer = answer.unwrap_or_else(|_| unknown("the call's task ended early").into());
+        self.note_output(&request.tool, &answer);
+        answer
+    }
+
+    fn note_output(&self, tool: &ToolName, answer: &Answer) {
+        if let Outcome::Done { output } = &answer.outcome {
+            self.note_violation(tool, output);
+        }
+    }
 }
 
 #[async_trait]
@@ -301,33 +358,19 @@ impl ToolExecutor for Executors {
         Ok(link.incarnation.clone())
     }
 
-    async fn call(&self, mut request: ToolRequest) -> Answer {
-        let before = Instant::now();
-        let (server, link, _trial) = match self.prepare(&request).await {
-            Ok(prepared) => prepared,
-            Err(outcome) => return outcome.into(),
-        };
-        let waited = u64::try_from(before.elapsed().as_millis()).unwrap_or(u64::MAX);
-        request.timeout_ms = request.timeout_ms.saturating_sub(waited);
-        let tool = request.tool.clone();
-        let call = Call {
-            link,
-            request,
-            slots: Arc::clone(&server.slots),
-            all: Arc::clone(&self.mutating),
-            timeouts: server.timeouts.clone(),
-            breaker: Arc::clone(&server.breaker),
-        };
-        let reads = !call.request.mutating;
-        let deadline = before + Duration::from_millis(waited.saturating_add(call.request.timeout_ms));
-        let mut answer = call.run().await;
-        if reads {
-            answer = self.read_to_the_end(tool.server(), answer, deadline).await;
+    async fn call(&self, request: ToolRequest) -> Answer {
+        self.send(request, None).await
+    }
+
+    async fn go_on(&self, request: ToolRequest, answers: Answers) -> Answer {
+        match answers.parked.clone() {
+            Some(parked) => self.hand_in(&parked, &request, answers).await,
+            None => self.send(request, Some(answers)).await,
         }
-        if let Outcome::Done { output } = &answer.outcome {
-            self.note_violation(&tool, output);
-        }
-        answer
+    }
+
+    async fn dismiss(&self, parked: &str) {
+        self.parked.forget(parked);
     }
 
     async fn dead_for(&self, alias: &str, incarnation: &Incarnation) -> Option<Duration> {

@@ -12,6 +12,7 @@ mod executors;
 pub mod guard;
 mod link;
 mod mcp;
+mod parked;
 mod schema;
 mod server;
 mod settings;

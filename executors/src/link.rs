@@ -2,10 +2,12 @@
 
 use crate::breaker::Breaker;
 use crate::child::Child;
-use crate::mcp::{Ended, Session, not_sent, unknown};
+use crate::mcp::{Again, Ended, Heard, Pending, Posed, Session, not_sent, unknown};
+use crate::parked::Parked;
 use crate::settings::Timeouts;
 use flyball_engine::journal::{Error as JournalError, Journal};
 use flyball_engine::ports::Answer;
+use flyball_engine::question::Answers;
 use flyball_engine::tool::{Incarnation, Outcome, ToolRequest};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,11 +96,20 @@ impl Drop for Count {
 pub(crate) struct Call {
     pub(crate) link: Arc<Link>,
     pub(crate) request: ToolRequest,
+    /// What was answered, where the server ended the call with a question.
+    pub(crate) answers: Option<Answers>,
     pub(crate) slots: Arc<Semaphore>,
     /// Mutating calls of all servers.
     pub(crate) all: Arc<watch::Sender<usize>>,
     pub(crate) timeouts: Timeouts,
     pub(crate) breaker: Arc<Breaker>,
+    pub(crate) parked: Arc<Parked>,
+}
+
+/// Whoever waits for a call, and until when.
+struct Waiting {
+    reply: oneshot::Sender<Answer>,
+    deadline: Instant,
 }
 
 impl Call {
@@ -126,39 +137,127 @@ impl Call {
         if self.request.send_by_ms().is_some_and(|by| now_ms() > by) {
             return answer(reply, not_sent("its time to be sent passed before it left").into());
         }
-        let count = self.request.mutating.then(|| Count::new(&self.link, &self.all));
+        let count = self.count();
         let (args, meta) = (
             std::mem::take(&mut self.request.args),
             std::mem::take(&mut self.request.meta),
         );
         let tool = self.request.tool.tool();
-        let sent = self.link.session.send(tool, args, meta, left(deadline)).await;
-        let mut pending = match sent {
-            Ok(pending) => pending,
-            Err(outcome) => return answer(reply, outcome.into()),
+        let again = Again {
+            answers: self.answers.as_ref(),
+            mutating: self.request.mutating,
         };
-        if let Some(ended) = pending.wait(left(deadline)).await {
-            if ended.session_lost {
-                self.link.lost.cancel();
-            }
-            self.breaker.heard(Some(&ended));
-            return answer(reply, ended.outcome.into());
+        match self.link.session.send(tool, args, meta, again, left(deadline)).await {
+            Ok(pending) => self.follow(pending, Waiting { reply, deadline }, slot, count).await,
+            Err(outcome) => answer(reply, outcome.into()),
         }
+    }
+
+    fn count(&self) -> Option<Count> {
+        self.request.mutating.then(|| Count::new(&self.link, &self.all))
+    }
+
+    // A call that is out, through as many questions as its server asks within it.
+    async fn follow(
+        mut self,
+        mut pending: Pending,
+        mut waiting: Waiting,
+        slot: OwnedSemaphorePermit,
+        mut count: Option<Count>,
+    ) {
+        loop {
+            match pending.hear(left(waiting.deadline)).await {
+                Some(Heard::Ended(ended)) => {
+                    if ended.session_lost {
+                        self.link.lost.cancel();
+                    }
+                    self.breaker.heard(Some(&ended));
+                    return answer(waiting.reply, ended.outcome.into());
+                }
+                Some(Heard::Asked(posed)) if self.request.mutating => {
+                    // A graceful stop waits for calls, not for people.
+                    drop(count.take());
+                    match self.hold(&mut pending, posed, waiting.reply).await {
+                        Some(again) => waiting = again,
+                        None => return,
+                    }
+                    count = self.count();
+                }
+                Some(Heard::Asked(posed)) => {
+                    // A read that asks is no read: whoever made it hears so, and the server that nobody answers.
+                    let question = posed.question(String::new());
+                    answer(waiting.reply, Outcome::NeedsInput { question }.into());
+                    return pending.cancel(self.timeouts.control()).await;
+                }
+                None => return self.give_up(pending, waiting.reply, (slot, count)).await,
+            }
+        }
+    }
+
+    async fn give_up(
+        self,
+        pending: Pending,
+        reply: oneshot::Sender<Answer>,
+        held: (OwnedSemaphorePermit, Option<Count>),
+    ) {
         let outcome = unknown(format!("no reply within {} ms", self.request.timeout_ms));
         self.breaker.heard(None);
         self.link.silent.notify_one();
         if self.request.mutating {
-            self.wait_on(pending, outcome, reply, (slot, count)).await;
+            self.wait_on(pending, outcome, reply, held).await;
         } else {
             answer(reply, outcome.into());
             pending.cancel(self.timeouts.control()).await;
         }
     }
 
+    // The server waits for a person. The call stays out, and so do its slot and its stream, until somebody goes on with it,
+    // nobody will, or the server waits no more.
+    async fn hold(
+        &mut self,
+        pending: &mut Pending,
+        mut posed: Posed,
+        reply: oneshot::Sender<Answer>,
+    ) -> Option<Waiting> {
+        let (name, resumed) = self.parked.park();
+        let question = posed.question(name.clone());
+        self.breaker.heard(Some(
+            &Outcome::NeedsInput {
+                question: question.clone(),
+            }
+            .into(),
+        ));
+        let (tx, late) = oneshot::channel();
+        let late = Some(late);
+        let outcome = Outcome::NeedsInput { question };
+        answer(reply, Answer { outcome, late });
+        let ended = tokio::select! {
+            resume = resumed => match resume {
+                Ok(resume) => {
+                    posed.answer(&resume.answers.by_key);
+                    self.request.timeout_ms = u64::try_from(resume.timeout.as_millis()).unwrap_or(u64::MAX);
+                    let deadline = Instant::now() + resume.timeout;
+                    return Some(Waiting { reply: resume.reply, deadline });
+                }
+                Err(_) => {
+                    drop(posed);
+                    self.end_of(pending).await
+                }
+            },
+            ended = pending.end() => Some(ended),
+            () = posed.withdrawn() => self.end_of(pending).await,
+        };
+        self.parked.forget(&name);
+        // A cut connection counts here: it tells that nobody can answer any more.
+        let outcome = ended.map_or_else(|| unknown("its server asked, and said no more"), |e| e.outcome);
+        let _ = tx.send(outcome);
+        None
+    }
+
     // Nobody waits any more, but the call goes on and its reply may settle it. Its slot stays taken until then.
     async fn wait_on(
         self,
-        mut pending: crate::mcp::Pending,
+        mut pending: Pending,
         outcome: Outcome,
         reply: oneshot::Sender<Answer>,
         _held: (OwnedSemaphorePermit, Option<Count>),
@@ -171,11 +270,16 @@ impl Call {
                 late: Some(late),
             },
         );
-        let ended = pending.wait(Duration::from_millis(self.timeouts.late_ms)).await;
         // A cut connection is no reply: it teaches nothing that the timeout did not.
-        if let Some(ended) = ended.filter(teaches) {
+        if let Some(ended) = self.end_of(&mut pending).await.filter(teaches) {
             let _ = tx.send(ended.outcome);
         }
+    }
+
+    // The end of a call that nobody waits for. What its server asks now is dismissed.
+    async fn end_of(&self, pending: &mut Pending) -> Option<Ended> {
+        let late = Instant::now() + Duration::from_millis(self.timeouts.late_ms);
+        timeout_at(late, pending.end()).await.ok()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::world::World;
 use async_trait::async_trait;
 use flyball_engine::ports::{Answer, ToolExecutor};
+use flyball_engine::question::Answers;
 use flyball_engine::tool::{Catalogue, Incarnation, Outcome, ToolRequest};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -137,6 +138,22 @@ impl ToolExecutor for Flaky {
             }
             .into(),
         }
+    }
+
+    async fn go_on(&self, request: ToolRequest, answers: Answers) -> Answer {
+        match self.note(&words(&request)) {
+            None => self.world.go_on(request, answers).await,
+            Some(Trouble::TurnedAway { retry_after_ms }) => Outcome::NotSent {
+                reason: "too many requests".into(),
+                retry_after_ms,
+            }
+            .into(),
+            Some(trouble) => panic!("{trouble:?} is not for answers"),
+        }
+    }
+
+    async fn dismiss(&self, parked: &str) {
+        self.world.dismiss(parked).await;
     }
 
     async fn is_dead(&self, server: &str, life: &Incarnation) -> bool {

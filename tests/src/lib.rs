@@ -9,6 +9,7 @@ pub mod engine;
 pub mod flaky;
 mod leases;
 pub mod process;
+pub mod questions;
 pub mod stop;
 pub mod tasks;
 pub mod variants;

@@ -2,10 +2,12 @@
 //! call that it executed, in order.
 
 use crate::leases::{self, Timers};
+use crate::questions::{Asking, Questions};
 use crate::tasks::{TaskEnd, Tasks};
 use async_trait::async_trait;
 use flyball_engine::contract::Contracts;
 use flyball_engine::ports::{Answer, TaskReport, ToolExecutor};
+use flyball_engine::question::Answers;
 use flyball_engine::tool::{Catalogue, Incarnation, Outcome, ToolName, ToolRequest, ToolSpec};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,6 +37,8 @@ pub enum Misbehaviour {
     Task(u64, TaskEnd),
     /// Executes, and another hand changes the same value right after.
     ActThenIntrude(Value),
+    /// Asks something before it goes on.
+    Ask(Asking),
 }
 
 #[derive(Default)]
@@ -56,6 +60,7 @@ pub(crate) struct Inner {
     readings: VecDeque<Value>,
     keys: BTreeSet<String>,
     pub(crate) tasks: Tasks,
+    pub(crate) questions: Questions,
     at_once: usize,
     most_at_once: usize,
     timers: Timers,
@@ -343,6 +348,7 @@ impl World {
             None => self.execute(request, None).into(),
             Some(Misbehaviour::ActThenIntrude(value)) => self.execute(request, Some(value)).into(),
             Some(Misbehaviour::Lie) => yes().into(),
+            Some(Misbehaviour::Ask(how)) => self.ask(request, how),
             Some(Misbehaviour::Refuse) => Outcome::ToolError {
                 output: json!({"text": "refused", "sent": 0}),
             }
@@ -476,6 +482,14 @@ impl ToolExecutor for World {
             answer
         });
         executing.await.expect("the world does not panic")
+    }
+
+    async fn go_on(&self, request: ToolRequest, answers: Answers) -> Answer {
+        self.answered(request, answers).await
+    }
+
+    async fn dismiss(&self, parked: &str) {
+        self.let_go(parked);
     }
 
     async fn is_dead(&self, _: &str, incarnation: &Incarnation) -> bool {

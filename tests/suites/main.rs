@@ -16,6 +16,7 @@ mod lease_chaos;
 mod lease_life;
 mod locks;
 mod ownership;
+mod questions;
 mod resume;
 mod retry;
 mod rig;

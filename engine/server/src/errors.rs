@@ -67,6 +67,7 @@ codes! {
     NoSuchMethod = "FB0029", 405, "The route does not take this method";
     NotAcceptable = "FB0030", 406, "Not a form in which this can be given";
     UnknownValue = "FB0031", 422, "A parameter has a value that nobody knows";
+    BadAnswer = "FB0040", 422, "The answer does not fit the question";
 }
 
 impl Code {

@@ -184,8 +184,11 @@ fn settling(event: &Event) -> Option<String> {
         Event::SettlementContradicted { call, evidence } => {
             format!("{}: what it was settled as is contradicted: {evidence}", call.item)
         }
-        Event::InputRequested { .. } => "the server asks a question".to_owned(),
-        Event::InputGiven { by, .. } => format!("{by} answered the question"),
+        Event::InputRequested { request, tool, .. } => {
+            let server = tool.as_ref().map_or("the server", |t| t.server());
+            format!("{server} asks before it goes on: question {request}")
+        }
+        Event::InputGiven { request, by, .. } => format!("{by} answered question {request}"),
         Event::LeaseExtended { call, .. } => format!("{}: the device's timer was extended", call.item),
         Event::LeaseExpired { call, .. } => format!("{}: the device's timer ran out", call.item),
         _ => return None,

@@ -1,14 +1,16 @@
 //! Acting: the probe under the lock, the call itself, the read-back, settlement and undo. Each function returns facts.
 
 use super::facts::Facts;
+pub(super) use super::job::Args;
 use super::job::{ItemJob, brief};
 use super::patience::Refused;
 use crate::contract::EffectClass;
-use crate::contract::apply::{self, Args, ErrorEffect, Known};
+use crate::contract::apply::{self, ErrorEffect, Known};
 use crate::ids::{CallId, Phase};
 use crate::intent::event::{Event, FaultEffect, ProbePurpose};
 use crate::intent::item::CallState;
 use crate::ports::Answer;
+use crate::question::Answers;
 use crate::tool::{Incarnation, Outcome, ToolName, ToolRequest};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub(super) struct Dispatch {
     pub(super) deadline_ms: i64,
     pub(super) timeout_ms: u64,
     pub(super) epoch: u64,
+    /// What was answered, if its server asked.
+    pub(super) goes_on: Option<Answers>,
 }
 
 impl Dispatch {
@@ -90,9 +94,14 @@ impl Dispatch {
             }
             .into()
         } else {
-            deps.executor.call(self.request()).await
+            match &self.goes_on {
+                Some(answers) => deps.executor.go_on(self.request(), answers.clone()).await,
+                None => deps.executor.call(self.request()).await,
+            }
         };
-        (self.told(&outcome).await, late)
+        let facts = self.told(&outcome).await;
+        self.let_go(&outcome, &facts).await;
+        (facts, late)
     }
 
     /// What an outcome says of the call while it is out.
@@ -136,9 +145,7 @@ impl Dispatch {
                 }
             }
             Outcome::Unknown { reason, .. } => self.doubt(reason.clone(), false),
-            Outcome::NeedsInput { .. } => {
-                self.answered_doubt("the server asks for input that nobody can give here".to_owned())
-            }
+            Outcome::NeedsInput { question } => self.asked(question),
         }
     }
 
@@ -177,7 +184,7 @@ impl Dispatch {
         self.doubt(reason, true)
     }
 
-    fn doubt(&self, reason: String, answered: bool) -> Facts {
+    pub(super) fn doubt(&self, reason: String, answered: bool) -> Facts {
         Facts::of(Event::CallInDoubt {
             call: self.call.clone(),
             attempt: self.attempt,
@@ -212,6 +219,11 @@ impl Dispatch {
         });
         match self.retry(outcome).await {
             Ok(event) => facts.push(event),
+            // The call itself is out at the server still.
+            Err(refused) if self.hands_in() => {
+                let reason = refused.to(format!("the answer could not be handed in: {reason}"));
+                facts.extend(self.doubt(reason, false));
+            }
             Err(refused) => {
                 let fault = refused.to(format!("it could not be sent: {reason}"));
                 facts.extend(self.failed(fault, FaultEffect::None, None));

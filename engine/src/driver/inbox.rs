@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::{DriveError, Driver, locks};
+use crate::actor::Actor;
 use crate::intent::command::{Command, What};
 use crate::intent::event::{Event, FaultEffect, Resolution, SettledBy, Settlement};
 use crate::intent::item::ItemStatus;
@@ -61,20 +62,20 @@ fn events(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
         What::Approve { .. } | What::Deny { .. } => return decide(state, command, facts),
         What::Settle { .. } => return settle(state, command, facts),
         What::Resolve { .. } => return resolve(state, command, facts),
-        What::Input { request, .. } if !state.questions.contains(request) => {
-            return Err(format!("no question {request:?} is open"));
-        }
-        What::Input { request, answer } => {
-            let answer = facts.payload(Value::clone(answer), false);
-            facts.push(Event::InputGiven {
-                request: request.clone(),
-                answer,
-                by,
-            });
-        }
+        What::Input { request, answer } => return input(state, request, answer, by, facts),
         What::ReleaseLock { .. } => return locks::release(state, command, facts),
         What::HandOver { to } => return locks::hand_over(state, *to, by, facts),
     }
+    Ok(())
+}
+
+fn input(state: &IntentState, request: &str, answer: &Value, by: Actor, facts: &mut Facts) -> Result<(), String> {
+    let open = state.open_questions().find(|(open, ..)| *open == request);
+    let (_, asked, _) = open.ok_or_else(|| format!("no question {request:?} is open"))?;
+    let contracts = state.accepted.as_ref().map(|a| &a.contracts);
+    let sealed = contracts.is_some_and(|c| c.of(&asked.tool).sealed);
+    let (request, answer) = (request.to_owned(), facts.payload(answer.clone(), sealed));
+    facts.push(Event::InputGiven { request, answer, by });
     Ok(())
 }
 

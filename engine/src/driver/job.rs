@@ -34,6 +34,8 @@ pub(super) struct ItemJob {
     pub(super) patience: Patience,
     /// Phases of which an attempt may have had an effect that nothing shows yet.
     pub(super) unproven: Vec<Phase>,
+    /// How often the server of the present call has asked so far.
+    pub(super) rounds: u32,
 }
 
 /// A read-only call's answer, or why there is none.

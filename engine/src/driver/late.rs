@@ -101,6 +101,10 @@ impl Driver {
             Heard::Nothing => return Ok(()),
             Heard::TaskLost(reason) => lost(&item, &late, reason),
             Heard::Answer(Outcome::Unknown { task: Some(task), .. }) => noted(&item, &late, task),
+            Heard::Answer(outcome) if is_asked(&item, &late) => match self.dispatch_of(&item, &late).await? {
+                Some(dispatch) => ended_by_itself(&dispatch, outcome).await,
+                None => Facts::default(),
+            },
             Heard::Answer(outcome) => {
                 let job = self.job_of(&late.call).await?;
                 heard(&job, &item, &late, outcome, &SettledBy::LateAnswer, ended)
@@ -170,11 +174,15 @@ impl Driver {
 
     /// The call as it was sent, if it is still out: its task is waited for.
     async fn dispatch_of(&mut self, item: &ItemState, late: &Late) -> Result<Option<Dispatch>, DriveError> {
-        let out = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing);
+        let out = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing) || item.status.is_asked();
         let Some(call) = item.open_call().filter(|c| out && !c.orphaned && late.is(c)).cloned() else {
             return Ok(None);
         };
-        let job = self.job_of(&call.id).await?;
+        let mut job = self.job_of(&call.id).await?;
+        if item.status.is_asked() {
+            // What the server says now, it says of all that it did since the call came.
+            job.unproven.retain(|phase| *phase != call.id.phase || call.loose);
+        }
         let args = job.known.args.clone();
         Ok(Some(Dispatch {
             job,
@@ -188,6 +196,7 @@ impl Driver {
             deadline_ms: call.deadline_ms,
             timeout_ms: 0,
             epoch: self.epoch,
+            goes_on: None,
         }))
     }
 }
@@ -224,6 +233,22 @@ async fn follow(deps: &Arc<Deps>, call: &CallState, patience: Duration) -> Heard
 async fn answered(dispatch: &Dispatch, outcome: &Outcome) -> Facts {
     match outcome {
         Outcome::Unknown { reason, .. } => dispatch.answered_doubt(reason.clone()),
+        outcome => dispatch.told(outcome).await,
+    }
+}
+
+/// Whether the server waits for an answer within this very call.
+fn is_asked(item: &ItemState, late: &Late) -> bool {
+    item.status.is_asked() && item.open_call().is_some_and(|c| late.is(c))
+}
+
+/// The end of a call whose server did not wait for the answer to its question.
+async fn ended_by_itself(dispatch: &Dispatch, outcome: &Outcome) -> Facts {
+    match outcome {
+        Outcome::Unknown { reason, .. } => dispatch.doubt(
+            format!("it ended while its server waited for an answer: {reason}"),
+            false,
+        ),
         outcome => dispatch.told(outcome).await,
     }
 }

@@ -3,7 +3,8 @@
 use super::act::{self, Dispatch};
 use super::facts::Facts;
 use super::job::{ItemJob, Taken};
-use super::work::{Told, ready, unrepeatable};
+use super::ready::{ready, unrepeatable};
+use super::work::Told;
 use super::{DriveError, Driver};
 use crate::contract::apply::{self, LeaseTerms};
 use crate::ids::{ItemId, Phase};

@@ -18,6 +18,8 @@ mod need;
 pub(crate) mod patience;
 mod planning;
 mod poll;
+pub(crate) mod question;
+mod ready;
 mod settle;
 mod undo;
 mod window;
@@ -237,6 +239,7 @@ impl Driver {
 
     async fn record_by(&mut self, mut facts: Facts, actor: &Actor) -> Result<(), DriveError> {
         let locks = self.released_with(&mut facts);
+        let dismissed = self.dismissed_by(&facts).await?;
         let sync = facts.events.iter().any(|e| self.ledger.must_sync(e));
         self.ledger.record(facts, actor)?;
         if sync {
@@ -247,6 +250,7 @@ impl Driver {
                 self.signals.lock_released.send_modify(|n| *n += 1);
             }
         }
+        self.dismiss(dismissed);
         Ok(())
     }
 

@@ -48,6 +48,7 @@ impl Driver {
         Ok(ItemJob {
             patience,
             unproven,
+            rounds: state.asked.as_ref().map_or(0, |a| a.round),
             deps,
             intent,
             item: id.clone(),

@@ -2,26 +2,24 @@
 
 use super::act::{self, Dispatch, UndoStart};
 use super::facts::Facts;
-use super::job::ItemJob;
 use super::late::Late;
 use super::patience::Waits;
+use super::question::Continued;
+use super::ready::{ready, unrepeatable};
 use super::settle::Doubted;
 use super::{DriveError, Driver, checks, expand, judge, look, planning, undo};
 use crate::expr::Bindings;
-use crate::ids::{CallId, ItemId, Phase, StepId};
+use crate::ids::{ItemId, Phase, StepId};
 use crate::intent::effects::Work;
-use crate::intent::event::{Event, FaultEffect, WayBack};
+use crate::intent::event::{Event, WayBack};
 use crate::intent::item::ItemState;
 use crate::payload::Payload;
 use crate::plan::{Step, StepFacts};
 use crate::tool::Outcome;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
-
-/// How long a call may wait between being recorded and being sent.
-const SEND_WITHIN_MS: i64 = 5_000;
 
 /// What a piece of work has to tell.
 pub(super) enum Told {
@@ -219,6 +217,19 @@ impl Driver {
         let (tool, args) = (job.tool.clone(), job.known.args.clone());
         let timeout = self.step_of(item).and_then(|(s, _)| s.timeout);
         let timeout_ms = timeout.map_or(job.contract.timeout().0, |t| t.0.min(job.contract.timeout().0));
+        if let Some(asked) = self.item(item).answered_question(Phase::Do).cloned() {
+            let with = Continued {
+                job,
+                asked,
+                call,
+                attempt,
+                tool,
+                args,
+                expect_base,
+                timeout_ms,
+            };
+            return self.prepare_answer(with).await;
+        }
         Ok(Box::pin(ready(
             job,
             call,
@@ -250,6 +261,21 @@ impl Driver {
             Some(Value::Object(args)) => args,
             _ => return Ok(irreversible(item, "the arguments of the undo are gone (shredded)")),
         };
+        if let Some(asked) = self.item(item).answered_question(Phase::Undo).cloned() {
+            let timeout_ms = job.contracts.of(&undo.tool).timeout().0;
+            let (tool, expect_base) = (undo.tool, None);
+            let with = Continued {
+                job,
+                asked,
+                call,
+                attempt,
+                tool,
+                args,
+                expect_base,
+                timeout_ms,
+            };
+            return self.prepare_answer(with).await;
+        }
         let epoch = self.epoch;
         Ok(Box::pin(async move {
             match act::before_undo(&job, overwrite).await {
@@ -393,86 +419,4 @@ fn irreversible(item: &ItemId, why: &str) -> futures::future::BoxFuture<'static,
         why,
     });
     Box::pin(async move { Told::Facts(facts) })
-}
-
-/// A call that cannot be sent. If an earlier attempt may have landed, that is all the more in doubt.
-pub(super) fn unrepeatable(call: CallId, attempt: u32, fault: String, unproven: bool) -> Facts {
-    if unproven {
-        let reason = format!("it cannot be repeated: {fault}");
-        return Facts::of(Event::CallInDoubt {
-            call,
-            attempt,
-            reason,
-            answered: false,
-            dead_since_ms: None,
-        });
-    }
-    unsendable(call, attempt, fault)
-}
-
-/// A call that cannot be sent, and no attempt of which was.
-fn unsendable(call: CallId, attempt: u32, fault: String) -> Facts {
-    Facts::of(Event::CallFailed {
-        call,
-        attempt,
-        fault,
-        effect: FaultEffect::None,
-        output: None,
-    })
-}
-
-/// Makes sure that the server is there, and names the life of it that the call goes to.
-#[allow(clippy::too_many_arguments)] // each is a different thing that the entry must name
-pub(super) async fn ready(
-    job: ItemJob,
-    call: CallId,
-    attempt: u32,
-    tool: crate::tool::ToolName,
-    args: Map<String, Value>,
-    expect_base: Option<String>,
-    timeout_ms: u64,
-    epoch: u64,
-) -> Told {
-    match job.deps.executor.ready(tool.server()).await {
-        Ok(incarnation) => {
-            let now = job.deps.clock.now_ms();
-            let timeout_ms = job.patience.attempt_ms(timeout_ms);
-            let (send_by_ms, deadline_ms) = (now + SEND_WITHIN_MS, now + timeout_ms as i64);
-            let dispatch = Dispatch {
-                job,
-                call,
-                attempt,
-                tool,
-                args,
-                incarnation,
-                expect_base,
-                send_by_ms,
-                deadline_ms,
-                timeout_ms,
-                epoch,
-            };
-            Told::Ready {
-                facts: Facts::default(),
-                dispatch: Box::new(dispatch),
-            }
-        }
-        Err(outcome) => {
-            let why = match &outcome {
-                Outcome::NotSent { reason, .. } | Outcome::Unknown { reason, .. } => reason.clone(),
-                Outcome::Rejected { message, .. } => message.clone(),
-                _ => "it does not answer".to_owned(),
-            };
-            let fault = format!("server {:?} cannot be had: {why}", tool.server());
-            let fault = match job
-                .patience
-                .put_off(&tool, job.contracts.of(&tool).effect, &outcome)
-                .await
-            {
-                Ok(_) => fault,
-                Err(refused) => refused.to(fault),
-            };
-            let unproven = job.unproven.contains(&call.phase);
-            Told::Facts(unrepeatable(call, attempt, fault, unproven))
-        }
-    }
 }

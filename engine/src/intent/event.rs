@@ -232,10 +232,20 @@ pub enum Event {
         call: CallId,
         evidence: String,
     },
+    /// A server asks before it goes on with a call: one entry for each form that is to be filled in.
     InputRequested {
         request: String,
         call: Option<CallId>,
         question: Payload,
+        /// The tool whose server asks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tool: Option<ToolName>,
+        /// Until when it can be answered, Unix milliseconds. None: nothing waits for the answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline_ms: Option<i64>,
+        /// The call is still out: only the life of the server that asked can take the answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        held: bool,
     },
     InputGiven {
         request: String,

@@ -4,6 +4,7 @@ use crate::ids::{CallId, Phase};
 use crate::intent::event::{
     Event, ExpandedItem, FaultEffect, ProbePurpose, Reading, Resolution, SettledBy, Settlement, WayBack,
 };
+use crate::intent::question::Asked;
 use crate::intent::settlement::{Contradiction, Loose, Task};
 use crate::intent::state::lease::Lease;
 use crate::journal::Seq;
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub enum ItemStatus {
     Waiting,
     Running,
+    /// Its server asks something before it goes on.
+    Asked,
     BackingOff,
     /// The tool said yes; the read-back has still to agree.
     Answered,
@@ -26,6 +29,7 @@ pub enum ItemStatus {
     Skipped,
     Failed,
     Undoing,
+    UndoAsked,
     UndoAnswered,
     UndoInDoubt,
     Undone,
@@ -41,14 +45,14 @@ impl ItemStatus {
     pub fn api_name(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
-            Self::Running | Self::Answered => "running",
+            Self::Running | Self::Asked | Self::Answered => "running",
             Self::BackingOff => "backing_off",
             Self::InDoubt | Self::UndoInDoubt => "in_doubt",
             Self::Satisfied => "satisfied",
             Self::Succeeded | Self::Accepted => "succeeded",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
-            Self::Undoing | Self::UndoAnswered => "undoing",
+            Self::Undoing | Self::UndoAsked | Self::UndoAnswered => "undoing",
             Self::Undone => "undone",
             Self::UndoFailed => "undo_failed",
             Self::UndoConflict => "undo_conflict",
@@ -60,7 +64,7 @@ impl ItemStatus {
     pub fn is_settled_forward(self) -> bool {
         !matches!(
             self,
-            Self::Waiting | Self::Running | Self::BackingOff | Self::Answered | Self::InDoubt
+            Self::Waiting | Self::Running | Self::Asked | Self::BackingOff | Self::Answered | Self::InDoubt
         )
     }
 
@@ -68,7 +72,14 @@ impl ItemStatus {
     pub fn is_open(self) -> bool {
         matches!(
             self,
-            Self::Running | Self::Answered | Self::InDoubt | Self::Undoing | Self::UndoAnswered | Self::UndoInDoubt
+            Self::Running
+                | Self::Asked
+                | Self::Answered
+                | Self::InDoubt
+                | Self::Undoing
+                | Self::UndoAsked
+                | Self::UndoAnswered
+                | Self::UndoInDoubt
         )
     }
 
@@ -88,6 +99,7 @@ impl ItemStatus {
             Event::CallRetryScheduled { call, .. } => self.after_retry(call.phase),
             Event::CallFailed { call, .. } => self.after_failure(call.phase),
             Event::CallInDoubt { call, .. } => self.after_doubt(call.phase),
+            Event::InputRequested { call: Some(call), .. } => self.after_question(call.phase),
             Event::CallSettled {
                 call,
                 verdict,
@@ -107,7 +119,8 @@ impl ItemStatus {
 
     fn after_start(self, phase: Phase) -> Option<Self> {
         match (self, phase) {
-            (Self::Waiting | Self::BackingOff, Phase::Do) => Some(Self::Running),
+            (Self::Waiting | Self::BackingOff | Self::Asked, Phase::Do) => Some(Self::Running),
+            (Self::UndoAsked, Phase::Undo) => Some(Self::Undoing),
             (s, Phase::Undo | Phase::Cancel) if s.is_undoable() => Some(Self::Undoing),
             _ => None,
         }
@@ -115,10 +128,10 @@ impl ItemStatus {
 
     fn after_answer(self, phase: Phase, probed: bool) -> Option<Self> {
         match (self, phase) {
-            (Self::Running, Phase::Do) if probed => Some(Self::Answered),
-            (Self::Running, Phase::Do) => Some(Self::Succeeded),
-            (Self::Undoing, Phase::Undo | Phase::Cancel) if probed => Some(Self::UndoAnswered),
-            (Self::Undoing, Phase::Undo | Phase::Cancel) => Some(Self::Undone),
+            (Self::Running | Self::Asked, Phase::Do) if probed => Some(Self::Answered),
+            (Self::Running | Self::Asked, Phase::Do) => Some(Self::Succeeded),
+            (Self::Undoing | Self::UndoAsked, Phase::Undo | Phase::Cancel) if probed => Some(Self::UndoAnswered),
+            (Self::Undoing | Self::UndoAsked, Phase::Undo | Phase::Cancel) => Some(Self::Undone),
             _ => None,
         }
     }
@@ -136,6 +149,7 @@ impl ItemStatus {
         match (self, phase) {
             // Its server could not be had, so the call was not even recorded as started.
             (Self::Waiting, Phase::Do) => Some(Self::BackingOff),
+            (Self::Asked | Self::UndoAsked, Phase::Do | Phase::Undo) => Some(self),
             (s, Phase::Undo | Phase::Cancel) if s.is_undoable() => Some(s),
             (s, phase) => s.after_not_sent(phase),
         }
@@ -144,8 +158,10 @@ impl ItemStatus {
     fn after_failure(self, phase: Phase) -> Option<Self> {
         match (self, phase) {
             // A call can fail before it is sent: its arguments cannot be resolved, its server cannot be had.
-            (Self::Waiting | Self::Running | Self::BackingOff | Self::Answered, Phase::Do) => Some(Self::Failed),
-            (Self::Undoing | Self::UndoAnswered | Self::Succeeded | Self::Failed, Phase::Undo) => {
+            (Self::Waiting | Self::Running | Self::Asked | Self::BackingOff | Self::Answered, Phase::Do) => {
+                Some(Self::Failed)
+            }
+            (Self::Undoing | Self::UndoAsked | Self::UndoAnswered | Self::Succeeded | Self::Failed, Phase::Undo) => {
                 Some(Self::UndoFailed)
             }
             // The device's own timer takes back what a cancel did not.
@@ -159,11 +175,21 @@ impl ItemStatus {
     fn after_doubt(self, phase: Phase) -> Option<Self> {
         match (self, phase) {
             // Backing off: an earlier attempt may have landed, and no other will be made.
-            (Self::Running | Self::Answered | Self::BackingOff | Self::InDoubt, Phase::Do) => Some(Self::InDoubt),
-            (Self::Undoing | Self::UndoAnswered | Self::UndoInDoubt, Phase::Undo | Phase::Cancel) => {
+            (Self::Running | Self::Asked | Self::Answered | Self::BackingOff | Self::InDoubt, Phase::Do) => {
+                Some(Self::InDoubt)
+            }
+            (Self::Undoing | Self::UndoAsked | Self::UndoAnswered | Self::UndoInDoubt, Phase::Undo | Phase::Cancel) => {
                 Some(Self::UndoInDoubt)
             }
             (s, Phase::Undo | Phase::Cancel) if s.is_undoable() => Some(Self::UndoInDoubt),
+            _ => None,
+        }
+    }
+
+    fn after_question(self, phase: Phase) -> Option<Self> {
+        match (self, phase) {
+            (Self::Running | Self::Asked, Phase::Do) => Some(Self::Asked),
+            (Self::Undoing | Self::UndoAsked, Phase::Undo) => Some(Self::UndoAsked),
             _ => None,
         }
     }
@@ -353,6 +379,9 @@ pub struct ItemState {
     pub hot_until_ms: i64,
     /// Evidence against a settlement that a person has not decided about yet.
     pub contradiction: Option<Contradiction>,
+    /// What the server of the present call asked, answered or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Box<Asked>>,
     /// The conflict that the undo met, or the doubt that only a person can settle, was reported.
     pub reported: bool,
     /// A confirmable call's: what the device holds on a timer.
@@ -393,6 +422,7 @@ impl ItemState {
             loose: Vec::new(),
             hot_until_ms: i64::MIN,
             contradiction: None,
+            asked: None,
             reported: false,
             lease: None,
         }
@@ -431,10 +461,14 @@ impl ItemState {
     /// The call that is out or in doubt.
     pub fn open_call(&self) -> Option<&CallState> {
         match self.status {
-            ItemStatus::Running | ItemStatus::Answered | ItemStatus::InDoubt | ItemStatus::BackingOff => {
-                self.call.as_ref()
+            ItemStatus::Running
+            | ItemStatus::Asked
+            | ItemStatus::Answered
+            | ItemStatus::InDoubt
+            | ItemStatus::BackingOff => self.call.as_ref(),
+            ItemStatus::Undoing | ItemStatus::UndoAsked | ItemStatus::UndoAnswered | ItemStatus::UndoInDoubt => {
+                self.undo.as_ref()
             }
-            ItemStatus::Undoing | ItemStatus::UndoAnswered | ItemStatus::UndoInDoubt => self.undo.as_ref(),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ pub mod command;
 pub mod effects;
 pub mod event;
 pub mod item;
+pub mod question;
 pub mod replay;
 pub mod settlement;
 pub mod state;

@@ -28,10 +28,10 @@ use crate::journal::{Entry, Epoch, Seq};
 use crate::payload::Payload;
 use crate::target::Target;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
-pub const FOLD_VERSION: u32 = 4;
+pub const FOLD_VERSION: u32 = 5;
 
 /// Where payloads that do not stand in their entry are found.
 pub trait Blobs {
@@ -128,9 +128,6 @@ pub struct IntentState {
     pub waits: BTreeMap<Awaited, Wait>,
     /// How often something was tried again on the way forward.
     pub retries: u32,
-    /// What servers asked and nobody answered yet.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub questions: BTreeSet<String>,
     /// How often the look was begun for this plan.
     pub looks: u32,
     pub tokens: (u64, u64),
@@ -176,7 +173,6 @@ impl IntentState {
             ended: None,
             waits: BTreeMap::new(),
             retries: 0,
-            questions: BTreeSet::new(),
             looks: 0,
             tokens: (0, 0),
             calls_sent: 0,
@@ -392,11 +388,12 @@ impl IntentState {
         let item = self.items.get_mut(id).ok_or_else(|| format!("no item {id}"))?;
         if !lease::fold(item, entry, of_item)? {
             let was = item.status;
-            item.status = was
-                .after(&entry.event, item.probed)
+            item.status = item
+                .status_after(&entry.event)
                 .ok_or_else(|| format!("{id} is {was:?}"))?;
             item::update_item(item, entry);
             settlement::update(item, was, entry, of_call);
+            questions::update(item, was, entry);
             lease::follow(item, entry, of_item);
         }
         match &entry.event {

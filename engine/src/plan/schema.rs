@@ -1,8 +1,8 @@
-//! Arguments against a tool's input schema. Nothing else in the engine knows JSON schema.
+//! Arguments against a tool's input schema, answers against a form's. Nothing else in the engine knows JSON schema.
 
 use crate::binding::Template;
 use crate::canonical::Digest;
-use crate::fault::{Fault, nearest};
+use crate::fault::{Fault, escape_pointer, nearest};
 use crate::tool::ToolSpec;
 use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{ValidationError, Validator};
@@ -29,6 +29,50 @@ pub fn argument_faults(spec: &ToolSpec, args: &Value) -> Vec<Fault> {
             .map(|error| fault(&error, spec, args, error.masked().to_string()))
             .collect(),
     }
+}
+
+/// The rule under which a field of a form is refused.
+const FORM_RULE: &str = "answer.field";
+
+/// Everything wrong with what was filled into a server's form, pointers relative to it; a field that the form does not
+/// have is one, though an open schema would let it pass. Messages do not quote what was typed.
+pub(crate) fn form_faults(schema: &Value, content: &Value) -> Vec<Fault> {
+    let validator = jsonschema::options().should_validate_formats(true).build(schema);
+    let validator = match validator {
+        Ok(validator) => validator,
+        Err(e) => {
+            return vec![Fault::new(
+                "",
+                FORM_RULE,
+                format!("the form's schema cannot be used: {e}"),
+            )];
+        }
+    };
+    let known = properties(schema, "");
+    let unknown = content.as_object().into_iter().flat_map(|c| c.keys());
+    let unknown = unknown.filter(|k| !known.contains(&k.as_str())).map(|field| {
+        let fault = Fault::new(
+            format!("/{}", escape_pointer(field)),
+            FORM_RULE,
+            "the form has no such field",
+        );
+        match nearest(field, known.iter().copied()) {
+            Some(near) => fault.suggest(format!("did you mean {near:?}?")),
+            None => fault.suggest(format!("the fields are {}", known.join(", "))),
+        }
+    });
+    let wrong = validator.iter_errors(content).map(|error| match error.kind() {
+        Kind::Required { property } => {
+            let field = escape_pointer(property.as_str().unwrap_or_default());
+            Fault::new(
+                format!("{}/{field}", error.instance_path().as_str()),
+                FORM_RULE,
+                "the form needs this field",
+            )
+        }
+        _ => Fault::new(error.instance_path().as_str(), FORM_RULE, error.masked().to_string()),
+    });
+    wrong.chain(unknown).collect()
 }
 
 /// A tool's definition with its input schema compiled, for checks of many calls of few tools.

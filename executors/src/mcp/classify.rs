@@ -90,7 +90,7 @@ fn of_reply(reply: ServerResult) -> Outcome {
     match reply {
         ServerResult::CallToolResult(result) => of_result(result),
         ServerResult::InputRequiredResult(request) => Outcome::NeedsInput {
-            request: serde_json::to_value(&request).unwrap_or_default(),
+            question: super::questions::of_result(request),
         },
         ServerResult::CreateTaskResult(task) => of_task(&task),
         // A result without any content decodes as one of these.

@@ -5,13 +5,15 @@ mod gated;
 mod http;
 mod line_cap;
 mod output;
+mod questions;
 mod session;
 mod task;
 
 pub(crate) use classify::{Ended, not_sent, rejected, unknown};
 pub(crate) use gated::Gated;
 pub(crate) use http::client as http_client;
-pub(crate) use session::{HandshakeError, Mode, Pending, Session, Signals, Wire};
+pub(crate) use questions::Posed;
+pub(crate) use session::{Again, HandshakeError, Heard, Mode, Pending, Session, Signals, Wire};
 
 use serde::{Deserialize, Serialize};
 

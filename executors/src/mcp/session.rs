@@ -2,20 +2,22 @@
 
 use super::classify::{Ended, classify, not_sent, unknown};
 use super::line_cap::LineCap;
+use super::questions::{Listener, Listeners, Posed};
 use super::{Era, Gated, MAX_REPLY, http};
 use crate::child::Pipes;
 use crate::settings::Timeouts;
+use flyball_engine::question::Answers;
 use flyball_engine::tool::{Outcome, ToolName, ToolSpec};
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, Implementation,
-    JsonObject, MetaObject, PaginatedRequestParams, ProtocolVersion, RequestMetaObject, ServerResult,
-    SubscriptionFilter, Tool,
+    CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, ElicitRequestParams,
+    ElicitResult, ElicitationCapability, FormElicitationCapability, Implementation, JsonObject, MetaObject,
+    PaginatedRequestParams, ProtocolVersion, RequestMetaObject, ServerResult, SubscriptionFilter, Tool,
 };
 use rmcp::service::{
     ClientCacheConfig, ClientInitializeError, ClientLifecycleMode, NotificationContext, PeerRequestOptions,
-    RequestHandle, RunningService, RunningServiceCancellationToken, ServiceError,
+    RequestContext, RequestHandle, RunningService, RunningServiceCancellationToken, ServiceError,
 };
-use rmcp::{ClientHandler, ClientServiceExt, Peer, RoleClient};
+use rmcp::{ClientHandler, ClientServiceExt, ErrorData, Peer, RoleClient};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,23 +71,36 @@ pub(crate) struct Session {
     ended: CancellationToken,
     close: Mutex<Option<RunningServiceCancellationToken>>,
     listener: CancellationToken,
+    /// The calls that are out, to which a server's question may belong.
+    calls: Arc<Listeners>,
     control: Duration,
 }
 
 #[derive(Clone)]
 struct Handler {
     signals: Signals,
+    calls: Arc<Listeners>,
 }
 
 impl ClientHandler for Handler {
-    // Neither roots nor sampling nor elicitation: a server must then not ask for them. Tasks are: the only crash-proof way
-    // to a result is a handle that outlives us.
+    // Neither roots nor sampling: a server must then not ask for them. Forms are, for there is an operator who can be asked
+    // to fill one in. Tasks are: the only crash-proof way to a result is a handle that outlives us.
     fn get_info(&self) -> ClientConfig {
         let us = Implementation::new("flyball", env!("CARGO_PKG_VERSION"));
         let mut capabilities = ClientCapabilities::default();
         let tasks = (rmcp::model::TASKS_EXTENSION_ID.to_owned(), Default::default());
         capabilities.extensions = Some([tasks].into_iter().collect());
+        capabilities.elicitation = Some(ElicitationCapability::new().with_form(FormElicitationCapability::new()));
         ClientConfig::new(capabilities, us).with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+    }
+
+    // Only servers of the old era ask so, while the call is out. What a handler waits for holds nothing else up.
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        Ok(self.calls.ask(request, &context).await)
     }
 
     async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
@@ -113,8 +128,10 @@ impl Session {
         timeouts: &Timeouts,
         signals: Signals,
     ) -> Result<Self, HandshakeError> {
+        let calls = Arc::<Listeners>::default();
         let handler = Handler {
             signals: signals.clone(),
+            calls: Arc::clone(&calls),
         };
         let plain = |reason: String| HandshakeError { reason, next: None };
         let mode_of = lifecycle(mode);
@@ -142,11 +159,16 @@ impl Session {
                 next: next_mode(mode, &error),
                 reason: handshake_text(error),
             }),
-            Ok(Ok(Ok(running))) => Ok(Self::run(running, timeouts.control(), signals).await),
+            Ok(Ok(Ok(running))) => Ok(Self::run(running, timeouts.control(), signals, calls).await),
         }
     }
 
-    async fn run(running: RunningService<RoleClient, Handler>, control: Duration, signals: Signals) -> Self {
+    async fn run(
+        running: RunningService<RoleClient, Handler>,
+        control: Duration,
+        signals: Signals,
+        calls: Arc<Listeners>,
+    ) -> Self {
         let peer = running.peer().clone();
         // A list from memory would hide that a tool's definition has changed.
         peer.set_response_cache_config(ClientCacheConfig::disabled()).await;
@@ -160,6 +182,7 @@ impl Session {
             close: Mutex::new(Some(running.cancellation_token())),
             listener: CancellationToken::new(),
             peer,
+            calls,
             control,
         };
         let ended = session.ended.clone();
@@ -249,14 +272,23 @@ impl Session {
         tool: &str,
         args: Map<String, Value>,
         meta: Map<String, Value>,
+        again: Again<'_>,
         within: Duration,
     ) -> Result<Pending, Outcome> {
-        let request = ClientRequest::CallToolRequest(CallToolRequest::new(
-            CallToolRequestParams::new(tool.to_owned()).with_arguments(JsonObject::from_iter(args)),
-        ));
+        let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(JsonObject::from_iter(args));
+        if let Some(answers) = again.answers {
+            params = params.with_input_responses(answers.by_key.clone());
+            // Opaque: sent back as it came, and not at all where none came.
+            params.request_state.clone_from(&answers.state);
+        }
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        let listener = self.calls.listen(again.mutating);
         let options = PeerRequestOptions::no_options().with_meta(own_meta(meta));
         match timeout(within, self.peer.send_request_with_option(request, options)).await {
-            Ok(Ok(handle)) => Ok(Pending { handle }),
+            Ok(Ok(handle)) => {
+                listener.is_of(handle.id.clone());
+                Ok(Pending { handle, listener })
+            }
             Ok(Err(_)) => Err(not_sent("the link to the server is closed")),
             Err(_) => Err(not_sent("the queue to the server is full")),
         }
@@ -271,16 +303,49 @@ fn own_meta(meta: Map<String, Value>) -> RequestMetaObject {
     RequestMetaObject(MetaObject(ours.collect()))
 }
 
+/// What a request to call a tool says besides the call.
+#[derive(Clone, Copy)]
+pub(crate) struct Again<'a> {
+    /// What was answered to the question with which the server ended the call.
+    pub(crate) answers: Option<&'a Answers>,
+    pub(crate) mutating: bool,
+}
+
 /// A call under way.
 pub(crate) struct Pending {
     handle: RequestHandle<RoleClient>,
+    listener: Listener,
+}
+
+/// What is heard of a call under way.
+pub(crate) enum Heard {
+    Ended(Ended),
+    /// Its server asks, and waits.
+    Asked(Posed),
 }
 
 impl Pending {
-    /// Waits for the reply for so long. None: not yet, and the call goes on.
-    pub(crate) async fn wait(&mut self, time: Duration) -> Option<Ended> {
-        let reply = timeout(time, &mut self.handle.rx).await.ok()?;
-        Some(classify(flat(reply)))
+    /// Waits for the reply, however long it takes. What the server asks meanwhile is dismissed: nobody listens.
+    pub(crate) async fn end(&mut self) -> Ended {
+        loop {
+            tokio::select! {
+                biased;
+                reply = &mut self.handle.rx => return classify(flat(reply)),
+                posed = self.listener.asked() => drop(posed),
+            }
+        }
+    }
+
+    /// Waits for the reply, or for a question before it. None: neither came in time, and the call goes on.
+    pub(crate) async fn hear(&mut self, time: Duration) -> Option<Heard> {
+        let heard = async {
+            tokio::select! {
+                biased;
+                reply = &mut self.handle.rx => Heard::Ended(classify(flat(reply))),
+                posed = self.listener.asked() => Heard::Asked(posed),
+            }
+        };
+        timeout(time, heard).await.ok()
     }
 
     /// Tells the server that nobody waits any more. Bounded: the message may get stuck behind a full pipe.

@@ -90,7 +90,9 @@ fn answers_refusals_and_questions_are_not_retried() {
             code: 401,
             message: "who are you".into(),
         },
-        Outcome::NeedsInput { request: json!({}) },
+        Outcome::NeedsInput {
+            question: flyball_engine::question::Question::default(),
+        },
     ];
     for outcome in outcomes {
         for effect in [Read, Idempotent, Irreversible] {

@@ -115,13 +115,8 @@ pub enum Command {
     },
     /// Go on after a pause.
     Resume(Follow),
-    /// Answer a question that a server asked.
-    Answer {
-        intent: String,
-        request: String,
-        /// JSON, or a text.
-        answer: String,
-    },
+    /// Answer a question that a tool's server asks: fill in its form, or decline to. Never enter passwords, keys or tokens.
+    Answer(Answer),
     /// Say what became of a call that is in doubt.
     Settle {
         intent: String,
@@ -240,6 +235,28 @@ pub struct Follow {
     /// Do not wait.
     #[arg(long)]
     pub no_wait: bool,
+}
+
+/// The answer to a form.
+#[derive(Debug, Args)]
+pub struct Answer {
+    #[command(flatten)]
+    pub follow: Follow,
+    /// The form's fields. A list is written with commas.
+    #[arg(value_name = "KEY=VALUE")]
+    pub fields: Vec<String>,
+    /// Which question, where several are open.
+    #[arg(long, value_name = "NAME")]
+    pub request: Option<String>,
+    /// The fields as a JSON object in a file; `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "fields")]
+    pub file: Option<PathBuf>,
+    /// Do not fill it in: the server hears that it was declined.
+    #[arg(long, conflicts_with_all = ["fields", "file"])]
+    pub decline: bool,
+    /// Neither fill it in nor decline: the server hears that nobody will answer.
+    #[arg(long, conflicts_with_all = ["fields", "file", "decline"])]
+    pub dismiss: bool,
 }
 
 #[derive(Debug, Args)]

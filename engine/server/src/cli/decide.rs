@@ -1,15 +1,13 @@
-//! What a person decides: approve, deny, apply, cancel, pause, resume, answer, settle, resolve, halt.
+//! What a person decides: approve, deny, apply, cancel, pause, resume, settle, resolve, halt.
 
 use super::args::{Approve, Follow};
 use super::client::Client;
 use super::output::{Output, confirm};
 use super::{Exit, Failure, Outcome, watch};
-use crate::http::dto::{
-    ApprovalView, DecisionBody, DiffView, HaltView, InputBody, IntentView, ReasonBody, StepsView, Taken,
-};
+use crate::http::dto::{ApprovalView, DecisionBody, DiffView, HaltView, IntentView, ReasonBody, StepsView, Taken};
 use crate::render::{diff, tree};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(super) async fn approve(client: &Client, args: Approve, output: Output) -> Outcome {
     let approval = waiting(client, &args.id).await?;
@@ -102,15 +100,6 @@ pub(super) async fn pause(client: &Client, intent: &str, reason: Option<String>,
         no_wait: true,
     };
     command(client, follow, "pause", &ReasonBody { reason }, output).await
-}
-
-pub(super) async fn answer(client: &Client, intent: &str, request: String, answer: &str, output: Output) -> Outcome {
-    let answer = serde_json::from_str(answer).unwrap_or_else(|_| Value::from(answer));
-    let follow = Follow {
-        intent: intent.to_owned(),
-        no_wait: true,
-    };
-    command(client, follow, "input", &InputBody { request, answer }, output).await
 }
 
 /// `settle` and `resolve`, of `step` or `step/3`.

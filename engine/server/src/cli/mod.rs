@@ -1,5 +1,6 @@
 //! The command line: a client of the API, and the few commands that run something themselves.
 
+mod answer;
 pub mod args;
 pub mod client;
 mod decide;
@@ -142,11 +143,7 @@ async fn remote(command: Command, client: &Client, output: Output) -> Outcome {
         }
         Command::Pause { intent, reason } => decide::pause(client, &intent, reason, output).await,
         Command::Resume(follow) => decide::resume(client, follow, output).await,
-        Command::Answer {
-            intent,
-            request,
-            answer,
-        } => decide::answer(client, &intent, request, &answer, output).await,
+        Command::Answer(args) => answer::answer(client, args, output).await,
         Command::Settle {
             intent,
             item,

@@ -4,7 +4,7 @@ use super::client::{Client, Told};
 use super::output::Output;
 use super::{Exit, Failure, Outcome};
 use crate::http::dto::{DiffView, EntryView, HaltView, IntentView, ReportView, StepsView};
-use crate::render::{diff, table, tree};
+use crate::render::{diff, question, table, tree};
 use futures::{Stream, StreamExt};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::pin::pin;
@@ -252,6 +252,7 @@ pub(super) async fn finish(client: &Client, view: &IntentView, output: Output) -
         let change: DiffView = client.get(&format!("/v1/intents/{}/diff", view.id)).await?;
         output.text(&format!("\n{}", diff::diff(&change, style)));
     }
+    output.text(&question::questions(&view.id, &view.questions, style));
     output.text(&next_step(view));
     Ok(exit)
 }
@@ -266,6 +267,7 @@ fn next_step(view: &IntentView) -> String {
             let reasons: String = reasons.map(|r| format!("  {r}\n")).collect();
             format!("\nwaiting for approval\n{reasons}approve with: flyball approve {id}\n")
         }
+        "awaiting_input" => String::new(),
         "paused" => format!("\npaused; go on with: flyball resume {id}\n"),
         "stuck" => {
             let why: String = view.stuck.iter().map(|s| format!("  {s}\n")).collect();
@@ -290,6 +292,7 @@ mod tests {
             ("stuck", Exit::Stuck),
             ("rolled_back", Exit::RolledBack),
             ("awaiting_approval", Exit::Waiting),
+            ("awaiting_input", Exit::Stuck),
         ] {
             assert!(rests(state), "{state}");
             assert_eq!(Exit::of_state(state), code, "{state}");

@@ -122,6 +122,13 @@ impl App {
         };
         self.supervisor.command(state.id, command).await.map_err(|e| match e {
             CommandError::Refused(why) => Problem::new(Code::DoesNotFit, why),
+            CommandError::BadAnswer(faults) => {
+                let first = faults.first().map(ToString::to_string).unwrap_or_default();
+                Problem {
+                    errors: faults.into_iter().map(Into::into).collect(),
+                    ..Problem::new(Code::BadAnswer, first)
+                }
+            }
             CommandError::Read(e) => read_problem(&e),
         })
     }

@@ -3,10 +3,12 @@
 
 mod back;
 mod bodies;
+mod question;
 mod world;
 
 pub use back::{LockView, UndoBody};
 pub use bodies::*;
+pub use question::*;
 pub use world::*;
 
 use flyball_engine::canonical::Digest;
@@ -157,6 +159,9 @@ pub struct IntentView {
     /// The halt that holds back what is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halted: Option<HaltView>,
+    /// What tools' servers ask before they go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<QuestionView>,
     /// What only a person can decide.
     pub stuck: Vec<String>,
     /// Calls whose outcome is not known.

@@ -128,7 +128,9 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
     };
     let undone_by = flyball_engine::supervisor::undos_of(app.journal(), state.id).await;
     let undone_by = undone_by.map_err(|e| journal_problem(&e))?;
+    let questions = views::questions(&app.supervisor, state).await;
     Ok(IntentView {
+        questions: questions.map_err(|e| journal_problem(&e))?,
         undone_by: undone_by.iter().map(ToString::to_string).collect(),
         halted: halt::on(app, state),
         ..views::intent(state, faults)

@@ -3,6 +3,7 @@
 
 pub mod diff;
 pub mod graph;
+pub mod question;
 pub mod table;
 pub mod tree;
 pub mod unified;

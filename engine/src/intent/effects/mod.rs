@@ -7,6 +7,7 @@ mod halt;
 mod heat;
 mod lease;
 mod look;
+mod question;
 mod rollback;
 mod settlement;
 mod take_back;
@@ -201,6 +202,7 @@ impl IntentState {
         match self.stage() {
             _ if !self.stuck.is_empty() => "stuck",
             _ if self.paused.is_some() => "paused",
+            _ if self.open_questions().next().is_some() => "awaiting_input",
             Stage::RollingBack => "rolling_back",
             _ if backing_out => "cancelling",
             Stage::Planning => "planning",
@@ -284,6 +286,7 @@ impl IntentState {
         for (id, item) in &self.items {
             match item.status {
                 ItemStatus::Running | ItemStatus::Undoing => self.due_orphan(id, item, now, due),
+                ItemStatus::Asked | ItemStatus::UndoAsked => self.due_question(id, item, now, due),
                 ItemStatus::Answered => due.work.push(Work::Verify { item: id.clone() }),
                 ItemStatus::UndoAnswered => due.work.push(Work::VerifyUndo { item: id.clone() }),
                 ItemStatus::InDoubt | ItemStatus::UndoInDoubt => self.due_settlement(id, item, now, due),

@@ -22,6 +22,11 @@ pub fn item_of(event: &Event) -> Option<&ItemId> {
 pub(super) fn call_of(event: &Event) -> Option<&CallId> {
     match event {
         Event::CallStarted { call, .. }
+        | Event::InputRequested {
+            call: Some(call),
+            deadline_ms: Some(_),
+            ..
+        }
         | Event::CallAnswered { call, .. }
         | Event::CallNotSent { call, .. }
         | Event::CallRetryScheduled { call, .. }
@@ -103,7 +108,9 @@ fn update_undo_look(item: &mut ItemState, purpose: ProbePurpose, reading: &Readi
 fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64) {
     if let Event::CallStarted { call, args, .. } = event {
         let earlier = item.call_of(call.phase).filter(|c| c.id == *call);
-        let loose = earlier.is_some_and(|c| c.loose || c.left);
+        // An answer goes to the very call that is out: it is no other sending.
+        let goes_on = item.holds_question();
+        let loose = earlier.is_some_and(|c| c.loose || (c.left && !goes_on));
         let sent_before = item.sent_at;
         if call.phase == crate::ids::Phase::Do {
             item.sent_at = Some(seq);
@@ -142,6 +149,9 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64) {
 
 /// An attempt that never left is as if it had not been made.
 fn never_left(item: &mut ItemState, id: &CallId) {
+    if item.holds_question() {
+        return;
+    }
     let Some(call) = item.call_of_mut(id.phase) else { return };
     call.left = false;
     let sent_before = call.sent_before;

@@ -60,13 +60,15 @@ pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry, settl
                 let answered = *answered || matches!(was, ItemStatus::Answered | ItemStatus::UndoAnswered);
                 doubted(item, call, reason, answered, at);
                 // One that backs off became loose when its retry was scheduled.
-                if !answered && matches!(was, ItemStatus::Running | ItemStatus::Undoing) {
+                if !answered && is_out(was) {
                     loosen(item, call, *attempt, at, settle_after);
                 }
             }
         }
         // Straight from a call that is out: its answer was lost, and it may be repeated although it may still land.
-        Event::CallRetryScheduled { call, .. } if matches!(was, ItemStatus::Running | ItemStatus::Undoing) => {
+        Event::CallRetryScheduled { call, .. }
+            if matches!(was, ItemStatus::Running | ItemStatus::Undoing) || item.lost_its_question() =>
+        {
             let attempt = item.call_of(call.phase).map_or(0, |c| c.attempt);
             loosen(item, call, attempt, at, settle_after);
         }
@@ -105,6 +107,13 @@ pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry, settl
         _ => {}
     }
     cool(item);
+}
+
+fn is_out(status: ItemStatus) -> bool {
+    matches!(
+        status,
+        ItemStatus::Running | ItemStatus::Undoing | ItemStatus::Asked | ItemStatus::UndoAsked
+    )
 }
 
 fn latest<'a>(item: &'a mut ItemState, id: &CallId) -> Option<&'a mut CallState> {

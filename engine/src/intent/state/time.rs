@@ -19,6 +19,7 @@ impl IntentState {
         self.claimed_ms = at;
         for item in self.items.values_mut() {
             super::settlement::claimed(item, last, at);
+            super::questions::claimed(item, at);
             let open = matches!(item.status, ItemStatus::Running | ItemStatus::Undoing);
             let phase = if item.status == ItemStatus::Undoing {
                 Phase::Undo
@@ -38,6 +39,7 @@ impl IntentState {
     /// - A *doubt* is as old as the claim at most, so that `settle_after` is counted by one clock alone.
     /// - *Heat* lasts for what was left of it at the former engine's last entry, from the claim on: no clock can cool it.
     /// - A *lease* may be gone from the claim on, and lasts for what was left of it at most: the probe decides.
+    /// - A *question* can be answered for as long as it was asked for, whatever a clock was set by meanwhile.
     /// - An open *approval* stands no longer than it was given for.
     fn reanchor(&mut self, at: i64) {
         let last = self.updated_ms;
@@ -85,7 +87,7 @@ impl CallState {
 }
 
 /// A span from `since` to `until` as a clock sees it that says `at`: not longer than it is.
-fn no_longer(since: i64, until: i64, at: i64) -> (i64, i64) {
+pub(super) fn no_longer(since: i64, until: i64, at: i64) -> (i64, i64) {
     let longest = until.saturating_sub(since).max(0);
     (since.min(at), until.min(at.saturating_add(longest)))
 }

@@ -119,7 +119,7 @@ fn a_task_reply_keeps_the_id_of_the_task() {
 #[test]
 fn a_question_back_is_handed_on_whole() {
     let outcome = reply(r#"{"resultType":"input_required","requestState":"opaque"}"#);
-    assert!(matches!(outcome, Outcome::NeedsInput { request } if request["requestState"] == "opaque"));
+    assert!(matches!(outcome, Outcome::NeedsInput { question } if question.state.as_deref() == Some("opaque")));
 }
 
 #[test]

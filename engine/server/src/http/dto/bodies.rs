@@ -1,7 +1,6 @@
 //! What is sent with a command.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// An answer to an approval.
@@ -23,14 +22,6 @@ pub struct DecisionBody {
 pub struct ReasonBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-}
-
-/// The answer to a question.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct InputBody {
-    pub request: String,
-    pub answer: Value,
 }
 
 /// A person's word on a doubt.

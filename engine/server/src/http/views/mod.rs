@@ -2,11 +2,13 @@
 
 mod checks;
 mod diff;
+mod questions;
 mod report;
 mod steps;
 
 pub use checks::checks;
 pub use diff::diff;
+pub use questions::questions;
 pub use report::report;
 pub use steps::{plan, steps};
 
@@ -110,6 +112,7 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         locked: texts(&state.locked),
         waiting_for: waiting,
         halted: None,
+        questions: Vec::new(),
         stuck: state
             .stuck
             .iter()

@@ -118,7 +118,10 @@ async fn item(id: &ItemId, item: &ItemState, status: &str, values: &Values<'_>) 
         wave: item.expanded.wave,
         targets: item.expanded.targets.iter().map(ToString::to_string).collect(),
         args: values.shown_if(item.expanded.args.as_ref()).await,
-        reason: item.reason.clone(),
+        reason: match item.open_question() {
+            Some(_) => Some("its server waits for the answer to a question".to_owned()),
+            None => item.reason.clone(),
+        },
         way_back: item.way_back.as_ref().map(|w| match w {
             WayBack::Call(_) => "call".to_owned(),
             WayBack::Irreversible { .. } => "none".to_owned(),

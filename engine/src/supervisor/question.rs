@@ -1,0 +1,35 @@
+//! Questions of servers: what a person is shown of them, and whether an answer fits.
+
+use super::{CommandError, ReadError, Supervisor};
+use crate::driver::question::posed;
+use crate::ids::IntentId;
+use crate::intent::command::{Command, What};
+use crate::intent::question::AskedForm;
+use crate::intent::state::IntentState;
+use crate::journal;
+use crate::question::{Form, answer_faults};
+
+impl Supervisor {
+    /// The form that a person is to fill in. None: it is gone (shredded).
+    pub async fn form(&self, intent: IntentId, asked: &AskedForm) -> Result<Option<Form>, journal::Error> {
+        let posed = posed(self.deps.journal.as_ref(), intent, &asked.question).await?;
+        Ok(posed.map(|p| p.form))
+    }
+
+    /// Refuses an answer that does not fit its form, with everything that is wrong with it.
+    pub(super) async fn check_answer(&self, state: &IntentState, command: &Command) -> Result<(), CommandError> {
+        let What::Input { request, answer } = &command.what else {
+            return Ok(());
+        };
+        let open = state.open_questions().find(|(open, ..)| open == request);
+        let Some((_, _, asked)) = open else { return Ok(()) };
+        let form = self.form(state.id, asked).await.map_err(ReadError::from)?;
+        let form = form.ok_or_else(|| CommandError::Refused("the question is gone (shredded)".into()))?;
+        match answer_faults(&form, answer) {
+            faults if faults.is_empty() => Ok(()),
+            faults => Err(CommandError::BadAnswer(
+                faults.into_iter().map(|f| f.under("/answer")).collect(),
+            )),
+        }
+    }
+}
