@@ -11,6 +11,7 @@
 mod crash;
 mod disk;
 mod judge;
+mod questions;
 mod sample;
 mod scene;
 mod servers;

@@ -57,6 +57,10 @@ async fn ended(engine: &Engine, intent: IntentId) -> End {
     state.ended.expect("it has ended").0
 }
 
+fn rests(state: &IntentState) -> bool {
+    state.ended.is_some() || !names(state).is_empty()
+}
+
 fn count(engine: &Engine, intent: IntentId, name: &str) -> usize {
     engine.events(intent).iter().filter(|e| e.name() == name).count()
 }
@@ -226,45 +230,40 @@ async fn after_a_crash_a_question_that_ended_its_call_can_still_be_answered_and_
 }
 
 #[tokio::test(start_paused = true)]
-async fn wherever_the_engine_dies_around_a_question_the_call_is_made_once() {
+async fn wherever_the_engine_dies_around_a_question_the_call_is_made_once_or_taken_for_not_made() {
     for entries in 1..60u64 {
         let world = asking(Asking::Ending);
         let engine = Engine::over(&world, Decision::Run).await;
         let intent = engine.submit(plan("set")).await;
-        let (mut engine, mut crashed, mut finished) = (Some(engine), false, false);
-        loop {
-            let running = engine.take().unwrap();
-            let rests = |s: &IntentState| s.ended.is_some() || !names(s).is_empty();
-            let state = running
-                .until_that(intent, "progress", |s| rests(s) || (!crashed && s.seq >= entries))
+        let state = engine
+            .until_that(intent, "progress", |s| s.seq >= entries || rests(s))
+            .await;
+        // A question is answered in the life before the crash as well, for what comes after it is to be crashed too.
+        if state.seq < entries && state.ended.is_none() {
+            answer(&engine, intent, accept()).await;
+            engine
+                .until_that(intent, "progress", |s| s.seq >= entries || s.ended.is_some())
                 .await;
-            if !crashed && (state.seq >= entries || state.ended.is_some()) {
-                (crashed, finished) = (true, state.ended.is_some());
-                engine = Some(running.crash_and_restart().await);
-                continue;
-            }
-            if let Some((end, ..)) = state.ended {
-                assert_eq!(
-                    end,
-                    End::Fulfilled,
-                    "killed after {entries}:\n{}",
-                    running.story(intent)
-                );
-                running.assert_replays(intent).await;
-                break;
-            }
-            for request in names(&state) {
-                let answer = accept();
-                running.command(intent, What::Input { request, answer }).await.unwrap();
-            }
-            running
-                .until_that(intent, "the answer on record", |s| {
-                    names(s).is_empty() || s.ended.is_some()
-                })
-                .await;
-            engine = Some(running);
         }
-        assert_eq!(world.executed(), ["set a k=1"], "killed after {entries}");
+        let finished = engine.supervisor.state(intent).await.unwrap().ended.is_some();
+        let engine = engine.crash_and_restart().await;
+        let state = engine.until_that(intent, "rest", rests).await;
+        if state.ended.is_none() {
+            answer(&engine, intent, accept()).await;
+        }
+        let (end, story) = (ended(&engine, intent).await, engine.story(intent));
+        let made = if end == End::Fulfilled {
+            vec!["set a k=1"]
+        } else {
+            vec![]
+        };
+        assert_eq!(world.executed(), made, "killed after {entries}: {story}");
+        // Only a start that got no answer is a doubt, and nothing lets it be sent again.
+        let lost = doubts(&engine, intent).iter().any(|(why, _)| why.contains("stopped"));
+        assert!(
+            end == End::Fulfilled || (end == End::RolledBack && lost),
+            "killed after {entries}: {story}"
+        );
         if finished {
             return;
         }
@@ -472,7 +471,8 @@ async fn an_answer_that_was_turned_away_is_sent_again_with_the_call() {
     rig.world.misbehave("set a", Misbehaviour::Ask(Asking::Ending));
     let intent = rig.engine.submit(rig::set("a")).await;
     rig.engine.until(intent, "awaiting_input").await;
-    rig.flaky.trouble("set a", Trouble::TurnedAway { retry_after_ms: None }, 1);
+    rig.flaky
+        .trouble("set a", Trouble::TurnedAway { retry_after_ms: None }, 1);
     answer(&rig.engine, intent, accept()).await;
     assert_eq!(
         ended(&rig.engine, intent).await,

@@ -361,7 +361,8 @@ fn settled(
     }
     let contract = job.contracts.of(&late.tool);
     let call = item.call_of(late.call.phase)?;
-    let again = contract.resend != crate::contract::Resend::Never && super::settle::may_be_sent_again(job, call);
+    let resend = contract.resend != crate::contract::Resend::Never && !call.unanswered;
+    let again = resend && super::settle::may_be_sent_again(job, call);
     Some(Event::CallSettled {
         call: late.call.clone(),
         verdict,

@@ -298,6 +298,9 @@ pub struct CallState {
     pub fault: Option<String>,
     pub effect: Option<FaultEffect>,
     pub settled: Option<(Settlement, SettledBy)>,
+    /// Its server asked, and nobody answered in time: it is not sent again by itself, only to ask again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
     /// What shows that a call settled as not applied can land no more. None: nothing does.
     pub fence: Option<String>,
 }
@@ -336,6 +339,7 @@ impl CallState {
             fault: None,
             effect: None,
             settled: None,
+            unanswered: false,
             fence: None,
         })
     }

@@ -65,6 +65,7 @@ impl CallState {
         let certain = self.anchor_ms(claimed_ms) + contract.settle_after().0 as i64;
         match contract.resend {
             Resend::Never => None,
+            _ if self.unanswered => None,
             _ if self.answered && self.task.is_some() => Some("its task has ended"),
             _ if self.dead_since_ms.is_some() => Some("the server process that got it is dead"),
             _ if contract.idempotency_arg.is_some() => Some(SAME_KEY),

@@ -9,6 +9,7 @@
 //! | `hold` | executed; `NAME.held` appears; the answer waits for `NAME.release` |
 //! | `land_late` | `NAME.held` appears; executed when `NAME.release` appears, whether anybody still waits or not |
 //! | `drip` | executed; the answer comes a byte every `ms` (1000) |
+//! | `ask` | it asks for a number of `seconds` before it executes the call, in the way of its era; declined: an error |
 //! | `flood` | executed; `bytes` (64 MiB) of noise come before the answer |
 
 use serde_json::Value;
@@ -78,6 +79,15 @@ impl Faults {
 
     /// Takes the first fault that fits a call.
     pub(crate) fn take(&self, tool: &str, args: &Value, meta: &Value) -> Option<Fault> {
+        self.take_of(tool, args, meta, |kind| kind != "ask")
+    }
+
+    /// Takes the first question that fits a call.
+    pub(crate) fn take_question(&self, tool: &str, args: &Value, meta: &Value) -> Option<Fault> {
+        self.take_of(tool, args, meta, |kind| kind == "ask")
+    }
+
+    fn take_of(&self, tool: &str, args: &Value, meta: &Value, wanted: fn(&str) -> bool) -> Option<Fault> {
         let files = std::fs::read_dir(&self.dir).ok()?;
         let mut paths: Vec<PathBuf> = files
             .filter_map(|f| Some(f.ok()?.path()))
@@ -87,7 +97,8 @@ impl Faults {
         paths.into_iter().find_map(|path| {
             let spec: Value = serde_json::from_str(&std::fs::read_to_string(&path).ok()?).ok()?;
             let fits = |key: &str, value: &Value| spec[key].is_null() || spec[key] == *value;
-            let fits = fits("tool", &tool.into())
+            let fits = wanted(spec["kind"].as_str().unwrap_or_default())
+                && fits("tool", &tool.into())
                 && fits("name", &args["name"])
                 && fits("n", &args["n"])
                 && fits("purpose", &meta["io.flyball/purpose"]);

@@ -13,6 +13,7 @@
 mod book;
 mod faults;
 mod http;
+mod questions;
 mod stdio;
 mod tools;
 

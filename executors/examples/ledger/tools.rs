@@ -2,6 +2,7 @@
 
 use crate::book::Book;
 use crate::faults::{Faults, die};
+use crate::questions;
 use rmcp::model::*;
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -102,8 +103,12 @@ impl ServerHandler for Ledger {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let answered = questions::answered(&request);
         let args = Value::Object(request.arguments.unwrap_or_default());
         let meta = serde_json::to_value(&context.meta).unwrap_or_default();
+        if let Some(response) = self.asks(&request.name, &args, &meta, answered, &context).await {
+            return Ok(response);
+        }
         // Not bound to the context: a call in hand is finished whether or not its caller still waits.
         let (me, name) = (self.clone(), request.name.to_string());
         let done = tokio::spawn(async move { me.run(&name, args, meta).await }).await;

@@ -37,8 +37,8 @@ impl World {
     }
 }
 
-const TOOLS: [&str; 10] = [
-    "echo", "sleep", "fail", "panic", "huge", "env", "pid", "change", "broken", "typed",
+const TOOLS: [&str; 11] = [
+    "echo", "sleep", "fail", "panic", "huge", "env", "pid", "change", "broken", "typed", "ask",
 ];
 
 fn tool(name: &str, edition: u32) -> Tool {
@@ -88,6 +88,101 @@ impl World {
     }
 }
 
+/// What `ask` asks for.
+pub fn form(message: &str) -> ElicitRequestParams {
+    let schema = json!({"type": "object", "properties": {"seconds": {"type": "integer"}}, "required": ["seconds"]});
+    ElicitRequestParams::FormElicitationParams {
+        meta: None,
+        message: message.to_owned(),
+        requested_schema: serde_json::from_value(schema).unwrap(),
+    }
+}
+
+fn page() -> ElicitRequestParams {
+    ElicitRequestParams::UrlElicitationParams {
+        meta: None,
+        message: "Sign in".into(),
+        url: "https://example.invalid/".into(),
+        elicitation_id: "e-1".into(),
+    }
+}
+
+/// What became of a form: the content, or the action as an error.
+fn filled(answer: ElicitResult) -> CallToolResult {
+    match (answer.action, answer.content) {
+        (ElicitationAction::Accept, Some(content)) => CallToolResult::structured(json!({"answered": content})),
+        (action, _) => CallToolResult::error(vec![ContentBlock::text(format!("{action:?}"))]),
+    }
+}
+
+impl World {
+    /// Asks `rounds` times, each in the way of its era; the answers of all rounds are the result. `way`: `page` asks for
+    /// something that is no form; `patience_ms`: how long an answer is waited for in the old era.
+    async fn ask(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let args = Value::Object(request.arguments.clone().unwrap_or_default());
+        let rounds = number(&args, "rounds").max(1);
+        let asked = |n: u64| match args["way"].as_str() {
+            Some("page") => page(),
+            _ => form(&format!("{} {n}", args["what"].as_str().unwrap_or("round"))),
+        };
+        if self.versions == MODERN {
+            return Ok(ask_by_ending(&request, rounds, asked));
+        }
+        let patience = match number(&args, "patience_ms") {
+            0 => 60_000,
+            ms => ms,
+        };
+        let mut last = None;
+        for round in 1..=rounds {
+            match fill_in(&context, asked(round), Duration::from_millis(patience)).await {
+                Ok(answer) if answer.action == ElicitationAction::Accept => last = Some(answer),
+                Ok(answer) => return Ok(filled(answer).into()),
+                Err(why) => return Ok(CallToolResult::error(vec![ContentBlock::text(why)]).into()),
+            }
+        }
+        Ok(last.map(filled).unwrap_or_default().into())
+    }
+}
+
+/// Asks while the call is out, and waits.
+pub async fn fill_in(
+    context: &RequestContext<RoleServer>,
+    form: ElicitRequestParams,
+    patience: Duration,
+) -> Result<ElicitResult, String> {
+    let request = ServerRequest::ElicitRequest(ElicitRequest::new(form));
+    let options = rmcp::service::PeerRequestOptions::with_timeout(patience);
+    let sent = context.peer.send_request_with_option(request, options).await;
+    let answer = sent.map_err(|e| e.to_string())?.await_response().await;
+    match answer.map_err(|e| e.to_string())? {
+        ClientResult::ElicitResult(result) => Ok(result),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+fn ask_by_ending(
+    request: &CallToolRequestParams,
+    rounds: u64,
+    asked: impl Fn(u64) -> ElicitRequestParams,
+) -> CallToolResponse {
+    let done = request.request_state.as_deref().and_then(|s| s.strip_prefix("after-"));
+    let done: u64 = done.and_then(|n| n.parse().ok()).unwrap_or(0);
+    let answer = request.input_responses.as_ref().and_then(|r| r.get("key"));
+    let answer: Option<ElicitResult> = answer.and_then(|a| serde_json::from_value(a.clone()).ok());
+    match answer {
+        Some(answer) if answer.action != ElicitationAction::Accept || done >= rounds => filled(answer).into(),
+        _ => {
+            let ask = InputRequest::Elicitation(ElicitRequest::new(asked(done + 1)));
+            let requests = [("key".to_owned(), ask)].into();
+            InputRequiredResult::new(Some(requests), Some(format!("after-{}", done + 1))).into()
+        }
+    }
+}
+
 impl ServerHandler for World {
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
         Cow::Borrowed(self.versions)
@@ -129,6 +224,9 @@ impl ServerHandler for World {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         self.calls.send_modify(|n| *n += 1);
+        if request.name == "ask" {
+            return self.ask(request, context).await;
+        }
         let args = Value::Object(request.arguments.unwrap_or_default());
         let meta = serde_json::to_value(&context.meta).unwrap_or_default();
         let result = tokio::select! {

@@ -82,6 +82,11 @@ impl Engine {
         })
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// SIGKILL: no drain, no farewell.
     pub async fn kill(mut self) {
         proc::signal(self.pid, rustix::process::Signal::KILL);

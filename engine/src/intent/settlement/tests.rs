@@ -21,6 +21,7 @@ fn call() -> CallState {
         fault: None,
         effect: None,
         settled: None,
+        unanswered: false,
         fence: None,
     }
 }

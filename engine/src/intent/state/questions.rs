@@ -65,10 +65,16 @@ pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry) {
         // A call that was held and is made anew asks anew.
         Event::CallRetryScheduled { .. } if !item.lost_its_question() && (was.is_asked() || !item.holds_question()) => {
         }
+        Event::CallInDoubt { call, .. } => {
+            let silent = |a: &Asked| a.call == *call && !a.is_answered() && entry.at >= a.deadline_ms;
+            let silent = item.asked.take().is_some_and(|a| silent(&a));
+            if let Some(state) = item.call_of_mut(call.phase).as_mut().filter(|_| silent) {
+                state.unanswered = true;
+            }
+        }
         Event::CallRetryScheduled { .. }
         | Event::CallAnswered { .. }
         | Event::CallFailed { .. }
-        | Event::CallInDoubt { .. }
         | Event::TaskNoted { .. }
         | Event::CallSettled { .. } => item.asked = None,
         _ => {}
