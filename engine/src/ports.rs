@@ -163,7 +163,7 @@ pub trait ToolExecutor: Send + Sync {
     async fn dead_for(&self, server: &str, incarnation: &Incarnation) -> Option<Duration> {
         self.is_dead(server, incarnation).await.then_some(Duration::ZERO)
     }
-    /// How a task stands that the server made of a call. Asking changes nothing.
+    /// How a task stands that the server made of a call. Asking changes nothing, but that what the task asks is dismissed.
     async fn task(&self, server: &str, task: &str) -> TaskReport {
         let _ = (server, task);
         TaskReport::Lost {

@@ -58,9 +58,14 @@ impl Worker {
         );
         let time = Duration::from_millis(args["ms"].as_u64().unwrap_or(0));
         let options = TaskOptions::new().with_poll_interval_ms(50);
-        self.tasks.spawn(options, move |_| {
+        self.tasks.spawn(options, move |task| {
             Box::pin(async move {
                 tokio::time::sleep(time).await;
+                if how == "asks" {
+                    let ask = InputRequest::Elicitation(ElicitRequest::new(support::server::form("how")));
+                    let answer = task.request_input("key", ask).await?;
+                    return Ok(CallToolResult::structured(answer));
+                }
                 executed.lock().unwrap().push(how.clone());
                 match how.as_str() {
                     "error" => Ok(CallToolResult::error(vec![ContentBlock::text("% Invalid input")])),
@@ -109,6 +114,10 @@ impl ServerHandler for Worker {
     ) -> Result<CallToolResponse, ErrorData> {
         let args = Value::Object(request.arguments.unwrap_or_default());
         Ok(CallToolResponse::Task(CreateTaskResult::new(self.begin(&args))))
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.tasks.update_task(&request.task_id, request.input_responses)
     }
 
     async fn get_task(
@@ -192,6 +201,18 @@ async fn a_task_that_the_server_does_not_know_is_lost_and_one_of_a_server_that_i
     let away = rig.executors.task("away", "any").await;
     assert!(matches!(away, TaskReport::Unreachable { .. }), "{away:?}");
     rig.end().await;
+}
+
+#[tokio::test]
+async fn a_task_that_asks_is_told_that_nobody_answers_and_goes_on_without() {
+    for versions in [MODERN, LEGACY] {
+        let worker = Worker::new(versions);
+        let rig = rig(vec![http("s", &served(&worker).await)]).await;
+        let task = handle(rig.call("s/work", json!({"how": "asks"})).await);
+        let output = json!({"action": "cancel"});
+        assert_eq!(ended(&rig, &task).await, Outcome::Done { output });
+        rig.end().await;
+    }
 }
 
 #[tokio::test]

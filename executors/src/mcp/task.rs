@@ -3,18 +3,24 @@
 use super::classify::{of_error, of_result, unknown};
 use super::session::Session;
 use flyball_engine::ports::TaskReport;
-use rmcp::model::{CallToolResult, ErrorCode, ErrorData, GetTaskParams, JsonObject, TaskPayload};
+use rmcp::model::{
+    CallToolResult, ErrorCode, ErrorData, GetTaskParams, InputRequest, InputRequests, JsonObject, TaskPayload,
+    UpdateTaskParams,
+};
 use rmcp::service::ServiceError;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::timeout;
 
 impl Session {
-    /// Asks about a task. A read: it may be asked as often as wanted.
+    /// Asks about a task. A read: it may be asked as often as wanted. What the task asks in its turn is dismissed.
     pub(crate) async fn task(&self, id: &str, within: Duration) -> TaskReport {
         match timeout(within, self.peer.get_task(GetTaskParams::new(id))).await {
             Ok(Ok(found)) => {
                 let poll_after = found.task.task.poll_interval_ms.map(Duration::from_millis);
+                if let TaskPayload::InputRequired { input_requests } = &found.task.payload {
+                    self.dismiss_in_task(id, input_requests, within).await;
+                }
                 of_payload(found.task.payload, poll_after)
             }
             Ok(Err(error)) => of_failure(&error),
@@ -25,12 +31,27 @@ impl Session {
     }
 }
 
+impl Session {
+    // A form within a task is brought to nobody; left open, the task would wait until its time is over.
+    async fn dismiss_in_task(&self, id: &str, asked: &InputRequests, within: Duration) {
+        let forms = asked.iter().filter(|(_, r)| matches!(r, InputRequest::Elicitation(_)));
+        let dismissed = forms
+            .map(|(key, _)| (key.clone(), json!({"action": "cancel"})))
+            .collect();
+        let told = timeout(within, self.peer.update_task(UpdateTaskParams::new(id, dismissed))).await;
+        tracing::warn!(
+            told = matches!(told, Ok(Ok(()))),
+            "a question within a task is dismissed"
+        );
+    }
+}
+
 fn of_payload(payload: TaskPayload, poll_after: Option<Duration>) -> TaskReport {
     match payload {
         TaskPayload::Completed { result } => TaskReport::Ended(of_completed(result)),
         TaskPayload::Failed { error } => TaskReport::Ended(of_failed(error)),
         TaskPayload::Cancelled => TaskReport::Ended(unknown("the server cancelled the task")),
-        // One that asks for input goes on as well: until somebody answers, or its time at the server is over.
+        // One that asks for input goes on as well: without it, or until its time at the server is over.
         _ => TaskReport::Working { poll_after },
     }
 }

@@ -98,7 +98,14 @@ pub(super) async fn list(
 
 /// Marks the rows whose intents wait for the end of a halt. Only a state that sends can, so few are folded.
 async fn mark_halted(app: &App, rows: &mut [IntentRowView]) -> Result<(), Problem> {
-    const MAY_SEND: [&str; 5] = ["executing", "verifying", "cancelling", "rolling_back", "stuck"];
+    const MAY_SEND: [&str; 6] = [
+        "executing",
+        "awaiting_input",
+        "verifying",
+        "cancelling",
+        "rolling_back",
+        "stuck",
+    ];
     if app.supervisor.halted().is_none() {
         return Ok(());
     }
