@@ -190,6 +190,23 @@ async fn what_a_person_declines_is_told_to_the_server_and_its_answer_counts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_whose_question_was_declined_or_not_answered_is_not_sent_again_by_itself() {
+    for declined in [true, false] {
+        let world = World::of(&["a"]);
+        world.misbehave("set_bound a", Misbehaviour::Ask(Asking::Ending));
+        let engine = Engine::over(&world, Decision::Run).await;
+        let intent = engine.submit(plan("set_bound")).await;
+        if declined {
+            answer(&engine, intent, json!({"action": "decline"})).await;
+        }
+        let end = ended(&engine, intent).await;
+        assert_eq!(end, End::RolledBack, "{}", engine.story(intent));
+        assert_eq!(doubts(&engine, intent).len(), 1);
+        assert!(world.executed().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_while_a_question_is_open_sends_nothing_more_and_settles_what_was_sent() {
     for how in BOTH {
         let world = asking(how);
@@ -223,7 +240,7 @@ async fn after_a_crash_a_question_that_ended_its_call_can_still_be_answered_and_
                 "{}",
                 engine.story(intent)
             );
-            assert_eq!(doubts(&engine, intent)[0].1, false);
+            assert!(!doubts(&engine, intent)[0].1);
             assert!(world.executed().is_empty());
         }
     }

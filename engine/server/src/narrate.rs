@@ -188,7 +188,12 @@ fn settling(event: &Event) -> Option<String> {
             let server = tool.as_ref().map_or("the server", |t| t.server());
             format!("{server} asks before it goes on: question {request}")
         }
-        Event::InputGiven { request, by, .. } => format!("{by} answered question {request}"),
+        Event::InputGiven {
+            request, by, declined, ..
+        } => match declined {
+            true => format!("{by} declined to answer question {request}"),
+            false => format!("{by} answered question {request}"),
+        },
         Event::LeaseExtended { call, .. } => format!("{}: the device's timer was extended", call.item),
         Event::LeaseExpired { call, .. } => format!("{}: the device's timer ran out", call.item),
         _ => return None,

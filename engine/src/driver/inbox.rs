@@ -74,8 +74,14 @@ fn input(state: &IntentState, request: &str, answer: &Value, by: Actor, facts: &
     let (_, asked, _) = open.ok_or_else(|| format!("no question {request:?} is open"))?;
     let contracts = state.accepted.as_ref().map(|a| &a.contracts);
     let sealed = contracts.is_some_and(|c| c.of(&asked.tool).sealed);
+    let declined = answer["action"] != "accept";
     let (request, answer) = (request.to_owned(), facts.payload(answer.clone(), sealed));
-    facts.push(Event::InputGiven { request, answer, by });
+    facts.push(Event::InputGiven {
+        request,
+        answer,
+        by,
+        declined,
+    });
     Ok(())
 }
 

@@ -251,6 +251,9 @@ pub enum Event {
         request: String,
         answer: Payload,
         by: Actor,
+        /// The form was not filled in: a person declined to, or dismissed it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        declined: bool,
     },
     LeaseExtended {
         call: CallId,

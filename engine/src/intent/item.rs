@@ -298,7 +298,7 @@ pub struct CallState {
     pub fault: Option<String>,
     pub effect: Option<FaultEffect>,
     pub settled: Option<(Settlement, SettledBy)>,
-    /// Its server asked, and nobody answered in time: it is not sent again by itself, only to ask again.
+    /// Its server asked, and nobody answered in time or a person declined: it is not sent again by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unanswered: bool,
     /// What shows that a call settled as not applied can land no more. None: nothing does.

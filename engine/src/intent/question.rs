@@ -37,12 +37,22 @@ pub struct AskedForm {
     pub answer: Option<Payload>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Actor>,
+    /// A person would not fill it in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declined: bool,
 }
 
 impl Asked {
     /// Whether a person has answered every form.
     pub fn is_answered(&self) -> bool {
         self.forms.values().all(|f| f.answer.is_some())
+    }
+
+    /// Whether the call must not be sent again by itself, seen at `at`: a person declined, or nobody answered in time. It
+    /// would only ask again, or do what nobody wanted done.
+    pub(super) fn is_refused(&self, at: i64) -> bool {
+        let declined = self.forms.values().any(|f| f.declined);
+        declined || (!self.is_answered() && at >= self.deadline_ms)
     }
 }
 

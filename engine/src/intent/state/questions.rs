@@ -9,13 +9,20 @@ use crate::journal::Entry;
 impl IntentState {
     /// Takes answers in. All other events are facts that stand for themselves: they change nothing that drives.
     pub(super) fn fold_question(&mut self, event: &Event) {
-        let Event::InputGiven { request, answer, by } = event else {
+        let Event::InputGiven {
+            request,
+            answer,
+            by,
+            declined,
+        } = event
+        else {
             return;
         };
         let asked = self.items.values_mut().filter_map(|i| i.asked.as_mut());
         for form in asked.filter_map(|a| a.forms.get_mut(request)) {
             form.answer.get_or_insert_with(|| answer.clone());
             form.by.get_or_insert_with(|| by.clone());
+            form.declined |= declined;
         }
     }
 
@@ -44,6 +51,7 @@ pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry) {
                 question: question.clone(),
                 answer: None,
                 by: None,
+                declined: false,
             };
             let round = item.asked.as_ref().map_or(0, |a| a.round);
             if let Some(asked) = item.asked.as_mut().filter(|_| was.is_asked()) {
@@ -66,9 +74,9 @@ pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry) {
         Event::CallRetryScheduled { .. } if !item.lost_its_question() && (was.is_asked() || !item.holds_question()) => {
         }
         Event::CallInDoubt { call, .. } => {
-            let silent = |a: &Asked| a.call == *call && !a.is_answered() && entry.at >= a.deadline_ms;
-            let silent = item.asked.take().is_some_and(|a| silent(&a));
-            if let Some(state) = item.call_of_mut(call.phase).as_mut().filter(|_| silent) {
+            let asked = item.asked.take();
+            let refused = asked.is_some_and(|a| a.call == *call && a.is_refused(entry.at));
+            if let Some(state) = item.call_of_mut(call.phase).as_mut().filter(|_| refused) {
                 state.unanswered = true;
             }
         }
