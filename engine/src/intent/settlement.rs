@@ -88,6 +88,11 @@ impl ItemState {
         taken(&self.call) || taken(&self.undo)
     }
 
+    /// Whether a person found the call done in part, and what it left is still to be read: until then nothing may change it.
+    pub fn is_unread(&self) -> bool {
+        self.unread && self.status == ItemStatus::Failed
+    }
+
     /// Whether a person found the call done in part, and no reading shows what it left.
     pub fn is_partial_unseen(&self) -> bool {
         let settled = self.call.as_ref().and_then(|c| c.settled.as_ref());
