@@ -118,7 +118,7 @@ pub(super) async fn config(view: &View, device: &Device, which: Which, open: boo
         config: tree::text(shown, &|name| !open && tree::is_secret(name))?,
         redacted: !open,
         base,
-        saved,
+        saved: Some(saved),
     })
 }
 
