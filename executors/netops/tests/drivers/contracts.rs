@@ -227,12 +227,12 @@ async fn saving_holds_when_saved_as_read_or_where_nothing_is_shown_as_answered()
     let contract = &contracts()["config/save"];
     let holds = |state: &Value, output: &Value| eval(&contract["holds"], json!({"state": state, "output": output}));
     for (device, interface, unsaved, saved) in [
-        ("bj-core-1", "GigabitEthernet0/1", "no", "yes"),
-        ("sh-core-1", "eth1", "unknown", "unknown"),
+        ("bj-core-1", "Loopback0", "no", "yes"),
+        ("sh-core-1", "lo", "unknown", "unknown"),
     ] {
         let given = json!({"device": device});
-        let cost = json!({"device": device, "interface": interface, "ospf_cost": 33});
-        lab.ok("set_interface", cost).await;
+        let change = json!({"device": device, "interface": interface, "description": "x"});
+        lab.ok("set_interface", change).await;
         let state = probe(&lab, contract, &given).await;
         assert_eq!(state, json!({"saved": unsaved}), "{device}");
         assert_eq!(holds(&state, &json!({"saved": false})), json!(false), "{device}");
