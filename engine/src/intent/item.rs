@@ -459,18 +459,6 @@ impl ItemState {
             )
     }
 
-    /// Whether the call is proven to have had no effect.
-    pub fn is_harmless(&self) -> bool {
-        let effect = self.call.as_ref().and_then(|c| c.effect);
-        effect == Some(FaultEffect::None)
-    }
-
-    /// Whether an attempt of the phase's latest call left us, or may have, and nothing shows that it did nothing.
-    pub fn unproven(&self, phase: Phase) -> bool {
-        let call = self.call_of(phase).filter(|c| c.id.phase == phase);
-        call.is_some_and(|c| c.effect != Some(FaultEffect::None) && (c.left || c.loose))
-    }
-
     /// The call that is out or in doubt.
     pub fn open_call(&self) -> Option<&CallState> {
         match self.status {
