@@ -21,7 +21,7 @@ async fn until_ended_or_unwritable(engine: &Engine, intent: Option<&str>) -> boo
     loop {
         if let Some(intent) = intent {
             let view = engine.get(&format!("/v1/intents/{intent}")).await.expect("reads go on");
-            if ["fulfilled", "rolled_back", "stuck"].contains(&view["state"].as_str().unwrap_or_default()) {
+            if ["fulfilled", "rolled_back", "failed", "stuck"].contains(&view["state"].as_str().unwrap_or_default()) {
                 return false;
             }
         }

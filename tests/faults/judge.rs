@@ -81,6 +81,7 @@ fn examine(scene: &Scene, view: &Value, records: &Records) -> Result<Verdict, St
     match state {
         s if s == scene.course.end() => Ok(Verdict::AsUndisturbed),
         "rolled_back" => Ok(Verdict::TakenBack),
+        "failed" if !scene.executed().iter().any(|c| c.mutates()) => Ok(Verdict::TakenBack),
         other => Err(format!("it ended as {other}")),
     }
 }

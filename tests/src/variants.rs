@@ -1,15 +1,23 @@
 //! Tools that do what `set` does, under contracts that differ from its in one point each.
 
-use flyball_engine::contract::{Contract, Contracts, EffectClass, Resend};
+use flyball_engine::contract::{Contract, Contracts, EffectClass, Probe, Resend};
 use flyball_engine::tool::ToolName;
 
 /// Their names.
-pub const NAMES: [&str; 5] = ["set_keyed", "set_bound", "set_never", "set_stale", "set_again"];
+pub const NAMES: [&str; 7] = [
+    "set_keyed",
+    "set_bound",
+    "set_never",
+    "set_stale",
+    "set_again",
+    "set_in_part",
+    "set_unseen",
+];
 
 /// Adds them to the world's contracts.
 pub(crate) fn with_variants(mut contracts: Contracts) -> Contracts {
     let set = contracts.of(&ToolName::new("world", "set"));
-    let variants: [(&str, Contract); 5] = [
+    let variants: [(&str, Contract); 7] = [
         // The server carries a key out once, whoever sends it how often.
         (
             "set_keyed",
@@ -36,6 +44,26 @@ pub(crate) fn with_variants(mut contracts: Contracts) -> Contracts {
             "set_stale",
             Contract {
                 refuses_stale: true,
+                ..set.clone()
+            },
+        ),
+        // Its errors tell how far it came.
+        (
+            "set_in_part",
+            Contract {
+                partial_when: Some("has(output.sent) && output.sent > 0".into()),
+                ..set.clone()
+            },
+        ),
+        // No reading shows whether it was done; its own answer does.
+        (
+            "set_unseen",
+            Contract {
+                probe: set.probe.clone().map(|probe| Probe {
+                    select: Some("'unknown'".into()),
+                    ..probe
+                }),
+                holds: Some("state == 'done' || output.ok".into()),
                 ..set.clone()
             },
         ),

@@ -39,6 +39,8 @@ pub enum Misbehaviour {
     ActThenIntrude(Value),
     /// Asks something before it goes on.
     Ask(Asking),
+    /// Leaves this value instead, says that it stopped half way, and is too busy to be read just then.
+    StopHalfWay(Value),
 }
 
 #[derive(Default)]
@@ -334,6 +336,14 @@ impl World {
         });
     }
 
+    fn stop_half_way(&self, request: &ToolRequest, left: Value) -> Outcome {
+        self.execute(request, Some(left));
+        self.answer_reads_with([json!({"text": "% busy"})]);
+        Outcome::ToolError {
+            output: json!({"text": "stopped half way", "sent": 1}),
+        }
+    }
+
     async fn mutate(&self, request: &ToolRequest) -> Answer {
         let (tool, args) = (request.tool.tool(), &request.args);
         let silence = || Outcome::Unknown {
@@ -347,6 +357,7 @@ impl World {
         match how {
             None => self.execute(request, None).into(),
             Some(Misbehaviour::ActThenIntrude(value)) => self.execute(request, Some(value)).into(),
+            Some(Misbehaviour::StopHalfWay(value)) => self.stop_half_way(request, value).into(),
             Some(Misbehaviour::Lie) => yes().into(),
             Some(Misbehaviour::Ask(how)) => self.ask(request, how),
             Some(Misbehaviour::Refuse) => Outcome::ToolError {

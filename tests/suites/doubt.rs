@@ -93,7 +93,7 @@ async fn a_call_that_did_nothing_is_not_repeated_while_its_server_lives() {
     let engine = Engine::over(&world, Decision::Run).await;
     let intent = engine.submit(set_one()).await;
     let state = engine.end(intent).await;
-    assert_eq!(state.ended.unwrap().0, End::RolledBack, "{}", engine.story(intent));
+    assert_eq!(state.ended.unwrap().0, End::Failed, "{}", engine.story(intent));
     assert_eq!(
         settled(&engine.events(intent)),
         [(Settlement::NotApplied, SettledBy::Probe)]

@@ -136,7 +136,7 @@ async fn a_do_that_had_no_effect_is_not_sent_again_and_what_was_prepared_is_let_
     world.misbehave("commit a", Misbehaviour::FallSilent);
     let engine = Engine::over(&world, Decision::Run).await;
     let intent = engine.submit(commit_all()).await;
-    assert_eq!(end(&engine, intent).await, End::RolledBack, "{}", engine.story(intent));
+    assert_eq!(end(&engine, intent).await, End::Failed, "{}", engine.story(intent));
     assert_eq!(
         sorted(world.executed()),
         ["cancel a", "cancel b", "prepare a mtu=9000", "prepare b mtu=9000"]

@@ -95,9 +95,11 @@ async fn an_engine_that_was_stopped_is_fenced_when_it_wakes_and_sends_nothing() 
         }
         let second = first.beside().await;
         let (end, ..) = second.end(intent).await.ended.unwrap();
-        // A call that was recorded and never left is not sent again, since nothing shows that it cannot land: taken back.
+        // A call that was recorded and never left is not sent again, since nothing shows that it cannot land: taken back,
+        // if anything was done.
+        let untouched = world.executed().is_empty() && end == End::Failed;
         assert!(
-            end == End::RolledBack || (good && end == End::Fulfilled),
+            untouched || end == End::RolledBack || (good && end == End::Fulfilled),
             "{}",
             second.story(intent)
         );

@@ -161,7 +161,7 @@ async fn a_question_that_nobody_answers_is_a_doubt_at_its_deadline_and_settled_b
         let world = asking(how);
         let engine = Engine::over(&world, Decision::Run).await;
         let intent = engine.submit(plan("set")).await;
-        let end = if acted { End::Fulfilled } else { End::RolledBack };
+        let end = if acted { End::Fulfilled } else { End::Failed };
         assert_eq!(ended(&engine, intent).await, end, "{}", engine.story(intent));
         let held = how == Asking::Waiting;
         let reason = "nobody answered the server's question in time".to_owned();
@@ -234,12 +234,7 @@ async fn after_a_crash_a_question_that_ended_its_call_can_still_be_answered_and_
             assert_eq!(ended(&engine, intent).await, End::Fulfilled, "{}", engine.story(intent));
             assert_eq!(world.executed(), ["set a k=1"]);
         } else {
-            assert_eq!(
-                ended(&engine, intent).await,
-                End::RolledBack,
-                "{}",
-                engine.story(intent)
-            );
+            assert_eq!(ended(&engine, intent).await, End::Failed, "{}", engine.story(intent));
             assert!(!doubts(&engine, intent)[0].1);
             assert!(world.executed().is_empty());
         }
@@ -278,7 +273,7 @@ async fn wherever_the_engine_dies_around_a_question_the_call_is_made_once_or_tak
         // Only a start that got no answer is a doubt, and nothing lets it be sent again.
         let lost = doubts(&engine, intent).iter().any(|(why, _)| why.contains("stopped"));
         assert!(
-            end == End::Fulfilled || (end == End::RolledBack && lost),
+            end == End::Fulfilled || (end == End::Failed && lost),
             "killed after {entries}: {story}"
         );
         if finished {
@@ -378,12 +373,7 @@ async fn a_server_that_asks_again_and_again_is_given_up_after_ten_rounds() {
         let taken = |s: &IntentState| names(s).is_empty() || s.ended.is_some();
         engine.until_that(intent, "the answer taken", taken).await;
     }
-    assert_eq!(
-        ended(&engine, intent).await,
-        End::RolledBack,
-        "{}",
-        engine.story(intent)
-    );
+    assert_eq!(ended(&engine, intent).await, End::Failed, "{}", engine.story(intent));
     assert_eq!(count(&engine, intent, "InputRequested"), 10);
     assert!(doubts(&engine, intent)[0].0.contains("10 times"));
     assert!(world.executed().is_empty());
@@ -394,12 +384,7 @@ async fn what_no_person_can_give_is_a_doubt_at_once() {
     let world = asking(Asking::ForAModel);
     let engine = Engine::over(&world, Decision::Run).await;
     let intent = engine.submit(plan("set")).await;
-    assert_eq!(
-        ended(&engine, intent).await,
-        End::RolledBack,
-        "{}",
-        engine.story(intent)
-    );
+    assert_eq!(ended(&engine, intent).await, End::Failed, "{}", engine.story(intent));
     let (reason, answered) = doubts(&engine, intent).remove(0);
     assert!(answered && reason.contains("a model's answer"), "{reason}");
     assert_eq!(count(&engine, intent, "InputRequested"), 0);

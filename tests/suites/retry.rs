@@ -256,7 +256,7 @@ async fn a_refused_sign_in_is_never_tried_again() {
     let rig = Rig::of(&["a"]).await;
     rig.flaky.trouble("set a", Trouble::NotSignedIn, 100);
     let intent = rig.engine.submit(set("a")).await;
-    let reason = ends(&rig, intent, End::RolledBack).await;
+    let reason = ends(&rig, intent, End::Failed).await;
     assert!(reason.contains("401"), "{reason}");
     assert_eq!(rig.flaky.tried("set a").len(), 1);
 

@@ -293,3 +293,35 @@ async fn a_failed_call_that_may_have_had_an_effect_is_not_sent_again_by_a_retry(
     assert!(engine.command(intent, retry).await.is_err(), "{}", engine.story(intent));
     assert_eq!(world.executed(), ["set a k=1"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_none_of_whose_calls_had_an_effect_has_failed_and_nothing_was_rolled_back() {
+    let world = World::of(&["a"]);
+    world.misbehave("set a", Misbehaviour::Refuse);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(set_all()).await;
+    let (end, reason, partial) = engine.end(intent).await.ended.unwrap();
+    assert_eq!((end, partial), (End::Failed, false), "{}", engine.story(intent));
+    assert!(reason.contains("refused"), "{reason}");
+    let sent = engine
+        .events(intent)
+        .iter()
+        .any(|e| matches!(e, Event::CallStarted { .. }));
+    assert!(sent && world.executed().is_empty());
+    engine.assert_replays(intent).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_with_an_effect_makes_a_fault_a_rollback() {
+    let world = World::of(&["a", "b"]);
+    world.misbehave("set b", Misbehaviour::Refuse);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(set_all()).await;
+    assert_eq!(
+        engine.end(intent).await.ended.unwrap().0,
+        End::RolledBack,
+        "{}",
+        engine.story(intent)
+    );
+    assert_eq!(world.executed(), ["set a mtu=9000", "unset a mtu"]);
+}

@@ -54,7 +54,7 @@ async fn a_call_without_effect_is_sent_again_only_where_its_first_sending_is_fen
         ("set_keyed", true),
     ] {
         let (end, keys, world) = silent(tool).await;
-        let expected = if again { End::Fulfilled } else { End::RolledBack };
+        let expected = if again { End::Fulfilled } else { End::Failed };
         assert_eq!(end, expected, "{tool}");
         assert_eq!(keys.len(), 1 + usize::from(again), "{tool}");
         assert_eq!(world.executed().len(), usize::from(again), "{tool}");
@@ -97,7 +97,7 @@ async fn a_server_that_never_says_a_word_is_not_asked_for_ever() {
     }
     let engine = Engine::over(&world, Decision::Run).await;
     let intent = engine.submit(set_by("set_bound")).await;
-    assert_eq!(engine.end(intent).await.ended.unwrap().0, End::RolledBack);
+    assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Failed);
     assert_eq!(keys(&engine.events(intent)).len(), 3, "as often as policy retries");
 }
 
@@ -281,4 +281,57 @@ async fn what_settled_a_call_stands_in_its_entry() {
     assert_eq!(by, SettledBy::Probe);
     assert!(evidence.contains("as it was before"), "{evidence}");
     assert!(fence.unwrap().contains("send_by"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_reading_shows_the_change_the_calls_own_answer_says_it_on_time_or_late() {
+    for late in [false, true] {
+        let world = World::of(&["a"]);
+        if late {
+            world.misbehave("set", Misbehaviour::ActAndHoldAnswer);
+        }
+        let engine = Engine::over(&world, Decision::Run).await;
+        let intent = engine.submit(set_by("set_unseen")).await;
+        if late {
+            engine.until_that(intent, "a doubt", in_doubt).await;
+            world.release();
+        }
+        assert_eq!(
+            engine.end(intent).await.ended.unwrap().0,
+            End::Fulfilled,
+            "{}",
+            engine.story(intent)
+        );
+        assert_eq!(world.executed(), ["set_unseen a k=1"]);
+        engine.assert_replays(intent).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_reading_shows_the_change_a_lost_answer_is_for_a_person_and_no_proof_that_nothing_was_done() {
+    let world = World::of(&["a"]);
+    world.misbehave("set", Misbehaviour::ActAndFallSilent);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(set_by("set_unseen")).await;
+    engine.until(intent, "stuck").await;
+    assert!(
+        settlements(&engine.events(intent)).is_empty(),
+        "{}",
+        engine.story(intent)
+    );
+    let seen = What::Settle {
+        item: "s".parse().unwrap(),
+        verdict: Settlement::Applied,
+        force: false,
+        comment: None,
+    };
+    engine.command(intent, seen).await.unwrap();
+    assert_eq!(
+        engine.end(intent).await.ended.unwrap().0,
+        End::Fulfilled,
+        "{}",
+        engine.story(intent)
+    );
+    assert_eq!(world.executed(), ["set_unseen a k=1"]);
+    engine.assert_replays(intent).await;
 }

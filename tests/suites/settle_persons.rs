@@ -2,8 +2,10 @@
 
 use crate::settle::{in_doubt, set_by};
 use flyball_engine::actor::Actor;
+use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::What;
 use flyball_engine::intent::event::{Decision, End, Event, Resolution, SettledBy, Settlement};
+use flyball_engine::intent::state::IntentState;
 use flyball_tests::engine::Engine;
 use flyball_tests::world::{Misbehaviour, World};
 use serde_json::{Value, json};
@@ -179,5 +181,114 @@ async fn a_doubt_that_a_person_settled_is_taken_back_like_any_other_call() {
         .unwrap();
     let state = engine.end(intent).await;
     assert_eq!(state.ended.unwrap().0, End::RolledBack, "{}", engine.story(intent));
+    assert_eq!(world.picture(), json!({"a": {}}));
+}
+
+/// The second step of two, on `b`, is found done in part by a person; what becomes of it then is the step's to say.
+async fn in_part(engine: &Engine, on_failure: &str) -> IntentId {
+    let mut plan = two("b");
+    plan["steps"][1]["on_failure"] = json!(on_failure);
+    let intent = engine.submit(plan).await;
+    engine.until_that(intent, "a doubt", in_doubt).await;
+    engine.world.intrude("b", "l", json!("half"));
+    engine.until(intent, "stuck").await;
+    let verdict = settle("two", Settlement::Partial, false);
+    engine.command(intent, verdict).await.unwrap();
+    intent
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_left_in_part_is_known_to_an_undo_that_comes_much_later() {
+    let world = World::of(&["a", "b"]);
+    world.misbehave("set b", Misbehaviour::ActAndFallSilent);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let of = in_part(&engine, "continue").await;
+    let (end, _, partial) = engine.end(of).await.ended.unwrap();
+    assert_eq!((end, partial), (End::Fulfilled, true), "{}", engine.story(of));
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    let undo = engine.undo("olga", of).await.unwrap();
+    let (end, _, partial) = engine.end(undo).await.ended.unwrap();
+    assert_eq!((end, partial), (End::Fulfilled, false), "{}", engine.story(undo));
+    assert_eq!(world.picture(), json!({"a": {}, "b": {}}));
+    engine.assert_replays(of).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_did_after_a_verdict_of_in_part_is_not_overwritten() {
+    let world = World::of(&["a", "b"]);
+    world.misbehave("set b", Misbehaviour::ActAndFallSilent);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = in_part(&engine, "hold").await;
+    let read = |s: &IntentState| s.items[&"two".parse().unwrap()].after.is_some();
+    engine.until_that(intent, "a reading of what was left", read).await;
+    world.intrude("b", "l", json!("theirs"));
+    engine.command(intent, What::Cancel { reason: None }).await.unwrap();
+    let conflict = |s: &IntentState| s.items[&"two".parse().unwrap()].status.api_name() == "undo_conflict";
+    engine.until_that(intent, "a conflict", conflict).await;
+    assert_eq!(world.value("b", "l"), Some(json!("theirs")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_left_in_part_is_read_only_when_nothing_of_it_can_land_any_more() {
+    let world = World::of(&["a"]);
+    world.misbehave("set a l", Misbehaviour::ActLate(7_000));
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(two("a")).await;
+    engine.until_that(intent, "a doubt", in_doubt).await;
+    let verdict = settle("two", Settlement::Partial, true);
+    engine.command(intent, verdict).await.unwrap();
+    let state = engine.end(intent).await;
+    assert_eq!(state.ended.unwrap().0, End::RolledBack, "{}", engine.story(intent));
+    assert_eq!(world.executed(), ["set a k=1", "set a l=2", "unset a l", "unset a k"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_of_in_part_on_what_cannot_be_read_is_the_persons_word() {
+    let world = World::of(&["a", "b"]);
+    world.misbehave("set b", Misbehaviour::ActAndFallSilent);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(two("b")).await;
+    engine.until_that(intent, "a doubt", in_doubt).await;
+    world.set_unreadable(true);
+    engine.until(intent, "stuck").await;
+    let verdict = settle("two", Settlement::Partial, false);
+    engine.command(intent, verdict).await.unwrap();
+    // Unreadable when it was to be read, unreadable before the undo: that is not sent.
+    let conflict = |s: &IntentState| s.items[&"two".parse().unwrap()].status.api_name() == "undo_conflict";
+    engine.until_that(intent, "an unreadable undo", conflict).await;
+    world.set_unreadable(false);
+    for item in ["two", "one"] {
+        let unclean = |s: &IntentState| !s.items[&item.parse().unwrap()].status.needs_a_person();
+        let state = engine.supervisor.state(intent).await.unwrap();
+        if !unclean(&state) {
+            let retry = What::Resolve {
+                item: item.parse().unwrap(),
+                resolution: Resolution::Retry,
+                comment: None,
+            };
+            engine.command(intent, retry).await.unwrap();
+        }
+    }
+    assert_eq!(
+        engine.end(intent).await.ended.unwrap().0,
+        End::RolledBack,
+        "{}",
+        engine.story(intent)
+    );
+    assert_eq!(world.picture(), json!({"a": {}, "b": {}}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_says_how_far_it_came_is_taken_back_although_it_is_busy_right_after() {
+    let world = World::of(&["a"]);
+    world.misbehave("set", Misbehaviour::StopHalfWay(json!("half")));
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(set_by("set_in_part")).await;
+    assert_eq!(
+        engine.end(intent).await.ended.unwrap().0,
+        End::RolledBack,
+        "{}",
+        engine.story(intent)
+    );
     assert_eq!(world.picture(), json!({"a": {}}));
 }

@@ -7,7 +7,7 @@ use super::patience::Refused;
 use crate::contract::EffectClass;
 use crate::contract::apply::{self, ErrorEffect, Known};
 use crate::ids::{CallId, Phase};
-use crate::intent::event::{Event, FaultEffect, ProbePurpose};
+use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
 use crate::intent::item::CallState;
 use crate::ports::Answer;
 use crate::question::Answers;
@@ -17,6 +17,11 @@ use std::time::Duration;
 
 /// How long after the call was given up before a probe may tell what came of it, when the undo's contract says nothing.
 const UNDO_SHOWS_WITHIN: Duration = Duration::from_secs(5);
+/// How long a reading that is not valid is asked for again.
+const READABLE_WITHIN: Duration = Duration::from_secs(2);
+/// Why an undo that finds neither the state before nor one that was read after the call is for a person.
+pub(super) const UNREAD: &str =
+    "what the call left was never read, so nothing shows whether somebody else changed it since";
 
 /// A call that is ready to be recorded and sent.
 #[derive(Clone)]
@@ -158,7 +163,7 @@ impl Dispatch {
                 let mut facts = self.failed(fault, FaultEffect::Unknown, Some(output));
                 // What the call left is what an undo will expect to find.
                 if self.call.phase == Phase::Do && self.job.contract.probe.is_some() {
-                    let taken = self.job.probe().await;
+                    let taken = self.job.probe_until(READABLE_WITHIN, |_| true).await;
                     self.job.taken(&mut facts, ProbePurpose::After, &taken, None);
                 }
                 facts
@@ -246,7 +251,7 @@ impl Dispatch {
 
 /// Takes the probe under the lock and compares it with what was approved. False: the plan is stale.
 pub(super) async fn confirm(job: ItemJob, approved: Option<Value>) -> (Facts, bool) {
-    let taken = job.probe_until(Duration::from_secs(2), |_| true).await;
+    let taken = job.probe_until(READABLE_WITHIN, |_| true).await;
     let equal = taken.valid && taken.state == approved;
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::Stale, &taken, Some(equal));
@@ -255,7 +260,7 @@ pub(super) async fn confirm(job: ItemJob, approved: Option<Value>) -> (Facts, bo
 
 /// Reads the state before a call anew, after an earlier call of the same intent has changed it.
 pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32) -> Facts {
-    let taken = job.probe_until(Duration::from_secs(2), |_| true).await;
+    let taken = job.probe_until(READABLE_WITHIN, |_| true).await;
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::Before, &taken, None);
     if !taken.valid {
@@ -291,7 +296,11 @@ pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32) -> Fac
 
 /// Reads back after an answer: the change must show within the contract's time.
 pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
-    let taken = job.probe_until(job.holds_within(), |t| t.holds != Some(false)).await;
+    let mut taken = job.probe_until(job.holds_within(), |t| t.holds != Some(false)).await;
+    if taken.valid && taken.holds.is_none() && is_a_persons_word(&call) {
+        // The reading tells neither way, so it takes nothing from what the person saw.
+        taken.problem = None;
+    }
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::After, &taken, None);
     let (id, attempt) = (call.id, call.attempt);
@@ -317,6 +326,10 @@ pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
         });
     }
     facts
+}
+
+fn is_a_persons_word(call: &CallState) -> bool {
+    matches!(&call.settled, Some((Settlement::Applied, SettledBy::Person { .. })))
 }
 
 /// What an undo finds before it is sent.
@@ -362,6 +375,7 @@ pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
             "the state cannot be read, so the undo is not sent: {}: resolve with retry once it can, or accept",
             problem.as_deref().unwrap_or("the reading is not valid")
         ),
+        _ if job.known.after.is_none() => format!("{UNREAD}: look at it, then resolve with overwrite (send the undo all the same) or accept (leave it as it is)"),
         _ => "somebody else changed it since: resolve with overwrite (send the undo all the same), accept (leave it as it is) or retry".to_owned(),
     };
     let sealed = job

@@ -33,9 +33,14 @@ impl Driver {
         let before = self.optional(state.before.and_then(|r| r.state)).await?;
         let after = self.optional(state.after.and_then(|r| r.state)).await?;
         let preview = self.optional(state.preview).await?;
+        let output = match &contract.holds {
+            Some(holds) if holds.contains("output") => state.output,
+            _ => None,
+        };
+        let output = self.optional(output).await?;
         let known = Known {
             args,
-            output: None,
+            output,
             before,
             after,
             preview,

@@ -134,14 +134,13 @@ pub(super) fn may_be_sent_again(job: &ItemJob, call: &CallState) -> bool {
 }
 
 fn verdict(taken: &Taken, before: Option<&Value>, after: Option<&Value>, phase: Phase) -> Result<Settlement, String> {
+    let untold = || {
+        let why = taken.problem.as_deref().unwrap_or("the reading is not valid");
+        format!("whether the call took effect cannot be told: {why}: a person must look and settle it")
+    };
     let state = match (&taken.state, taken.valid) {
         (Some(state), true) => state,
-        _ => {
-            let why = taken.problem.as_deref().unwrap_or("the reading is not valid");
-            return Err(format!(
-                "whether the call took effect cannot be told: {why}: a person must look and settle it"
-            ));
-        }
+        _ => return Err(untold()),
     };
     let as_before = before == Some(state);
     match phase {
@@ -151,6 +150,8 @@ fn verdict(taken: &Taken, before: Option<&Value>, after: Option<&Value>, phase: 
             "the state is neither what it was before the change nor after it: a person must look and settle it".into(),
         ),
         _ if taken.holds == Some(true) => Ok(Settlement::Applied),
+        // Where nobody can say whether the change holds, "as before" says nothing either.
+        _ if taken.holds.is_none() && taken.problem.is_some() => Err(untold()),
         _ if as_before => Ok(Settlement::NotApplied),
         _ => Err(
             "the change is not in place, and the state is not as before either: a person must look and settle it"

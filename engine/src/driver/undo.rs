@@ -2,6 +2,7 @@
 //! the contracts and pins that were approved then, each with the state before, what the call left and its way back.
 //! Nothing is believed of the present: the look compares each target with what the ledger says.
 
+use super::act::UNREAD;
 use super::facts::Facts;
 use super::job::ItemJob;
 use super::{Deps, DriveError, Driver};
@@ -334,8 +335,11 @@ pub(super) async fn look(job: ItemJob, covered: bool) -> Facts {
         job.taken(&mut facts, ProbePurpose::Before, &taken, Some(as_left));
         if !as_left {
             let found = taken.state.clone().map(|s| facts.payload(s, job.is_sealed()));
-            let why = "somebody else changed it since: resolve with overwrite (take it back all the same), accept (leave it as it is) or retry";
-            conflict(&mut facts, found, why.to_owned());
+            let why = match known.after {
+                Some(_) => "somebody else changed it since: resolve with overwrite (take it back all the same), accept (leave it as it is) or retry".to_owned(),
+                None => format!("{UNREAD}: look at it, then resolve with overwrite (take it back all the same) or accept (leave it as it is)"),
+            };
+            conflict(&mut facts, found, why);
         }
     }
     facts

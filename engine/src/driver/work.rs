@@ -250,7 +250,7 @@ impl Driver {
         let call = self.ledger.state.next_call(item, Phase::Undo);
         let attempt = self.next_attempt(item, &call);
         let state = self.item(item);
-        // Where a person said "in part", nobody knows what the call left: the undo goes by the person's word.
+        // Where a person said "in part" and what the call left could not be read, the undo goes by the person's word.
         let overwrite = state.overwrite || state.is_partial_unseen();
         let undo = match state.way_back.clone() {
             Some(WayBack::Call(undo)) => undo,

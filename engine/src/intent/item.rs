@@ -388,6 +388,9 @@ pub struct ItemState {
     pub asked: Option<Box<Asked>>,
     /// The conflict that the undo met, or the doubt that only a person can settle, was reported.
     pub reported: bool,
+    /// A person found the call done in part, and what it left is still to be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// A confirmable call's: what the device holds on a timer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Box<Lease>>,
@@ -428,6 +431,7 @@ impl ItemState {
             contradiction: None,
             asked: None,
             reported: false,
+            unread: false,
             lease: None,
         }
     }
@@ -444,8 +448,7 @@ impl ItemState {
     /// Whether a rollback must take this item back: sent, and not proven to have had no effect.
     pub fn must_be_undone(&self) -> bool {
         let sent = self.mutating && self.sent_at.is_some();
-        let harmless = self.call.as_ref().is_some_and(|c| c.effect == Some(FaultEffect::None));
-        sent && !harmless
+        sent && !self.is_harmless()
             && matches!(
                 self.status,
                 ItemStatus::Succeeded
@@ -454,12 +457,6 @@ impl ItemState {
                     | ItemStatus::UndoConflict
                     | ItemStatus::Blocked
             )
-    }
-
-    /// Whether an attempt of the phase's latest call left us, or may have, and nothing shows that it did nothing.
-    pub fn unproven(&self, phase: Phase) -> bool {
-        let call = self.call_of(phase).filter(|c| c.id.phase == phase);
-        call.is_some_and(|c| c.effect != Some(FaultEffect::None) && (c.left || c.loose))
     }
 
     /// The call that is out or in doubt.

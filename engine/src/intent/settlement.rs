@@ -1,7 +1,7 @@
 //! What is known of calls whose outcome was or is in doubt: sendings that might still land, tasks, fences, and evidence
 //! that contradicts a settlement. Pure.
 
-use super::event::{SettledBy, Settlement};
+use super::event::{FaultEffect, SettledBy, Settlement};
 use super::item::{CallState, ItemState, ItemStatus};
 use crate::contract::{Contract, Resend};
 use crate::ids::{CallId, Phase};
@@ -86,6 +86,23 @@ impl ItemState {
             settled.is_some_and(|(verdict, _)| *verdict == Settlement::TakenOver)
         };
         taken(&self.call) || taken(&self.undo)
+    }
+
+    /// Whether the call is proven to have had no effect.
+    pub fn is_harmless(&self) -> bool {
+        let effect = self.call.as_ref().and_then(|c| c.effect);
+        effect == Some(FaultEffect::None)
+    }
+
+    /// Whether an attempt of the phase's latest call left us, or may have, and nothing shows that it did nothing.
+    pub fn unproven(&self, phase: Phase) -> bool {
+        let call = self.call_of(phase).filter(|c| c.id.phase == phase);
+        call.is_some_and(|c| c.effect != Some(FaultEffect::None) && (c.left || c.loose))
+    }
+
+    /// Whether a person found the call done in part, and what it left is still to be read: until then nothing may change it.
+    pub fn is_unread(&self) -> bool {
+        self.unread && self.status == ItemStatus::Failed
     }
 
     /// Whether a person found the call done in part, and no reading shows what it left.

@@ -191,6 +191,8 @@ impl IntentState {
             .any(|other| super::overlap(item, other));
         if self.is_hot(id, item, now) {
             self.wake_when_it_cools(now, due);
+        } else if self.is_unread_near(id, item) {
+            // The reading that is due comes first.
         } else if out + planned.len() < WRITES_AT_ONCE && !clash {
             due.work.push(Work::Send { item: id.clone() });
         }
@@ -250,7 +252,7 @@ impl IntentState {
             due.wake(hot);
             return;
         }
-        if !self.due_comparisons(&accepted.plan, due) {
+        if self.items.values().any(ItemState::is_unread) || !self.due_comparisons(&accepted.plan, due) {
             return;
         }
         let mut open = false;

@@ -22,6 +22,12 @@ impl IntentState {
         item.hot_until_ms > now || item.contradiction.is_some() || self.is_hot(id, item, now)
     }
 
+    /// Whether what another item's call has left where this item acts is still to be read.
+    pub(super) fn is_unread_near(&self, id: &ItemId, item: &ItemState) -> bool {
+        let mut unread = self.items.iter().filter(|(_, other)| other.is_unread());
+        unread.any(|(other, o)| other != id && overlap(item, o))
+    }
+
     /// Looks again when the first target has cooled: what waits for it names no time of its own.
     pub(super) fn due_heat(&self, now: i64, due: &mut Due) {
         let hot = self.items.values().map(|i| i.hot_until_ms).filter(|until| *until > now);

@@ -68,7 +68,7 @@ pub enum Work {
         phase: Phase,
         attempt: u32,
     },
-    /// Probe afresh, after evidence has contradicted a settlement.
+    /// Probe afresh, after evidence has contradicted a settlement, or a person has found a call done in part.
     Recheck {
         item: ItemId,
     },
@@ -138,6 +138,7 @@ impl IntentState {
         self.due_given_up(&mut due);
         self.due_leases(now, &mut due);
         self.due_contradictions(&mut due);
+        self.due_unread(now, &mut due);
         self.due_heat(now, &mut due);
         if !due.record.is_empty() || self.paused.is_some() || self.awaits_a_decision() {
             self.put_off(now, &mut due);
@@ -231,6 +232,11 @@ impl IntentState {
     /// Whether any mutating call was ever sent.
     pub fn anything_sent(&self) -> bool {
         self.items.values().any(ItemState::was_sent)
+    }
+
+    /// Whether any mutating call was ever sent and is not proven to have had no effect.
+    pub fn anything_changed(&self) -> bool {
+        self.items.values().any(|i| i.was_sent() && !i.is_harmless())
     }
 
     /// A step's items.

@@ -45,11 +45,13 @@ impl IntentState {
             return;
         }
         let why = self.rollback.clone().unwrap_or_default();
-        let end = match (&self.back_out, self.anything_sent()) {
-            (Some(out), true) => out.taken_back,
-            (Some(out), false) => out.nothing_sent,
-            (None, true) => End::RolledBack,
-            (None, false) => End::Failed,
+        let taken_back = self.back_out.as_ref().map_or(End::RolledBack, |out| out.taken_back);
+        let end = match (self.anything_sent(), self.anything_changed()) {
+            (true, true) => taken_back,
+            // There was nothing to take back.
+            (true, false) if taken_back == End::RolledBack => End::Failed,
+            (true, false) => taken_back,
+            (false, _) => self.back_out.as_ref().map_or(End::Failed, |out| out.nothing_sent),
         };
         let partial = self.items.values().any(|i| i.status == ItemStatus::Accepted);
         due.record.push(Event::IntentEnded {

@@ -121,6 +121,15 @@ impl IntentState {
         }
     }
 
+    /// What a call that was done in part has left is read as soon as nothing of it can land any more: an undo must find that,
+    /// or somebody else was there.
+    pub(super) fn due_unread(&self, now: i64, due: &mut Due) {
+        let unread = self.items.iter().filter(|(_, i)| i.is_unread());
+        let cooled = unread.filter(|(id, item)| !self.is_scorched(id, item, now));
+        due.work
+            .extend(cooled.map(|(id, _)| Work::Recheck { item: id.clone() }));
+    }
+
     /// Whether nothing new may go forward, or end, before a person has decided about a contradicted settlement. What is
     /// taken back elsewhere goes on.
     pub(super) fn awaits_a_decision(&self) -> bool {

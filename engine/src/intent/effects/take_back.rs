@@ -78,7 +78,7 @@ impl IntentState {
     }
 
     fn due_undo(&self, id: &ItemId, item: &ItemState, now: i64, due: &mut Due) {
-        if item.contradiction.is_some() {
+        if item.contradiction.is_some() || item.is_unread() {
             return;
         }
         // Reported, and not decided yet: a person looks at it.
@@ -132,9 +132,9 @@ impl IntentState {
     }
 }
 
-/// Whether what became of an item's call is not known, or contradicted.
+/// Whether what became of an item's call is not known, contradicted, or still to be read.
 fn is_open(item: &ItemState) -> bool {
-    item.status.is_open() || item.contradiction.is_some()
+    item.status.is_open() || item.contradiction.is_some() || item.is_unread()
 }
 
 /// Whether an item has a part in taking back: it must be undone, or its outcome is still open.

@@ -126,6 +126,17 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64) {
         return;
     }
     let Some(id) = call_of(event) else { return };
+    if let Event::LateAnswer {
+        call,
+        applied: Some(true),
+        output: Some(output),
+        ..
+    } = event
+        && item.status == ItemStatus::InDoubt
+        && item.call.as_ref().is_some_and(|c| c.id == *call)
+    {
+        item.output = Some(output.clone());
+    }
     if let Event::CallAnswered { output, .. } = event
         && id.phase == crate::ids::Phase::Do
     {

@@ -34,6 +34,8 @@ pub(super) fn claimed(item: &mut ItemState, last: i64, at: i64) {
 }
 
 fn probed_afresh(item: &mut ItemState, reading: &Reading) {
+    // Once: where it cannot be read, the undo goes by the person's word.
+    item.unread &= item.status.is_open();
     if let Some(contradiction) = &mut item.contradiction {
         contradiction.probed = true;
         // What is there now is what a person decides about, and what an undo must then find.
@@ -159,6 +161,10 @@ fn move_anchor(item: &mut ItemState, call: &CallId, dead_since_ms: Option<i64>) 
 fn settled(item: &mut ItemState, id: &CallId, verdict: Settlement, by: &SettledBy, fence: Option<&str>) {
     let decided = item.contradiction.take().is_some();
     item.reported = false;
+    if verdict == Settlement::Partial && id.phase == Phase::Do && item.probed && !decided {
+        // A reading from before the verdict is not what the person saw.
+        (item.after, item.unread) = (None, true);
+    }
     let grows = fence.is_some_and(|f| f != SAME_KEY);
     if verdict == Settlement::NotApplied && grows && !decided {
         match id.phase {

@@ -102,7 +102,7 @@ fn text_tools() -> Vec<Tool> {
         ),
         tool::<config::GetConfig, config::ConfigText>(
             "get_config",
-            "The running or startup configuration of a device, secrets removed, and whether it is saved.",
+            "The running or startup configuration of a device, secrets removed, and whether it is saved, where the device shows that.",
             Does::Read,
         ),
         tool::<devices::OneDevice, config::Saved>(

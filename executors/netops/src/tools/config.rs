@@ -52,9 +52,10 @@ pub(super) struct ConfigText {
     pub redacted: bool,
     /// Digest of the running configuration.
     pub base: String,
-    /// The running configuration is known to equal the startup configuration: read, or, where the device does not show
-    /// the latter (frr), confirmed by the device when this server last told it to save.
-    pub saved: bool,
+    /// The running configuration equals the startup configuration. Absent where the device does not show the latter (frr):
+    /// what it once confirmed to have saved says nothing of now, and would be forgotten with this process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved: Option<bool>,
 }
 
 /// What saving came to.
@@ -125,10 +126,7 @@ pub(super) async fn get(view: &View, device: &Device, which: Which, open: bool) 
     let texts = view.read(device, &[words.running, words.startup]).await?;
     let running = super::fleet::running(device, &texts[0])?;
     let startup = startup(device, &texts[1]);
-    let saved = match &startup {
-        Some(startup) => same(&running, startup),
-        None => view.has_confirmed(device, &running.digest()),
-    };
+    let saved = startup.as_ref().map(|startup| same(&running, startup));
     let shown = match (which, startup) {
         (Which::Running, _) => running.text(),
         (Which::Startup, Some(startup)) => startup.text(),
@@ -175,7 +173,6 @@ pub(super) async fn save(view: &View, device: &Device, terms: &Terms) -> Result<
         message: None,
         unknown: None,
     };
-    view.confirm_saved(device, None);
     match lease.run(words.save).await {
         Ok(answer) => saved.message = refused_to_save(device.platform, &answer.text),
         Err(error) => {
@@ -184,26 +181,25 @@ pub(super) async fn save(view: &View, device: &Device, terms: &Terms) -> Result<
         }
     }
     drop(lease);
-    // What was saved is what was there before and after; it is no evidence if it changed meanwhile.
-    view.confirm_saved(device, saved.message.is_none().then(|| before.digest()));
-    match read_saved(view, device).await {
-        Ok((equal, read_back)) => {
-            (saved.saved, saved.differs, saved.read_back) = (equal, !equal, read_back);
+    match compare(view, device).await {
+        Ok((running, read_back)) => {
+            // What was saved is what was there before and after; it is no evidence if it changed meanwhile.
+            let confirmed = || saved.message.is_none() && running == before.digest();
+            let equal = read_back.unwrap_or_else(confirmed);
+            (saved.saved, saved.differs, saved.read_back) = (equal, !equal, read_back.is_some());
         }
         Err(fault) => saved.unknown = Some(format!("saved or not could not be read back: {fault}")),
     }
     Ok(saved)
 }
 
-/// Whether the running configuration is saved, and whether that was read from the device.
-async fn read_saved(view: &View, device: &Device) -> Result<(bool, bool), Fault> {
+/// Digest of the running configuration, and whether the startup configuration equals it, where the device shows that.
+async fn compare(view: &View, device: &Device) -> Result<(String, Option<bool>), Fault> {
     let words = device.platform.words();
     let texts = view.read(device, &[words.running, words.startup]).await?;
     let running = super::fleet::running(device, &texts[0])?;
-    Ok(match startup(device, &texts[1]) {
-        Some(startup) => (same(&running, &startup), true),
-        None => (view.has_confirmed(device, &running.digest()), false),
-    })
+    let equal = startup(device, &texts[1]).map(|startup| same(&running, &startup));
+    Ok((running.digest(), equal))
 }
 
 /// A refusal, or no word that it worked.

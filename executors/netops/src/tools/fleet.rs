@@ -1,6 +1,5 @@
 //! The devices behind the tools: the inventory as it is now, and sessions on them.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -31,8 +30,6 @@ pub(super) struct Fleet {
 pub(super) struct View {
     pub inventory: Inventory,
     pool: Pool,
-    /// Digest of the configuration that a device last confirmed to have saved, where it cannot be asked for it.
-    confirmed: Mutex<BTreeMap<String, String>>,
     /// Outlives the inventory's changes.
     epochs: Arc<Epochs>,
     held: Arc<Held>,
@@ -74,7 +71,6 @@ impl Fleet {
         let view = Arc::new(View {
             inventory: Inventory::load(&self.files)?,
             pool: Pool::default(),
-            confirmed: Mutex::default(),
             epochs: Arc::clone(&self.epochs),
             held: Arc::clone(&self.held),
             trials: Arc::clone(&self.trials),
@@ -114,21 +110,6 @@ impl View {
     pub(super) async fn netconf(&self, device: &Device, credential: Option<&str>) -> Result<Session, Fault> {
         let login = self.inventory.login(credential.unwrap_or(&device.credentials))?;
         Ok(Session::connect(device, login).await?)
-    }
-
-    /// Remembers that the device confirmed to have saved the configuration with this digest; `None` forgets.
-    pub(super) fn confirm_saved(&self, device: &Device, digest: Option<String>) {
-        let mut confirmed = self.confirmed.lock().expect("no panic while held");
-        match digest {
-            Some(digest) => confirmed.insert(device.name.clone(), digest),
-            None => confirmed.remove(&device.name),
-        };
-    }
-
-    /// Whether the device confirmed to have saved exactly this.
-    pub(super) fn has_confirmed(&self, device: &Device, digest: &str) -> bool {
-        let confirmed = self.confirmed.lock().expect("no panic while held");
-        confirmed.get(&device.name).is_some_and(|saved| saved == digest)
     }
 
     /// Held while a device is changed.

@@ -24,6 +24,9 @@ use crate::platform::model::Foreseen;
 
 /// Longest wait for the device to replay its events.
 const REPLAY: Duration = Duration::from_secs(8);
+/// yuma123 looks at its timers only when nobody has said anything to it for a second: asked more often, it never takes a
+/// trial back. So long it is left in peace before it is believed that one still waits.
+const PEACE: Duration = Duration::from_millis(1_500);
 /// Both are locked: nobody then commits beside us.
 const LOCKED: [Store; 2] = [Store::Running, Store::Candidate];
 
@@ -57,6 +60,12 @@ impl Trials {
         if trials.get(device).is_some_and(|trial| trial.lease == lease) {
             trials.remove(device);
         }
+    }
+
+    /// Whether a pending trial's time may be over by now: it is, or nobody here knows when it began.
+    fn may_be_over(&self, device: &str) -> bool {
+        let known = self.of(device).filter(|trial| trial.standing == Standing::Pending);
+        known.is_none_or(|trial| trial.ends <= Instant::now())
     }
 
     fn of(&self, device: &str) -> Option<Trial> {
@@ -118,7 +127,7 @@ pub(super) async fn config(view: &View, device: &Device, which: Which, open: boo
         config: tree::text(shown, &|name| !open && tree::is_secret(name))?,
         redacted: !open,
         base,
-        saved,
+        saved: Some(saved),
     })
 }
 
@@ -359,6 +368,10 @@ pub(super) async fn commits(
     let prepared = view.held().holder(&device.name);
     // While we hold the locks there is no trial.
     let mut pending = prepared.is_none() && is_pending(view, device).await?;
+    if pending && view.trials().may_be_over(&device.name) {
+        tokio::time::sleep(PEACE).await;
+        pending = is_pending(view, device).await?;
+    }
     let Looked { foreseen, base } = loop {
         let looked = look(view, device, None, Some(lines)).await?;
         let still = prepared.is_none() && is_pending(view, device).await?;

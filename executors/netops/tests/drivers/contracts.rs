@@ -222,19 +222,24 @@ async fn a_trial_is_pending_confirmed_and_undone_as_its_contract_says() {
 }
 
 #[tokio::test]
-async fn saving_holds_when_saved() {
-    let lab = Lab::start(&["bj-core-1"]).await;
+async fn saving_holds_when_saved_as_read_or_where_nothing_is_shown_as_answered() {
+    let lab = Lab::start(&["bj-core-1", "sh-core-1"]).await;
     let contract = &contracts()["config/save"];
-    let given = json!({"device": "bj-core-1"});
-    lab.ok(
-        "apply_lines",
-        json!({"device": "bj-core-1", "lines": ["router ospf 5"]}),
-    )
-    .await;
-    let state = probe(&lab, contract, &given).await;
-    assert_eq!(eval(&contract["holds"], json!({"state": state})), json!(false));
-    let output = lab.ok("save", given.clone()).await;
-    assert_eq!(eval(&contract["fails_when"], json!({"output": output})), json!(false));
-    let state = probe(&lab, contract, &given).await;
-    assert_eq!(eval(&contract["holds"], json!({"state": state})), json!(true));
+    let holds = |state: &Value, output: &Value| eval(&contract["holds"], json!({"state": state, "output": output}));
+    for (device, interface, unsaved, saved) in [
+        ("bj-core-1", "Loopback0", "no", "yes"),
+        ("sh-core-1", "lo", "unknown", "unknown"),
+    ] {
+        let given = json!({"device": device});
+        let change = json!({"device": device, "interface": interface, "description": "x"});
+        lab.ok("set_interface", change).await;
+        let state = probe(&lab, contract, &given).await;
+        assert_eq!(state, json!({"saved": unsaved}), "{device}");
+        assert_eq!(holds(&state, &json!({"saved": false})), json!(false), "{device}");
+        let output = lab.ok("save", given.clone()).await;
+        assert_eq!(eval(&contract["fails_when"], json!({"output": output})), json!(false));
+        let state = probe(&lab, contract, &given).await;
+        assert_eq!(state, json!({"saved": saved}), "{device}");
+        assert_eq!(holds(&state, &output), json!(true), "{device}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,6 @@ use flyball_netops::Role;
 use flyball_netops::inventory::{Files, Inventory};
 use flyball_netops::netconf::session::Session;
 use flyball_netops::tools::{Reply, Toolbox};
-use russh::keys::PrivateKey;
-use russh::keys::ssh_key::LineEnding;
-use russh::keys::ssh_key::private::Ed25519Keypair;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -82,7 +79,12 @@ impl Server {
         }
     }
 
-    fn log(&self) -> String {
+    /// The inventory file, with the credentials beside it.
+    pub(crate) fn inventory(&self) -> PathBuf {
+        self.dir.path().join("inventory.yaml")
+    }
+
+    pub(crate) fn log(&self) -> String {
         ["netconfd.log", "sshd.log"]
             .map(|file| std::fs::read_to_string(self.dir.path().join(file)).unwrap_or_default())
             .concat()
@@ -90,12 +92,12 @@ impl Server {
 
     /// Tools of another process over the same device.
     pub(crate) fn other(&self) -> Toolbox {
-        Toolbox::new(Role::Config, self.dir.path().join("inventory.yaml"), None, true)
+        Toolbox::new(Role::Config, self.inventory(), None, true)
     }
 
     /// A session of somebody else's.
     pub(crate) async fn session(&self) -> Session {
-        let inventory = Inventory::load(&Files::new(self.dir.path().join("inventory.yaml"), None)).unwrap();
+        let inventory = Inventory::load(&Files::new(self.inventory(), None)).unwrap();
         let device = inventory.resolve(DEVICE).unwrap();
         let login = inventory.login(&device.credentials).unwrap();
         Session::connect(device, login)
@@ -141,12 +143,26 @@ impl Server {
         reply.content
     }
 
-    /// Asks again until the contact is as wanted.
+    /// Asks again until the contact is as wanted. Not for what a timer does: see [`Self::until_over`].
     pub(crate) async fn until(&self, wanted: &str) {
         let deadline = Instant::now() + Duration::from_secs(40);
         while self.now().await != wanted {
-            assert!(Instant::now() < deadline, "never {wanted}");
+            assert!(Instant::now() < deadline, "never {wanted}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Asks what became of a lease's trial until the device has taken it back; what it then says. Only that question leaves
+    /// the device in peace for long enough: asked for its configuration faster than once a second, netconfd never looks at
+    /// its timers (`select` must find nothing for a second).
+    pub(crate) async fn until_over(&self, id: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(40);
+        loop {
+            let said = self.leased("get_commit", change("trial"), id, 30).await;
+            if said["state"] == "reverted" {
+                return said;
+            }
+            assert!(Instant::now() < deadline, "never taken back: {said}\n{}", self.log());
         }
     }
 }
@@ -181,9 +197,12 @@ fn user() -> String {
 }
 
 fn key(path: &Path) -> String {
-    let key = PrivateKey::from(Ed25519Keypair::from_seed(&rand::random()));
-    private(path, &key.to_openssh(LineEnding::LF).unwrap());
-    key.public_key().to_openssh().unwrap()
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
+        .arg(path)
+        .status();
+    assert!(made.unwrap().success());
+    std::fs::read_to_string(path.with_extension("pub")).unwrap()
 }
 
 fn private(path: &Path, text: &str) {

@@ -1,11 +1,11 @@
 //! Commits on trial.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flyball_netops::netconf::session::Store;
 use serde_json::{Value, json};
 
-use crate::server::{Server, body, change, lease, object, one};
+use crate::server::{DEVICE, Server, body, change, lease, object, one};
 
 async fn state(server: &Server, id: &str) -> Value {
     server.leased("get_commit", change("trial"), id, 30).await
@@ -68,16 +68,35 @@ async fn a_named_trial_outlives_its_session_and_its_server_until_its_time_is_ove
         (&json!("pending"), &Value::Null),
         "{seen}"
     );
-    server.until("before").await;
+    let over = server.until_over("k1").await;
+    assert_eq!(server.now().await, "before");
     for tool in ["confirm_commit", "extend_commit"] {
         assert_eq!(server.refused(tool, one(), "k1").await["refused"], "expired", "{tool}");
     }
-    let over = state(&server, "k1").await;
-    assert_eq!(
-        (&over["state"], &over["history"][0]["phase"]),
-        (&json!("reverted"), &json!("timeout")),
-        "{over}"
-    );
+    assert_eq!(over["history"][0]["phase"], "timeout", "{over}");
+}
+
+#[tokio::test]
+async fn a_device_that_is_asked_all_the_time_still_takes_a_trial_back() {
+    let Some(server) = Server::start().await else { return };
+    server.leased("commit_confirmed", change("trial"), "k1", 4).await;
+    let other = server.other();
+    let asked = json!({"device": DEVICE, "lines": [body("trial")]});
+    let ask = || async {
+        let reply = other
+            .call("get_commit", object(asked.clone()), &object(lease("k1", 4)))
+            .await;
+        reply.unwrap().content["state"].clone()
+    };
+    // One that knows when it began and one that does not; neither pauses.
+    server.until_over("k1").await;
+    assert_eq!(ask().await, "reverted");
+    server.leased("commit_confirmed", change("trial"), "k2", 4).await;
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while ask().await != "reverted" {
+        assert!(Instant::now() < deadline, "never taken back: {}", server.log());
+    }
+    assert_eq!(server.now().await, "before");
 }
 
 #[tokio::test]
