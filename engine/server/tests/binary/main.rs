@@ -4,6 +4,7 @@
 
 mod check;
 mod edges;
+mod epochs;
 mod keys;
 mod serve;
 mod stop;

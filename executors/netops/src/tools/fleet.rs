@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use super::epochs::Epochs;
 use super::held::Held;
 use super::netconf::Trials;
 use super::reply::Fault;
-use super::terms::Epochs;
 use crate::inventory::{self, Device, Files, Inventory, Stamp};
 use crate::netconf::session::Session;
 use crate::platform::config::Config;

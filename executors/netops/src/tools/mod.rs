@@ -8,6 +8,7 @@ mod commit;
 mod config;
 mod devices;
 mod editor;
+mod epochs;
 mod fleet;
 mod held;
 mod history;

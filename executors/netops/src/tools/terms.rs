@@ -1,7 +1,6 @@
 //! What a caller adds to a call in `_meta`, and what it forbids.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
@@ -22,6 +21,8 @@ pub(super) struct Terms {
     expect_base: ExpectedBase,
     send_by_ms: Option<u64>,
     epoch: Option<u64>,
+    /// `io.flyball/intent`: epochs are counted within an intent.
+    intent: Option<String>,
     /// `io.flyball/key`: the same for each sending of one call.
     pub key: Option<String>,
     /// `io.flyball/lease`.
@@ -68,6 +69,7 @@ impl Terms {
             expect_base,
             send_by_ms: number("send_by")?,
             epoch: number("epoch")?,
+            intent: text("io.flyball/intent"),
             key: text("io.flyball/key"),
             lease: LeaseTerms::read(meta.get("io.flyball/lease")).ok_or_else(|| bad("lease"))?,
             purpose: text("io.flyball/purpose"),
@@ -96,7 +98,7 @@ impl Terms {
     /// too late. Asked on arrival, and again right before the first line.
     pub(super) fn admit(&self, view: &View, device: &Device) -> Result<(), Fault> {
         refuse_unless_writable(device)?;
-        view.epochs().check(device, self.epoch)?;
+        view.epochs().check(device, self.intent.as_deref(), self.epoch)?;
         self.check_time(device)
     }
 
@@ -153,26 +155,4 @@ impl LeaseTerms {
 pub(super) fn is_lease_id(id: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._:/-".contains(c);
     (1..=128).contains(&id.len()) && id.chars().all(plain)
-}
-
-/// The highest epoch of an engine that has called for each device.
-#[derive(Debug, Default)]
-pub(super) struct Epochs(Mutex<BTreeMap<String, u64>>);
-
-impl Epochs {
-    /// Refuses an epoch below the highest seen, and remembers a higher one. A call without epoch is not an engine's.
-    fn check(&self, device: &Device, epoch: Option<u64>) -> Result<(), Fault> {
-        let Some(epoch) = epoch else { return Ok(()) };
-        let mut seen = self.0.lock().expect("no panic while held");
-        let highest = seen.entry(device.name.clone()).or_insert(epoch);
-        if epoch < *highest {
-            return Err(Fault::OldEpoch {
-                device: device.name.clone(),
-                epoch,
-                seen: *highest,
-            });
-        }
-        *highest = epoch;
-        Ok(())
-    }
 }

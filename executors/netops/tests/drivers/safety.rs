@@ -76,7 +76,7 @@ async fn a_call_past_its_time_sends_nothing() {
 #[tokio::test]
 async fn an_engine_that_was_taken_over_from_sends_nothing() {
     let lab = Lab::start(&["bj-core-1", "bj-core-2", "gz-edge-1"]).await;
-    let epoch = |epoch: Value| json!({"io.flyball/epoch": epoch, "io.flyball/lease": {"id": "k", "seconds": 60}});
+    let epoch = |epoch: Value| json!({"io.flyball/intent": "one", "io.flyball/epoch": epoch, "io.flyball/lease": {"id": "k", "seconds": 60}});
     let first = lab.reply(SET, cost("bj-core-1", 50), epoch(7.into())).await;
     assert!(!first.is_error, "{}", first.content);
     let executed = lab.executed("bj-core-1").await;
@@ -132,6 +132,30 @@ async fn an_engine_that_was_taken_over_from_sends_nothing() {
     );
     let late = lab.reply("commit_confirmed", trial, epoch(6.into())).await;
     assert_eq!(late.content["refused"], "older epoch", "{}", late.content);
+}
+
+#[tokio::test]
+async fn intents_on_one_device_may_have_been_claimed_differently_often() {
+    let lab = Lab::start(&["bj-core-1"]).await;
+    let of = |intent: &str, epoch: u64| json!({"io.flyball/intent": intent, "io.flyball/epoch": epoch});
+    let cost_of =
+        |interface: &str, cost: u32| json!({"device": "bj-core-1", "interface": interface, "ospf_cost": cost});
+    let (one, two) = ("GigabitEthernet0/1", "GigabitEthernet0/2");
+    for (intent, epoch, interface, cost) in [
+        // The older intent has outlived restarts, the younger one none. Both go forward, and both go back.
+        ("old", 3, one, 50),
+        ("young", 1, two, 60),
+        ("old", 3, one, 10),
+        ("young", 1, two, 10),
+        ("old", 4, one, 70),
+    ] {
+        let reply = lab.reply(SET, cost_of(interface, cost), of(intent, epoch)).await;
+        assert!(!reply.is_error, "{intent} {epoch}: {}", reply.content);
+    }
+    let executed = lab.executed("bj-core-1").await;
+    let former = lab.reply(SET, cost_of(one, 80), of("old", 3)).await;
+    assert_eq!(former.content["refused"], "older epoch", "{}", former.content);
+    assert_eq!(lab.executed("bj-core-1").await, executed, "nothing was sent");
 }
 
 #[tokio::test]
