@@ -163,12 +163,15 @@ pub struct ToolRequest {
     pub mutating: bool,
     /// The life of the server that the journal names; another one answers [`Outcome::NotSent`].
     pub incarnation: Option<Incarnation>,
+    /// Until when the call may leave, by the engine's steady clock, Unix milliseconds: asked again just before it does.
+    /// What the server is told in `meta` is the same moment by the wall clock.
+    pub send_by_ms: Option<i64>,
 }
 
 impl ToolRequest {
-    /// Until when the call may leave, Unix milliseconds; asked again just before it does.
-    pub fn send_by_ms(&self) -> Option<i64> {
-        self.meta.get("io.flyball/send_by").and_then(Value::as_i64)
+    /// Whether it is too late for the call to leave at `now` of the engine's steady clock.
+    pub fn is_late(&self, now: i64) -> bool {
+        self.send_by_ms.is_some_and(|by| now > by)
     }
 }
 

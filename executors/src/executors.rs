@@ -13,7 +13,7 @@ use crate::tools::{PinError, Pinned, Tools};
 use async_trait::async_trait;
 use flyball_engine::canonical::Digest;
 use flyball_engine::journal::{Error as JournalError, Journal};
-use flyball_engine::ports::{Answer, TaskReport, ToolExecutor};
+use flyball_engine::ports::{Answer, Clock, TaskReport, ToolExecutor};
 use flyball_engine::question::Answers;
 use flyball_engine::tool::{Catalogue, Incarnation, Outcome, PinState, ToolName, ToolRequest};
 use serde::Serialize;
@@ -71,6 +71,7 @@ pub struct Executors {
     servers: BTreeMap<String, Handle>,
     tools: Arc<Tools>,
     facts: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
     mutating: Arc<watch::Sender<usize>>,
     stopping: AtomicBool,
     schemas: OutputSchemas,
@@ -81,10 +82,12 @@ pub struct Executors {
 
 impl Executors {
     /// Starts an actor per server and returns at once; servers come up, or do not, on their own. Two entries with one
-    /// alias: the last wins. Run [`crate::fence_previous`] before. `facts` keeps child records, pins and eras.
+    /// alias: the last wins. Run [`crate::fence_previous`] before. `facts` keeps child records, pins and eras. `clock`: the
+    /// engine's own, by which it says until when a call may leave.
     pub async fn start(
         servers: Vec<ServerSettings>,
         facts: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self, JournalError> {
         let tools = Arc::new(Tools::load(Arc::clone(&facts), options.pinning).await?);
@@ -112,6 +115,7 @@ impl Executors {
             servers: by_alias.into_iter().map(|(alias, s)| (alias, start(s))).collect(),
             tools,
             facts,
+            clock,
             mutating: Arc::new(watch::Sender::new(0)),
             stopping: AtomicBool::new(false),
             schemas: OutputSchemas::default(),
@@ -308,6 +312,7 @@ impl Executors {
             timeouts: server.timeouts.clone(),
             breaker: Arc::clone(&server.breaker),
             parked: Arc::clone(&self.parked),
+            clock: Arc::clone(&self.clock),
         };
         let reads = !call.request.mutating;
         let deadline = before + Duration::from_millis(waited.saturating_add(call.request.timeout_ms));

@@ -6,7 +6,7 @@ use crate::mcp::{Again, Ended, Heard, Pending, Posed, Session, not_sent, unknown
 use crate::parked::Parked;
 use crate::settings::Timeouts;
 use flyball_engine::journal::{Error as JournalError, Journal};
-use flyball_engine::ports::Answer;
+use flyball_engine::ports::{Answer, Clock};
 use flyball_engine::question::Answers;
 use flyball_engine::tool::{Incarnation, Outcome, ToolRequest};
 use std::sync::Arc;
@@ -104,6 +104,8 @@ pub(crate) struct Call {
     pub(crate) timeouts: Timeouts,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) parked: Arc<Parked>,
+    /// The one by which the engine said until when the call may leave.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// Whoever waits for a call, and until when.
@@ -134,7 +136,7 @@ impl Call {
             }
         };
         // The process may have slept since the engine last looked, and another engine may own the intent by now.
-        if self.request.send_by_ms().is_some_and(|by| now_ms() > by) {
+        if self.request.is_late(self.clock.now_ms()) {
             return answer(reply, not_sent("its time to be sent passed before it left").into());
         }
         let count = self.count();
@@ -285,12 +287,6 @@ impl Call {
 
 fn teaches(ended: &Ended) -> bool {
     ended.answered || !matches!(ended.outcome, Outcome::Unknown { .. })
-}
-
-/// Unix milliseconds.
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn left(deadline: Instant) -> Duration {

@@ -3,7 +3,7 @@
 
 mod support;
 
-use flyball_engine::ports::ToolExecutor;
+use flyball_engine::ports::{Clock, ToolExecutor};
 use flyball_engine::tool::{Incarnation, Outcome, PinState, ToolRequest};
 use flyball_executors::*;
 use rustix::process::Signal;
@@ -243,6 +243,34 @@ async fn a_stopped_process_costs_a_timeout_and_nothing_hangs() {
     rig.done("t/echo", json!({})).await;
     rig.end().await;
     assert!(!is_alive(pid));
+}
+
+#[tokio::test]
+async fn whether_a_call_is_in_time_goes_by_the_engines_clock_wherever_the_wall_clock_was_set() {
+    for ahead in [-3_600_000, 3_600_000] {
+        let clock = Arc::new(OffClock(ahead));
+        let rig = rig_by(
+            clock.clone(),
+            vec![own("s", &["world", "modern"])],
+            journal(),
+            options(),
+        )
+        .await;
+        for (left, leaves) in [(60_000, true), (-1, false)] {
+            let call = ToolRequest {
+                send_by_ms: Some(clock.now_ms() + left),
+                ..request("s/echo", json!({}))
+            };
+            let outcome = rig.executors.call(call).await.outcome;
+            assert_eq!(
+                matches!(outcome, Outcome::Done { .. }),
+                leaves,
+                "{ahead} {left}: {outcome:?}"
+            );
+            assert_eq!(is_not_sent(&outcome), !leaves, "{ahead} {left}: {outcome:?}");
+        }
+        rig.end().await;
+    }
 }
 
 #[tokio::test]

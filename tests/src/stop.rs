@@ -65,7 +65,7 @@ impl ToolExecutor for Hands {
 
     async fn call(&self, request: ToolRequest) -> Answer {
         self.may_move().await;
-        if request.send_by_ms().is_some_and(|by| self.clock.now_ms() > by) {
+        if request.is_late(self.clock.now_ms()) {
             let reason = "its time to be sent passed".to_owned();
             return Outcome::NotSent {
                 reason,

@@ -1,6 +1,7 @@
 //! Tools that do what `set` does, under contracts that differ from its in one point each.
 
 use flyball_engine::contract::{Contract, Contracts, EffectClass, Probe, Resend};
+use flyball_engine::span::Span;
 use flyball_engine::tool::ToolName;
 
 /// Their names.
@@ -44,6 +45,8 @@ pub(crate) fn with_variants(mut contracts: Contracts) -> Contracts {
             "set_stale",
             Contract {
                 refuses_stale: true,
+                // Longer than its time to be sent, with all by which the clocks may differ.
+                settle_after: Some(Span::secs(20)),
                 ..set.clone()
             },
         ),

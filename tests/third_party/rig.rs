@@ -101,7 +101,11 @@ impl Rig {
         let store = format!("sled:{}", folder.path().join("data/store").display());
         let journal = flyball_store::open(&store, OpenOptions::default()).unwrap();
         let options = Options::new(install::target().join("examples/third-party-guard"));
-        let executors = Arc::new(Executors::start(servers, journal.clone(), options).await.unwrap());
+        let executors = Arc::new(
+            Executors::start(servers, journal.clone(), Arc::new(SystemClock), options)
+                .await
+                .unwrap(),
+        );
         executors.settled(PATIENCE).await;
         for server in executors.status() {
             assert_eq!(server.health, Health::Up, "{server:?}");

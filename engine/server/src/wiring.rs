@@ -79,11 +79,11 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
         Pinning::Approve => flyball_executors::Pinning::Approve,
     };
     options.log_dir = Some(settings.data.join("logs"));
-    let executors = Arc::new(Executors::start(servers, journal.clone(), options).await?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let executors = Arc::new(Executors::start(servers, journal.clone(), clock.clone(), options).await?);
     let runbooks = runbook_views(&rules.runbooks);
     let planner = FlyballPlanner::new(rules.runbooks, model(settings)?, checker())?;
     let policy: Arc<dyn Policy> = Arc::new(rules.policies);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let executor: Arc<dyn ToolExecutor> = executors.clone();
     let supervisor = Supervisor::new(Deps {
         journal,

@@ -65,7 +65,7 @@ impl Dispatch {
         meta.insert("io.flyball/call".into(), json!(self.call));
         meta.insert("io.flyball/key".into(), json!(key));
         meta.insert("io.flyball/epoch".into(), json!(self.epoch));
-        meta.insert("io.flyball/send_by".into(), json!(self.send_by_ms));
+        meta.insert("io.flyball/send_by".into(), json!(self.send_by_wall_ms()));
         meta.insert("io.flyball/purpose".into(), json!(self.call.phase));
         if let Some(lease) = self.job.known.lease.as_ref().filter(|_| self.call.phase != Phase::Undo) {
             meta.insert("io.flyball/lease".into(), json!(lease));
@@ -86,7 +86,17 @@ impl Dispatch {
             timeout_ms: self.timeout_ms,
             mutating: true,
             incarnation,
+            send_by_ms: Some(self.send_by_ms),
         }
+    }
+
+    /// Until when the server may begin with it, by the wall clock, which is what the two have in common: taken when the
+    /// call is handed over, since the wall clock may have been set since the engine started to count.
+    fn send_by_wall_ms(&self) -> i64 {
+        let clock = &self.job.deps.clock;
+        clock
+            .wall_ms()
+            .saturating_add(self.send_by_ms.saturating_sub(clock.now_ms()))
     }
 
     /// Sends the call and says what is known afterwards.

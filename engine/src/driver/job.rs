@@ -61,6 +61,7 @@ pub(super) async fn read(
         timeout_ms,
         mutating: false,
         incarnation: None,
+        send_by_ms: None,
     };
     let outcome = deps.executor.call(request).await.outcome;
     let problem = match &outcome {

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// first sending would count as a call of its own.
 pub const SAME_KEY: &str = "the server honours the key that both sendings carry";
 
+/// By how much the clocks of engine and server may differ. A server that refuses calls past their `send_by` goes by its own
+/// wall clock: only so long afterwards is it certain that it will.
+pub const CLOCKS_AGREE_WITHIN_MS: i64 = 10_000;
+
 /// A sending that was given up without an answer: the server may still carry it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loose {
@@ -69,7 +73,7 @@ impl CallState {
             _ if self.answered && self.task.is_some() => Some("its task has ended"),
             _ if self.dead_since_ms.is_some() => Some("the server process that got it is dead"),
             _ if contract.idempotency_arg.is_some() => Some(SAME_KEY),
-            _ if contract.refuses_stale && now > self.send_by_ms => {
+            _ if contract.refuses_stale && now > self.send_by_ms + CLOCKS_AGREE_WITHIN_MS => {
                 Some("the server begins with no call past its send_by, which is over")
             }
             Resend::Bound if now >= certain => Some("the contract trusts settle_after, which is over"),

@@ -4,8 +4,9 @@
 pub mod raw;
 pub mod server;
 
+use async_trait::async_trait;
 use flyball_engine::journal::memory::InMemoryJournal;
-use flyball_engine::ports::{Answer, ToolExecutor};
+use flyball_engine::ports::{Answer, Clock, ToolExecutor};
 use flyball_engine::tool::{Incarnation, Outcome, ToolName, ToolRequest};
 use flyball_executors::*;
 use serde_json::{Value, json};
@@ -77,9 +78,34 @@ pub async fn rig_with(servers: Vec<ServerSettings>, facts: Arc<InMemoryJournal>,
         .with_env_filter("flyball_executors=debug")
         .with_test_writer()
         .try_init();
-    let executors = Executors::start(servers, facts.clone(), options).await.unwrap();
+    rig_by(Arc::new(OffClock(0)), servers, facts, options).await
+}
+
+/// The same, under an engine whose clock is another than the wall clock.
+pub async fn rig_by(
+    clock: Arc<dyn Clock>,
+    servers: Vec<ServerSettings>,
+    facts: Arc<InMemoryJournal>,
+    options: Options,
+) -> Rig {
+    let executors = Executors::start(servers, facts.clone(), clock, options).await.unwrap();
     executors.settled(Duration::from_secs(60)).await;
     Rig { executors, facts }
+}
+
+/// An engine's clock that is so many milliseconds ahead of the wall clock.
+pub struct OffClock(pub i64);
+
+#[async_trait]
+impl Clock for OffClock {
+    fn now_ms(&self) -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        i64::try_from(since.unwrap().as_millis()).unwrap() + self.0
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 }
 
 pub fn request(tool: &str, args: Value) -> ToolRequest {
@@ -90,6 +116,7 @@ pub fn request(tool: &str, args: Value) -> ToolRequest {
         timeout_ms: 15_000,
         mutating: true,
         incarnation: None,
+        send_by_ms: None,
     }
 }
 

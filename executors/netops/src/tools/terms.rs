@@ -19,7 +19,7 @@ const WINDOW: Duration = Duration::from_secs(25);
 pub(super) struct Terms {
     received: Instant,
     expect_base: ExpectedBase,
-    send_by_ms: Option<u64>,
+    send_by: Option<SendBy>,
     epoch: Option<u64>,
     /// `io.flyball/intent`: epochs are counted within an intent.
     intent: Option<String>,
@@ -29,6 +29,16 @@ pub(super) struct Terms {
     pub lease: Option<LeaseTerms>,
     /// `io.flyball/purpose`.
     pub purpose: Option<String>,
+}
+
+/// Until when a line may be sent. The wall clock, which is what caller and server have in common, is read once, when the
+/// call comes in; from there it is counted steadily, so that setting that clock keeps no time open and closes none.
+#[derive(Debug, Clone, Copy)]
+struct SendBy {
+    /// As the caller said it, Unix milliseconds.
+    ms: u64,
+    /// How much of it was left when the call came in. None: it was over.
+    left: Option<Duration>,
 }
 
 /// A commit on trial: its name, and how long it stands without being confirmed or extended.
@@ -49,6 +59,12 @@ enum ExpectedBase {
 impl Terms {
     /// Reads the keys `io.flyball/…`. One that cannot be read is a fault: ignoring a fence would open it.
     pub(super) fn read(meta: &Map<String, Value>) -> Result<Self, Fault> {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self::read_at(meta, wall.map_or(u64::MAX, |d| d.as_millis() as u64))
+    }
+
+    /// The same of a call that came in just now, at this time of the wall clock.
+    fn read_at(meta: &Map<String, Value>, wall_ms: u64) -> Result<Self, Fault> {
         let bad = |key: &str| Fault::Arguments(format!("_meta[\"io.flyball/{key}\"] cannot be read"));
         let expect_base = match meta.get("io.flyball/expect_base") {
             None | Some(Value::Null) => ExpectedBase::Any,
@@ -67,7 +83,7 @@ impl Terms {
         Ok(Self {
             received: Instant::now(),
             expect_base,
-            send_by_ms: number("send_by")?,
+            send_by: number("send_by")?.map(|ms| SendBy::of(ms, wall_ms)),
             epoch: number("epoch")?,
             intent: text("io.flyball/intent"),
             key: text("io.flyball/key"),
@@ -110,13 +126,10 @@ impl Terms {
 
     /// Refuses when the time to send is over.
     fn check_time(&self, device: &Device) -> Result<(), Fault> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(u64::MAX, |d| d.as_millis() as u64);
-        match self.send_by_ms {
-            Some(send_by_ms) if now > send_by_ms => Err(Fault::TooLate {
+        match self.send_by {
+            Some(send_by) if send_by.is_over(self.received.elapsed()) => Err(Fault::TooLate {
                 device: device.name.clone(),
-                send_by_ms,
+                send_by_ms: send_by.ms,
             }),
             _ if self.is_over() => Err(Fault::Busy {
                 device: device.name.clone(),
@@ -128,6 +141,18 @@ impl Terms {
     /// Whether it is too long since the call came in to send another line.
     pub(super) fn is_over(&self) -> bool {
         self.received.elapsed() > WINDOW
+    }
+}
+
+impl SendBy {
+    fn of(ms: u64, wall_ms: u64) -> Self {
+        let left = ms.checked_sub(wall_ms).map(Duration::from_millis);
+        Self { ms, left }
+    }
+
+    /// Whether it is over so long after the call came in.
+    fn is_over(&self, waited: Duration) -> bool {
+        self.left.is_none_or(|left| waited > left)
     }
 }
 
@@ -155,4 +180,36 @@ impl LeaseTerms {
 pub(super) fn is_lease_id(id: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._:/-".contains(c);
     (1..=128).contains(&id.len()) && id.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Whether a call that came in at `wall_ms` is too late after so many milliseconds, allowed until 100,000.
+    fn is_late(wall_ms: u64, after_ms: u64) -> bool {
+        let meta = json!({"io.flyball/send_by": 100_000});
+        let terms = Terms::read_at(meta.as_object().unwrap(), wall_ms).unwrap();
+        terms.send_by.unwrap().is_over(Duration::from_millis(after_ms))
+    }
+
+    #[test]
+    fn the_time_to_send_is_counted_from_when_the_call_came_in() {
+        assert!(!is_late(95_000, 5_000));
+        assert!(is_late(95_000, 5_001), "whatever the wall clock says by then");
+        assert!(is_late(100_001, 0), "it came too late");
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_far_behind_opens_no_longer_time_than_any_call_has() {
+        assert!(
+            !is_late(1_000, 99_000),
+            "by the caller's word alone it would be in time"
+        );
+        let meta = json!({"io.flyball/send_by": 100_000});
+        let mut terms = Terms::read_at(meta.as_object().unwrap(), 1_000).unwrap();
+        terms.received -= WINDOW + Duration::from_millis(1);
+        assert!(terms.is_over());
+    }
 }
