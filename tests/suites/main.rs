@@ -23,6 +23,7 @@ mod rig;
 mod rollback;
 mod rollback_dag;
 mod rules;
+mod send_by;
 mod settle;
 mod settle_late;
 mod settle_persons;

@@ -1,6 +1,6 @@
 //! The shipped contracts say of these tools what the tools do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cel::{Context, Program, Value as Cel};
 use flyball_netops::Role;
@@ -242,4 +242,47 @@ async fn saving_holds_when_saved_as_read_or_where_nothing_is_shown_as_answered()
         assert_eq!(state, json!({"saved": saved}), "{device}");
         assert_eq!(holds(&state, &output), json!(true), "{device}");
     }
+}
+
+#[tokio::test]
+async fn what_is_said_to_refuse_calls_past_their_time_does() {
+    let lab = Lab::start(&["bj-core-1", "gz-edge-1"]).await;
+    let (ios, junos) = (json!("bj-core-1"), json!("gz-edge-1"));
+    let lines = json!({"device": ios, "lines": ["router ospf 9"]});
+    let trial = json!({"device": junos, "lines": ["set interfaces lo0 description x"]});
+    let lease = json!({"device": junos, "lease": "l-1"});
+    let calls = BTreeMap::from([
+        ("configure_ospf", json!({"device": ios, "process_id": 1, "area": "0"})),
+        ("remove_ospf", json!({"device": ios, "process_id": 1})),
+        (
+            "set_interface",
+            json!({"device": ios, "interface": "GigabitEthernet0/1", "ospf_cost": 50}),
+        ),
+        ("apply_lines", lines),
+        (
+            "batch_configure_devices",
+            json!({"device_ips": [ios], "commands": ["router ospf 9"]}),
+        ),
+        ("save", json!({"device": ios})),
+        ("prepare_commit", trial.clone()),
+        ("commit_confirmed", trial),
+        ("confirm_commit", lease.clone()),
+        ("extend_commit", lease.clone()),
+        ("cancel_commit", lease),
+    ]);
+    let contracts = contracts();
+    let contracts = contracts.as_object().unwrap().iter();
+    let said = contracts.filter(|(_, c)| c["refuses_stale"] == true);
+    let said: BTreeSet<&str> = said.map(|(name, _)| name.trim_start_matches("config/")).collect();
+    assert_eq!(said, calls.keys().copied().collect());
+    for (tool, args) in calls {
+        let meta = json!({"io.flyball/send_by": 1_000, "io.flyball/lease": {"id": "l-1", "seconds": 60}});
+        let reply = lab.reply(tool, args, meta).await;
+        assert!(
+            reply.is_error && reply.content.to_string().contains("too late"),
+            "{tool}: {}",
+            reply.content
+        );
+    }
+    assert!(lab.executed("bj-core-1").await.is_empty() && lab.executed("gz-edge-1").await.is_empty());
 }
