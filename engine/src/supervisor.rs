@@ -214,7 +214,7 @@ impl Supervisor {
     /// Syncs a command into the intent's inbox. Refused when it does not fit the state; a repeated id changes nothing.
     pub async fn command(self: &Arc<Self>, intent: IntentId, command: Command) -> Result<(), CommandError> {
         let state = self.state(intent).await?;
-        inbox_fits(&state, &command).map_err(CommandError::Refused)?;
+        inbox_fits(&state, &command, self.deps.clock.now_ms()).map_err(CommandError::Refused)?;
         self.check_answer(&state, &command).await?;
         self.deps.journal.post(intent, command).await.map_err(ReadError::from)?;
         self.drive(intent);

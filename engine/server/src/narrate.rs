@@ -215,6 +215,7 @@ fn ending(event: &Event) -> Option<String> {
                 what.as_ref().and_then(|v| v.as_str()).unwrap_or("resolved")
             )
         }
+        Event::CommandRefused { what, by, why, .. } => format!("nothing came of {by}'s «{what}»: {why}"),
         Event::DriftFound { item, .. } => format!("{item} has drifted"),
         Event::Summarised { .. } => "summarised".to_owned(),
         Event::Stuck { why, item, .. } => match item {

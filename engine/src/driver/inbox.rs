@@ -1,4 +1,6 @@
-//! Commands of people become entries here, by the intent's owner, in the order in which they were acknowledged.
+//! Commands of people become entries here, by the intent's owner, in the order in which they were acknowledged. What was
+//! acknowledged is never lost: a command that does not fit *yet* waits in the inbox, and one that does not fit any more
+//! leaves an entry that says so.
 
 use super::facts::Facts;
 use super::{DriveError, Driver, locks};
@@ -10,36 +12,77 @@ use crate::intent::state::IntentState;
 use serde_json::Value;
 
 impl Driver {
-    /// Turns what waits in the inbox into entries; each command is consumed whatever came of it.
+    /// Turns what waits in the inbox into entries. Only what does not fit yet stays there; the driver looks again then.
     pub(super) async fn take_commands(&mut self) -> Result<(), DriveError> {
+        self.commands_wait_ms = None;
         for command in self.deps.journal.inbox(self.ledger.id).await? {
+            let now = self.deps.clock.now_ms();
             let mut facts = Facts::default();
-            match events(&self.ledger.state, &command, &mut facts) {
-                Ok(()) => {
-                    self.ledger.consume(command.id.clone());
-                    self.record_by(facts, &command.by).await?;
+            match events(&self.ledger.state, &command, now, &mut facts) {
+                Ok(()) => {}
+                Err(Unfit::NotYet { until_ms, why }) => {
+                    tracing::info!(intent = %self.ledger.id, command = %command.id, "a command waits: {why}");
+                    let first = self.commands_wait_ms.map_or(until_ms, |at| at.min(until_ms));
+                    self.commands_wait_ms = Some(first);
+                    continue;
                 }
-                Err(why) => {
-                    tracing::info!(intent = %self.ledger.id, command = %command.id, "a command came too late: {why}");
-                    self.ledger.consume(command.id);
-                }
+                Err(Unfit::Never(why)) => facts = refusal(&command, why),
             }
+            self.ledger.consume(command.id.clone());
+            self.record_by(facts, &command.by).await?;
         }
         Ok(())
     }
 }
 
-/// Whether a command fits an intent's state, as the API asks before it is synced: an error says why not.
-pub fn fits(state: &IntentState, command: &Command) -> Result<(), String> {
-    events(state, command, &mut Facts::default())
+fn refusal(command: &Command, why: String) -> Facts {
+    tracing::info!(command = %command.id, "a command came too late: {why}");
+    Facts::of(Event::CommandRefused {
+        command: command.id.clone(),
+        what: command.what.words(),
+        by: command.by.clone(),
+        why,
+    })
 }
 
-fn events(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(), String> {
+/// Why a command does not fit an intent's state.
+pub(super) enum Unfit {
+    Never(String),
+    /// It will from then on, Unix milliseconds by the owner's clock, if nothing else happens.
+    NotYet {
+        until_ms: i64,
+        why: String,
+    },
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self::Never(why)
+    }
+}
+
+impl From<&str> for Unfit {
+    fn from(why: &str) -> Self {
+        Self::Never(why.to_owned())
+    }
+}
+
+/// Whether a command fits an intent's state at `now`, as the API asks before it is synced: an error says why not.
+pub fn fits(state: &IntentState, command: &Command, now: i64) -> Result<(), String> {
+    events(state, command, now, &mut Facts::default()).map_err(|unfit| match unfit {
+        Unfit::Never(why) | Unfit::NotYet { why, .. } => why,
+    })
+}
+
+/// What a command comes to. Times are judged by `now`, the clock of who asks, and never by when the command was sent: that
+/// was another engine's clock, or this one's before a restart.
+fn events(state: &IntentState, command: &Command, now: i64, facts: &mut Facts) -> Result<(), Unfit> {
     if let Some((end, reason, _)) = &state.ended {
         return Err(format!(
             "the intent has ended: {} ({reason})",
             super::super::intent::effects::end_name(*end)
-        ));
+        )
+        .into());
     }
     let by = command.by.clone();
     match &command.what {
@@ -59,12 +102,12 @@ fn events(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
             return Err("it is not paused".into());
         }
         What::Resume => facts.push(Event::Resumed { by }),
-        What::Approve { .. } | What::Deny { .. } => return decide(state, command, facts),
-        What::Settle { .. } => return settle(state, command, facts),
-        What::Resolve { .. } => return resolve(state, command, facts),
-        What::Input { request, answer } => return input(state, request, answer, by, facts),
-        What::ReleaseLock { .. } => return locks::release(state, command, facts),
-        What::HandOver { to } => return locks::hand_over(state, *to, by, facts),
+        What::Approve { .. } | What::Deny { .. } => decide(state, command, facts)?,
+        What::Settle { .. } => settle(state, command, now, facts)?,
+        What::Resolve { .. } => resolve(state, command, facts)?,
+        What::Input { request, answer } => input(state, request, answer, by, facts)?,
+        What::ReleaseLock { .. } => locks::release(state, command, now, facts)?,
+        What::HandOver { to } => locks::hand_over(state, *to, by, facts)?,
     }
     Ok(())
 }
@@ -167,7 +210,7 @@ fn decide(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
     Ok(())
 }
 
-fn settle(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(), String> {
+fn settle(state: &IntentState, command: &Command, now: i64, facts: &mut Facts) -> Result<(), Unfit> {
     let What::Settle {
         item,
         verdict,
@@ -180,21 +223,21 @@ fn settle(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(
     let known = state.items.get(item).ok_or_else(|| format!("no item {item}"))?;
     let (phase, decides) = match (known.doubtful_phase(), &known.contradiction) {
         (Some(phase), _) => (phase, false),
-        (None, Some(_)) if known.status.is_open() => return Err(format!("a call of {item} is still under way")),
+        (None, Some(_)) if known.status.is_open() => return Err(format!("a call of {item} is still under way").into()),
         (None, Some(contradiction)) => (contradiction.phase, true),
-        (None, None) => return Err(format!("{item} is {}, not in doubt", known.status.api_name())),
+        (None, None) => return Err(format!("{item} is {}, not in doubt", known.status.api_name()).into()),
     };
     let call = known.call_of(phase).ok_or("nothing was sent")?;
-    let left = state.settled_from(call) - command.at_ms;
+    let until_ms = state.settled_from(call);
+    let left = until_ms.saturating_sub(now);
     if left > 0 && !force && !decides {
-        return Err(format!(
-            "the call could still land for {} s: wait, or settle with force",
-            left / 1000 + 1
-        ));
+        let seconds = left / 1000 + 1;
+        let why = format!("the call could still land for {seconds} s: wait, or settle with force");
+        return Err(Unfit::NotYet { until_ms, why });
     }
     let contract = state.contract_of_call(call);
     let fence = call
-        .fence_at(&contract, state.claimed_ms, command.at_ms)
+        .fence_at(&contract, state.claimed_ms, now)
         .filter(|_| *verdict == Settlement::NotApplied && !decides);
     let by = SettledBy::Person {
         by: command.by.clone(),

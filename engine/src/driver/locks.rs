@@ -2,11 +2,13 @@
 //! takes this one back.
 
 use super::facts::Facts;
+use super::inbox::Unfit;
 use super::{DriveError, Driver};
 use crate::actor::Actor;
-use crate::ids::IntentId;
+use crate::ids::{IntentId, ItemId};
 use crate::intent::command::{Command, What};
 use crate::intent::event::Event;
+use crate::intent::item::ItemState;
 use crate::intent::state::IntentState;
 use crate::journal::{Lock, LockChange};
 use crate::target::Target;
@@ -134,7 +136,7 @@ fn held_by(lock: &Lock) -> String {
 }
 
 /// A person takes a lock away.
-pub(super) fn release(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<(), String> {
+pub(super) fn release(state: &IntentState, command: &Command, now: i64, facts: &mut Facts) -> Result<(), Unfit> {
     let What::ReleaseLock { target, reason } = &command.what else {
         return Err("no release".into());
     };
@@ -143,7 +145,7 @@ pub(super) fn release(state: &IntentState, command: &Command, facts: &mut Facts)
     if state.stuck.is_empty() && state.waiting_for.is_none() {
         return Err("locks are released by a person only while the intent is stuck".into());
     }
-    may_still_land(state, held, command.at_ms)?;
+    may_still_land(state, held, now)?;
     facts.push(Event::TargetsReleased {
         targets: vec![held.clone()],
         reason: reason.clone(),
@@ -154,17 +156,22 @@ pub(super) fn release(state: &IntentState, command: &Command, facts: &mut Facts)
 }
 
 /// A target where a call may still land is not anybody else's yet.
-fn may_still_land(state: &IntentState, target: &Target, now: i64) -> Result<(), String> {
-    let hot = state.items.iter().find(|(_, item)| {
-        let on_it = item.expanded.targets.iter().any(|t| t.conflicts_with(target));
-        item.mutating && on_it && (item.status.is_open() || item.hot_until_ms > now)
-    });
-    match hot {
-        Some((id, item)) => Err(format!(
-            "{id} is {}: a call may still land on {target}; settle it first",
-            item.status.api_name()
-        )),
-        None => Ok(()),
+fn may_still_land(state: &IntentState, target: &Target, now: i64) -> Result<(), Unfit> {
+    let on_it = |item: &&ItemState| item.mutating && item.expanded.targets.iter().any(|t| t.conflicts_with(target));
+    let there = || state.items.iter().filter(|(_, item)| on_it(item));
+    let why = |(id, item): (&ItemId, &ItemState)| {
+        let stands = item.status.api_name();
+        format!("{id} is {stands}: a call may still land on {target}; settle it first")
+    };
+    if let Some(open) = there().find(|(_, item)| item.status.is_open()) {
+        return Err(why(open).into());
+    }
+    match there().max_by_key(|(_, item)| item.hot_until_ms) {
+        Some((id, item)) if item.hot_until_ms > now => Err(Unfit::NotYet {
+            until_ms: item.hot_until_ms,
+            why: why((id, item)),
+        }),
+        _ => Ok(()),
     }
 }
 

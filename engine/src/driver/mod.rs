@@ -102,6 +102,8 @@ pub(crate) struct Driver {
     started: BTreeSet<Work>,
     /// Another intent holds a target: try again when some lock is released.
     lock_blocked: bool,
+    /// When the first of the commands that do not fit yet will, Unix milliseconds.
+    commands_wait_ms: Option<i64>,
     /// Of the work that is being prepared.
     patience: Option<patience::Patience>,
     /// The intent is not this driver's any more: what waits to be sent stays unsent.
@@ -164,6 +166,7 @@ impl Driver {
             in_flight,
             started,
             lock_blocked: false,
+            commands_wait_ms: None,
             patience: None,
             lost: Arc::default(),
         })
@@ -193,6 +196,10 @@ impl Driver {
             self.take_commands().await?;
             while self.step().await? {}
             if self.ledger.state.ended.is_some() || self.may_stop() {
+                if self.ledger.state.ended.is_some() {
+                    // What came, or waited, while it ended: nothing comes of it any more, and its sender is told so.
+                    self.take_commands().await?;
+                }
                 let wake = self.ledger.wake_ms();
                 self.ledger.flush(Vec::new(), wake).await?;
                 if self.ledger.state.request.undo_of.is_some() {
@@ -264,7 +271,8 @@ impl Driver {
         let ride = self.ledger.pending_since.map(|since| (since + RIDE_MS - now).max(0));
         let wake = due.wake_ms.map(|at| (at - now).max(0));
         let look_again = self.look_again_ms(&due.work);
-        let sleep = [ride, wake, look_again].into_iter().flatten().min();
+        let commands = self.commands_wait_ms.map(|at| (at - now).max(0));
+        let sleep = [ride, wake, look_again, commands].into_iter().flatten().min();
         let clock = self.deps.clock.clone();
         let timer = async move {
             match sleep {

@@ -63,3 +63,22 @@ pub enum What {
         to: IntentId,
     },
 }
+
+impl What {
+    /// What is asked, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Apply => "apply".to_owned(),
+            Self::Cancel { .. } => "cancel".to_owned(),
+            Self::Pause { .. } => "pause".to_owned(),
+            Self::Resume => "resume".to_owned(),
+            Self::Approve { .. } => "approve".to_owned(),
+            Self::Deny { .. } => "deny".to_owned(),
+            Self::Settle { item, .. } => format!("settle {item}"),
+            Self::Resolve { item, .. } => format!("resolve {item}"),
+            Self::Input { request, .. } => format!("answer {request}"),
+            Self::ReleaseLock { target, .. } => format!("release {target}"),
+            Self::HandOver { to } => format!("hand over to intent {to}"),
+        }
+    }
+}

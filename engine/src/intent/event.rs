@@ -306,6 +306,14 @@ pub enum Event {
     DeadlinePassed {
         which: Deadline,
     },
+    /// A command that was acknowledged does not fit any more: nothing came of it.
+    CommandRefused {
+        command: String,
+        /// What was asked, in words.
+        what: String,
+        by: Actor,
+        why: String,
+    },
     DriftFound {
         item: ItemId,
         evidence: Payload,
@@ -381,6 +389,7 @@ impl Event {
             Resumed,
             CancelRequested,
             DeadlinePassed,
+            CommandRefused,
             DriftFound,
             Summarised,
             Stuck,

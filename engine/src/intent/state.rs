@@ -2,6 +2,7 @@
 
 mod accepted;
 mod back;
+mod commands;
 mod item;
 pub mod lease;
 mod locks;
@@ -12,6 +13,7 @@ mod time;
 mod waits;
 
 pub use accepted::Accepted;
+pub use commands::RefusedCommand;
 pub use item::item_of;
 pub use waits::Wait;
 
@@ -31,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
-pub const FOLD_VERSION: u32 = 6;
+pub const FOLD_VERSION: u32 = 7;
 
 /// Where payloads that do not stand in their entry are found.
 pub trait Blobs {
@@ -128,6 +130,9 @@ pub struct IntentState {
     pub waits: BTreeMap<Awaited, Wait>,
     /// How often something was tried again on the way forward.
     pub retries: u32,
+    /// The last commands of which nothing came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedCommand>,
     /// How often the look was begun for this plan.
     pub looks: u32,
     pub tokens: (u64, u64),
@@ -173,6 +178,7 @@ impl IntentState {
             ended: None,
             waits: BTreeMap::new(),
             retries: 0,
+            refused: Vec::new(),
             looks: 0,
             tokens: (0, 0),
             calls_sent: 0,
@@ -246,6 +252,7 @@ impl IntentState {
             Event::Summarised { report } => self.report = Some(report.clone()),
             Event::IntentEnded { end, reason, partial } => self.ended = Some((*end, reason.clone(), *partial)),
             Event::CallRetryScheduled { .. } => self.fold_retry(entry)?,
+            Event::CommandRefused { .. } => self.command_refused(entry),
             event if item_of(event).is_some() => self.fold_item(entry)?,
             event => self.fold_decision(event, at),
         }
@@ -440,6 +447,7 @@ fn may_follow_the_end(event: &Event) -> bool {
             | Event::DriftFound { .. }
             | Event::Summarised { .. }
             | Event::Claimed { .. }
+            | Event::CommandRefused { .. }
             | Event::TargetsReleased { .. }
     )
 }
