@@ -1,11 +1,12 @@
 //! All intents: picks each open one up at boot, gives it a driver, and is the way in for requests and commands.
 
 mod halt;
+mod owners;
 mod question;
 mod undo;
 
 use crate::canonical::Digest;
-use crate::driver::{self, DriveError, Driver, Signals, ledger::row, patience::Today};
+use crate::driver::{self, DriveError, Signals, ledger::row, patience::Today};
 use crate::fault::Fault;
 use crate::ids::IntentId;
 use crate::intent::Request;
@@ -16,8 +17,9 @@ use crate::journal::{
     self, Commit, Created, Entry, Filter, IdempotencyRecord, Journal, NewIntent, SCHEMA, StoredEntry,
 };
 use crate::payload::Payload;
+use owners::Running;
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -25,6 +27,7 @@ use tokio::task::JoinHandle;
 
 pub use crate::driver::{Deps, inbox_fits};
 pub use halt::{Halt, Lifted};
+pub use owners::NotDriven;
 pub use undo::{UndoError, undo_request, undos_of};
 
 /// What came of a submission.
@@ -64,7 +67,9 @@ pub struct Supervisor {
     signals: Signals,
     halted: watch::Sender<Option<Halt>>,
     stopping: watch::Sender<bool>,
-    running: Mutex<HashMap<IntentId, JoinHandle<()>>>,
+    running: Mutex<HashMap<IntentId, Running>>,
+    /// Intents that this engine cannot drive at the moment.
+    not_driven: Mutex<BTreeMap<IntentId, NotDriven>>,
     /// Intents that another engine took over: not to be taken back from it.
     lost: Mutex<HashSet<IntentId>>,
 }
@@ -88,6 +93,7 @@ impl Supervisor {
             halted,
             stopping,
             running: Mutex::default(),
+            not_driven: Mutex::default(),
             lost: Mutex::default(),
         })
     }
@@ -163,49 +169,6 @@ impl Supervisor {
         })
     }
 
-    fn drive(self: &Arc<Self>, intent: IntentId) {
-        let mut running = self.running.lock().expect("no panic while held");
-        running.retain(|_, task| !task.is_finished());
-        let lost = self.lost.lock().expect("no panic while held").contains(&intent);
-        if running.contains_key(&intent) || lost || *self.stopping.borrow() {
-            return;
-        }
-        let this = self.clone();
-        running.insert(intent, tokio::spawn(async move { this.own(intent).await }));
-    }
-
-    /// Drives an intent for as long as it is this engine's.
-    async fn own(&self, intent: IntentId) {
-        loop {
-            let driven = match Driver::claim(self.deps.clone(), self.signals.clone(), intent).await {
-                Ok(driver) => Box::pin(driver.run()).await.map(|_| ()),
-                Err(error) => Err(error),
-            };
-            match driven {
-                Err(DriveError::Journal(journal::Error::Stale { expected, found })) => {
-                    tracing::warn!(%intent, expected, found, "the journal is further than thought: reloading");
-                    self.deps.clock.sleep(Duration::from_millis(100)).await;
-                }
-                Err(DriveError::Journal(journal::Error::Fenced { epoch })) => {
-                    tracing::warn!(%intent, epoch, "another engine took the intent over");
-                    self.lost.lock().expect("no panic while held").insert(intent);
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!(%intent, %error, "the intent is not driven any more");
-                    return;
-                }
-                Ok(()) => return,
-            }
-        }
-    }
-
-    /// Whether this engine drives the intent at this moment.
-    pub fn is_driving(&self, intent: IntentId) -> bool {
-        let running = self.running.lock().expect("no panic while held");
-        running.get(&intent).is_some_and(|task| !task.is_finished())
-    }
-
     /// Whether another engine took the intent over from this one.
     pub fn is_lost(&self, intent: IntentId) -> bool {
         self.lost.lock().expect("no panic while held").contains(&intent)
@@ -245,7 +208,7 @@ impl Supervisor {
         self.stopping.send_replace(true);
         let tasks: Vec<JoinHandle<()>> = {
             let mut running = self.running.lock().expect("no panic while held");
-            running.drain().map(|(_, task)| task).collect()
+            running.drain().map(|(_, running)| running.task).collect()
         };
         let all = futures::future::join_all(tasks);
         if tokio::time::timeout(patience, all).await.is_err() {
@@ -256,8 +219,8 @@ impl Supervisor {
     /// Drops every driver where it stands, as a crash would. For tests of what a restart finds.
     pub fn abort(&self) {
         self.stopping.send_replace(true);
-        for (_, task) in self.running.lock().expect("no panic while held").drain() {
-            task.abort();
+        for (_, running) in self.running.lock().expect("no panic while held").drain() {
+            running.task.abort();
         }
     }
 

@@ -160,6 +160,12 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
     for doubt in &view.in_doubt {
         text += &format!("in doubt: {}\n", harmless(doubt));
     }
+    for refused in &view.refused {
+        text += &format!("nothing came of {}\n", harmless(refused));
+    }
+    if let Some(why) = &view.not_driven {
+        text += &format!("not driven {}\n", harmless(why));
+    }
     if let Some(halt) = &view.halted {
         text += &format!("{}; what changes something waits\n", harmless(&halt.line()));
     }

@@ -166,6 +166,12 @@ pub struct IntentView {
     pub stuck: Vec<String>,
     /// Calls whose outcome is not known.
     pub in_doubt: Vec<String>,
+    /// The last commands of which nothing came, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
+    /// Why no engine works on it, and since when. It is tried again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_driven: Option<String>,
     /// How many items stand where.
     pub items: BTreeMap<String, u32>,
     /// Why a plan was refused.

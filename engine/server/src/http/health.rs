@@ -16,8 +16,9 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The journal can be read and the server is not stopping. `store.syncs`: how often this process made writes durable. Says
-/// nothing about any intent or server.
+/// The journal can be read and the server is not stopping. `store.syncs`: how often this process made writes durable.
+/// `not_driven`: how many intents nothing is done for at the moment because of an error; which and why is for those to see
+/// who may read them.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
 pub(super) async fn readyz(State(app): Shared) -> (StatusCode, Json<Value>) {
     let filter = Filter {
@@ -32,9 +33,10 @@ pub(super) async fn readyz(State(app): Shared) -> (StatusCode, Json<Value>) {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let store = json!({"syncs": app.journal().syncs()});
+    let not_driven = app.supervisor.all_not_driven().len();
     (
         status,
-        Json(json!({"journal": journal, "stopping": stopping, "store": store})),
+        Json(json!({"journal": journal, "stopping": stopping, "store": store, "not_driven": not_driven})),
     )
 }
 

@@ -140,6 +140,10 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
         questions: questions.map_err(|e| journal_problem(&e))?,
         undone_by: undone_by.iter().map(ToString::to_string).collect(),
         halted: halt::on(app, state),
+        not_driven: app.supervisor.not_driven(state.id).map(|n| {
+            let since = super::dto::time(n.since_ms);
+            format!("since {since}, tried again by itself: {}", n.why)
+        }),
         ..views::intent(state, faults)
     })
 }

@@ -18,7 +18,7 @@ use crate::narrate;
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::event::{Event, WayBack};
 use flyball_engine::intent::item::{ItemState, ItemStatus};
-use flyball_engine::intent::state::{Approval, IntentState};
+use flyball_engine::intent::state::{Approval, IntentState, RefusedCommand};
 use flyball_engine::intent::{Mode, Request};
 use flyball_engine::journal::{IntentRow, Journal, StoredEntry};
 use flyball_engine::payload::Payload;
@@ -122,11 +122,18 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
             .into_iter()
             .map(|d| format!("{}: {}", d.item, d.reason))
             .collect(),
+        refused: state.refused.iter().map(refused).collect(),
+        not_driven: None,
         items: counts(state),
         faults,
         cost: cost(state),
         seq: state.seq,
     }
+}
+
+fn refused(command: &RefusedCommand) -> String {
+    let RefusedCommand { what, by, why, .. } = command;
+    format!("{what}, asked by {by} at {}: {why}", time(command.at_ms))
 }
 
 fn reason(state: &IntentState) -> Option<String> {
