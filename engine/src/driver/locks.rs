@@ -12,6 +12,7 @@ use crate::intent::item::ItemState;
 use crate::intent::state::IntentState;
 use crate::journal::{Lock, LockChange};
 use crate::target::Target;
+use tokio::sync::watch;
 
 impl Driver {
     /// Takes the locks, or says who holds one of them. True: the state changed.
@@ -35,7 +36,10 @@ impl Driver {
             return Ok(true);
         };
         self.lock_blocked = true;
+        self.holder = None;
         if Some(lock.intent) == self.ledger.state.request.undo_of {
+            // Before it is looked at, so that no change of it is missed.
+            self.holder = Some(self.deps.journal.watch(lock.intent));
             self.ask_for_locks(lock.intent).await?;
         }
         let holders = vec![held_by(&lock)];
@@ -48,21 +52,23 @@ impl Driver {
         Ok(false)
     }
 
-    /// The intent that this one takes back holds the locks still: if it is stuck going back, it is asked for them.
+    /// The intent that this one takes back holds the locks still: if it is stuck going back, it is asked for them. If it
+    /// is not, or not yet, it is looked at again when it has changed.
     async fn ask_for_locks(&mut self, holder: IntentId) -> Result<(), DriveError> {
         let (state, head, _) = super::load(self.deps.journal.as_ref(), holder).await?;
-        if !state.is_stuck_going_back() {
-            return Ok(());
-        }
-        let to = self.ledger.id;
+        let (to, now) = (self.ledger.id, self.deps.clock.now_ms());
         // One id for each time that it is stuck anew, so that asking twice is harmless.
         let command = Command {
             id: format!("hand-over-{to}-{}", head.seq),
             by: self.ledger.state.request.origin.actor.clone(),
-            at_ms: self.deps.clock.now_ms(),
+            at_ms: now,
             what: What::HandOver { to },
         };
-        Ok(self.deps.journal.post(holder, command).await?)
+        // What would only be refused is not asked: the refusal is an entry, and would be the next change to ask after.
+        if super::inbox::fits(&state, &command, now).is_ok() {
+            self.deps.journal.post(holder, command).await?;
+        }
+        Ok(())
     }
 
     /// The changes of locks that go with these facts; an end and a stale plan release all that is held.
@@ -114,6 +120,17 @@ impl Driver {
         self.ledger.flush(vec![LockChange::Release(targets)], None).await?;
         self.signals.lock_released.send_modify(|n| *n += 1);
         Ok(())
+    }
+}
+
+/// Waits for the holder's next change; for ever, where there is none.
+pub(super) async fn changed(holder: &mut Option<watch::Receiver<u64>>) {
+    let changed = match holder {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }
 

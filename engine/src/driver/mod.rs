@@ -102,6 +102,8 @@ pub(crate) struct Driver {
     started: BTreeSet<Work>,
     /// Another intent holds a target: try again when some lock is released.
     lock_blocked: bool,
+    /// Grows with each change of the intent whose locks this one, taking it back, waits for.
+    holder: Option<watch::Receiver<u64>>,
     /// When the first of the commands that do not fit yet will, Unix milliseconds.
     commands_wait_ms: Option<i64>,
     /// Of the work that is being prepared.
@@ -166,6 +168,7 @@ impl Driver {
             in_flight,
             started,
             lock_blocked: false,
+            holder: None,
             commands_wait_ms: None,
             patience: None,
             lost: Arc::default(),
@@ -289,6 +292,7 @@ impl Driver {
             }
             _ = inbox.changed() => {}
             _ = self.signals.locks.changed() => self.lock_blocked = false,
+            () = locks::changed(&mut self.holder) => self.lock_blocked = false,
             _ = self.signals.halted.changed() => {}
             _ = self.signals.stopping.changed() => {}
         }
