@@ -144,8 +144,13 @@ impl Engine {
 
     /// A second engine over the same journal and world, while this one lives: it takes all open intents over.
     pub async fn beside(&self) -> Self {
+        self.beside_with(Arc::new(|_| {})).await
+    }
+
+    /// The same, with other parts.
+    pub async fn beside_with(&self, set_up: SetUp) -> Self {
         let (world, journal) = (self.world.clone(), self.journal.clone());
-        Self::start(world, journal, self.decision, self.clock.clone(), Arc::new(|_| {})).await
+        Self::start(world, journal, self.decision, self.clock.clone(), set_up).await
     }
 
     async fn start(

@@ -9,12 +9,14 @@ use flyball_engine::intent::event::{Decision, End, Event, Resolution, Settlement
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::intent::{Mode, Request, Wish};
 use flyball_engine::journal::{Commit, Error, Journal};
+use flyball_engine::span::Span;
 use flyball_engine::supervisor::{CommandError, Submitted};
-use flyball_tests::engine::Engine;
+use flyball_tests::engine::{Engine, SetUp};
 use flyball_tests::stop::Hands;
 use flyball_tests::world::{Misbehaviour, World};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn set(id: &str, device: &str, needs: &[&str]) -> Value {
@@ -70,6 +72,64 @@ fn assert_done_once(world: &World, end: End, round: u32) {
     let nothing = json!({"a": {}, "b": {}, "c": {}});
     let expected = if end == End::Fulfilled { done } else { nothing };
     assert_eq!(world.picture(), expected, "round {round}: {end:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_wakes_while_another_has_taken_over_does_nothing_twice_and_nothing_unseen() {
+    let steps = [
+        set("s1", "a", &[]),
+        set("s2", "b", &["s1"]),
+        set("s3", "a", &["s1"]),
+        set("s4", "c", &["s3"]),
+    ];
+    // Servers that carry a call out soon after they got it: only the former engine's time to send is to be waited out.
+    let soon: SetUp = Arc::new(|deps| {
+        let mut contracts = World::contracts();
+        for contract in contracts.contracts.values_mut() {
+            contract.settle_after = Some(Span::secs(1));
+        }
+        deps.contracts = Arc::new(contracts);
+    });
+    let (mut fenced, mut left_late) = (0, 0);
+    for round in 1..=100u32 {
+        let world = World::of(&["a", "b", "c"]);
+        let good = round % 2 == 0;
+        world.set_check("post", good);
+        let hands = Hands::of(&world, round.div_ceil(2));
+        let (executor, contracts) = (hands.clone(), soon.clone());
+        let set_up: SetUp = Arc::new(move |deps| {
+            contracts(deps);
+            deps.executor = executor.clone();
+        });
+        let first = Engine::over_with(&world, Decision::Run, set_up).await;
+        let intent = first.submit(plan(&steps)).await;
+        tokio::select! {
+            () = hands.until_stopped() => {}
+            _ = first.end(intent) => {}
+        }
+        let second = first.beside_with(soon.clone()).await;
+        let before = world.executed();
+        // At once, or at the last moment at which a call that it recorded may leave.
+        tokio::time::sleep(Duration::from_millis(u64::from(round % 4) * 1_600)).await;
+        hands.go_on();
+        let (end, ..) = second.end(intent).await.ended.unwrap();
+        let executed = world.executed();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(
+            world.executed(),
+            executed,
+            "round {round}: something landed after the end"
+        );
+        assert_done_once(&world, end, round);
+        second.assert_replays(intent).await;
+        let lost = first.supervisor.is_lost(intent);
+        fenced += u32::from(lost);
+        left_late += u32::from(lost && executed.len() > before.len());
+    }
+    assert!(
+        fenced >= 80 && left_late >= 10,
+        "{fenced} taken over, {left_late} times something was done after it"
+    );
 }
 
 #[tokio::test(start_paused = true)]

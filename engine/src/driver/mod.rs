@@ -226,6 +226,7 @@ impl Driver {
         let due = self.ledger.state.due(self.deps.clock.now_ms());
         if !due.record.is_empty() {
             for event in due.record {
+                let event = self.with_its_death(event).await;
                 self.record(Facts::of(event)).await?;
                 if self.ledger.state.ended.is_some() {
                     break;

@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::job::{ItemJob, Taken};
+use super::{Deps, Driver};
 use crate::ids::Phase;
 use crate::intent::event::{Event, ProbePurpose, SettledBy, Settlement};
 use crate::intent::item::CallState;
@@ -46,14 +47,10 @@ impl Doubted {
     }
 
     async fn newly_dead(&self) -> Option<Facts> {
-        let life = self
-            .call
-            .incarnation
-            .as_ref()
-            .filter(|_| self.call.dead_since_ms.is_none())?;
-        let deps = &self.job.deps;
-        let dead = deps.executor.dead_for(self.call.tool.server(), life).await?;
-        let since = deps.clock.now_ms() - i64::try_from(dead.as_millis()).unwrap_or(0);
+        if self.call.dead_since_ms.is_some() {
+            return None;
+        }
+        let since = dead_since(&self.job.deps, &self.call).await?;
         Some(Facts::of(Event::CallInDoubt {
             call: self.call.id.clone(),
             attempt: self.call.attempt,
@@ -115,6 +112,49 @@ impl Doubted {
             .filter(|_| verdict == Settlement::NotApplied && may_be_sent_again(&self.job, &self.call))
             .map(str::to_owned)
     }
+}
+
+impl Driver {
+    /// A doubt about a former engine's call says at once if the process that got it is proven dead: then nobody can still
+    /// send it, and that need not be waited out.
+    pub(super) async fn with_its_death(&mut self, event: Event) -> Event {
+        let Event::CallInDoubt {
+            call,
+            attempt,
+            reason,
+            answered: false,
+            dead_since_ms: None,
+        } = &event
+        else {
+            return event;
+        };
+        let known = self
+            .ledger
+            .state
+            .items
+            .get(&call.item)
+            .and_then(|i| i.call_of(call.phase));
+        let Some(known) = known.filter(|c| c.orphaned && c.id == *call).cloned() else {
+            return event;
+        };
+        match dead_since(&self.deps, &known).await {
+            None => event,
+            since => Event::CallInDoubt {
+                call: call.clone(),
+                attempt: *attempt,
+                reason: format!("{reason}; the server process that got it is dead"),
+                answered: false,
+                dead_since_ms: since,
+            },
+        }
+    }
+}
+
+/// Since when the process that got a call is proven dead, Unix milliseconds.
+async fn dead_since(deps: &Deps, call: &CallState) -> Option<i64> {
+    let life = call.incarnation.as_ref()?;
+    let dead = deps.executor.dead_for(call.tool.server(), life).await?;
+    Some(deps.clock.now_ms() - i64::try_from(dead.as_millis()).unwrap_or(0))
 }
 
 /// Whether policy lets a call that did nothing be sent once more: a fence permits it, and must not permit it for ever.

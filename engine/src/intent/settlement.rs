@@ -20,7 +20,8 @@ pub const CLOCKS_AGREE_WITHIN_MS: i64 = 10_000;
 pub struct Loose {
     pub call: CallId,
     pub attempt: u32,
-    /// The latest of: stopped waiting, process proven dead, claimed by this engine. Unix milliseconds.
+    /// The latest of: stopped waiting, process proven dead, claimed by this engine, out of a former one's hands. Unix
+    /// milliseconds.
     pub since_ms: i64,
     /// The contract's `settle_after`.
     pub bound_ms: i64,
@@ -56,11 +57,22 @@ impl CallState {
         self.task.as_ref().is_some_and(|t| !t.lost) && !self.answered
     }
 
-    /// The latest of the three moments from which `settle_after` counts: stopped waiting, process proven dead, claimed.
+    /// The latest of the moments from which `settle_after` counts: stopped waiting, process proven dead, claimed, and out
+    /// of a former engine's hands.
     pub fn anchor_ms(&self, claimed_ms: i64) -> i64 {
         let stopped = self.doubt.as_ref().map_or(self.started_ms, |d| d.since_ms);
         let dead = self.dead_since_ms.unwrap_or(i64::MIN);
-        stopped.max(dead).max(claimed_ms)
+        stopped.max(dead).max(claimed_ms).max(self.leaves_until_ms())
+    }
+
+    /// Until when a former engine that recorded the call's start, and is paused rather than dead, may wake and send it. If
+    /// the process that would get it is dead, never.
+    pub fn leaves_until_ms(&self) -> i64 {
+        if self.orphaned && self.dead_since_ms.is_none() {
+            self.send_by_ms
+        } else {
+            i64::MIN
+        }
     }
 
     /// What shows at `now` that no sending of this call can land any more, so that it may be sent again once it is

@@ -61,8 +61,7 @@ impl IntentState {
         let Some(call) = lease.doubtful().filter(|_| !item.reported) else {
             return;
         };
-        let since = call.doubt.as_ref().map_or(call.started_ms, |d| d.since_ms);
-        let lands_until = since.max(self.claimed_ms).saturating_add(self.settle_after_ms(id));
+        let lands_until = call.anchor_ms(self.claimed_ms).saturating_add(self.settle_after_ms(id));
         let told = self
             .contract_of_item(id)
             .is_some_and(|c| c.probe.is_some_and(|p| p.pending.is_some()));
@@ -343,9 +342,7 @@ impl IntentState {
     pub(super) fn lease_heat(&self, now: i64, due: &mut Due) -> bool {
         let until = self.leases().flat_map(|(id, _, lease)| {
             let doubts = lease.calls.values().filter(|c| c.standing == CallStanding::InDoubt);
-            let since = doubts
-                .filter_map(|c| c.call.doubt.as_ref())
-                .map(|d| d.since_ms.max(self.claimed_ms));
+            let since = doubts.map(|c| c.call.anchor_ms(self.claimed_ms));
             since
                 .map(|since| since.saturating_add(self.settle_after_ms(id)))
                 .collect::<Vec<_>>()

@@ -104,3 +104,21 @@ fn an_answer_that_says_nothing_of_the_effect_is_no_fence() {
     };
     assert_eq!(answered.fence_at(&contract(Resend::Fenced), 0, 1_000_000), None);
 }
+
+#[test]
+fn a_former_engines_call_may_leave_until_its_time_is_over_unless_the_process_is_dead() {
+    let orphaned = CallState {
+        orphaned: true,
+        ..call()
+    };
+    assert_eq!(
+        orphaned.anchor_ms(2_000),
+        6_000,
+        "whoever recorded it may only be paused"
+    );
+    let dead = CallState {
+        dead_since_ms: Some(1_500),
+        ..orphaned
+    };
+    assert_eq!(dead.anchor_ms(2_000), 2_000);
+}

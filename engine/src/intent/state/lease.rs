@@ -161,10 +161,7 @@ impl Lease {
         for call in self.calls.values_mut() {
             call.call.orphaned |= call.standing == CallStanding::Out;
             call.retry_at_ms = call.retry_at_ms.map(|until| until.min(left(until)));
-            call.call.started_ms = call.call.started_ms.min(at);
-            if let Some(doubt) = &mut call.call.doubt {
-                doubt.since_ms = doubt.since_ms.min(at);
-            }
+            call.call.reanchor(last, at);
         }
     }
 

@@ -61,6 +61,7 @@ pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry, settl
             } else {
                 let answered = *answered || matches!(was, ItemStatus::Answered | ItemStatus::UndoAnswered);
                 doubted(item, call, reason, answered, at);
+                move_anchor(item, call, *dead_since_ms);
                 // One that backs off became loose when its retry was scheduled.
                 if !answered && is_out(was) {
                     loosen(item, call, *attempt, at, settle_after);
@@ -127,12 +128,13 @@ fn cool(item: &mut ItemState) {
     item.hot_until_ms = hottest.unwrap_or(i64::MIN);
 }
 
-fn loosen(item: &mut ItemState, call: &CallId, attempt: u32, since_ms: i64, bound_ms: i64) {
-    item.loose.retain(|l| l.until_ms() > since_ms);
+fn loosen(item: &mut ItemState, call: &CallId, attempt: u32, at: i64, bound_ms: i64) {
+    let leaves_until = item.call_of(call.phase).map_or(i64::MIN, CallState::leaves_until_ms);
+    item.loose.retain(|l| l.until_ms() > at);
     item.loose.push(Loose {
         call: call.clone(),
         attempt,
-        since_ms,
+        since_ms: at.max(leaves_until),
         bound_ms,
     });
 }

@@ -38,6 +38,7 @@ impl IntentState {
     ///   stretch it. One set forward may cut it short, which is only impatience: nothing is sent again that may not be.
     /// - A *doubt* is as old as the claim at most, so that `settle_after` is counted by one clock alone.
     /// - *Heat* lasts for what was left of it at the former engine's last entry, from the claim on: no clock can cool it.
+    /// - A *call* may leave the former engine's hands for what was left of its time to be sent at that engine's last entry.
     /// - A *lease* may be gone from the claim on, and lasts for what was left of it at most: the probe decides.
     /// - A *question* can be answered for as long as it was asked for, whatever a clock was set by meanwhile.
     /// - An open *approval* stands no longer than it was given for.
@@ -51,7 +52,7 @@ impl IntentState {
         }
         for item in self.items.values_mut() {
             for call in [&mut item.call, &mut item.undo].into_iter().flatten() {
-                call.reanchor(at);
+                call.reanchor(last, at);
             }
             if let Some(lease) = &mut item.lease {
                 lease.claimed(last, at);
@@ -77,8 +78,10 @@ impl IntentState {
 }
 
 impl CallState {
-    /// What a former engine did, it did before `at`.
-    fn reanchor(&mut self, at: i64) {
+    /// What a former engine did, it did before `at`, and `last` is when it wrote its last entry: by its own clock, as is
+    /// until when it may send.
+    pub(super) fn reanchor(&mut self, last: i64, at: i64) {
+        self.send_by_ms = at.saturating_add(self.send_by_ms.saturating_sub(last).max(0));
         self.started_ms = self.started_ms.min(at);
         if let Some(doubt) = &mut self.doubt {
             doubt.since_ms = doubt.since_ms.min(at);

@@ -46,8 +46,9 @@ pub(in crate::intent::state) fn fold(
             let may_have_landed = call.standing == CallStanding::Out;
             call.standing = CallStanding::BackingOff;
             call.retry_at_ms = Some(*until_ms);
+            let left_by = entry.at.max(call.call.leaves_until_ms());
             if may_have_landed && id.phase == Phase::Extend {
-                lease_of(item)?.may_last_from(entry.at.saturating_add(settle_after_ms));
+                lease_of(item)?.may_last_from(left_by.saturating_add(settle_after_ms));
             }
         }
         _ => {}
@@ -214,9 +215,10 @@ fn in_doubt(item: &mut ItemState, id: &CallId, reason: &str, at: i64, settle_aft
         since_ms: at,
         reason: reason.to_owned(),
     });
+    let left_by = at.max(call.call.leaves_until_ms());
     let lease = lease_of(item)?;
     match id.phase {
-        Phase::Extend => lease.may_last_from(at.saturating_add(settle_after_ms)),
+        Phase::Extend => lease.may_last_from(left_by.saturating_add(settle_after_ms)),
         Phase::Confirm => lease.standing = Standing::Pending,
         _ => {}
     }
@@ -225,11 +227,11 @@ fn in_doubt(item: &mut ItemState, id: &CallId, reason: &str, at: i64, settle_aft
 
 /// What an event of the item itself makes of its lease.
 pub(in crate::intent::state) fn follow(item: &mut ItemState, entry: &Entry, settle_after_ms: i64) {
-    let status = item.status;
+    let (status, at) = (item.status, entry.at);
+    let left_by = at.max(item.call.as_ref().map_or(i64::MIN, CallState::leaves_until_ms));
     let Some(lease) = item.lease.as_deref_mut() else {
         return;
     };
-    let at = entry.at;
     if let Event::ProbeTaken { purpose, reading, .. } = &entry.event {
         lease.looked_ms = Some(at);
         let shows = reading.valid && reading.holds != Some(false) && reading.equal != Some(true);
@@ -248,7 +250,7 @@ pub(in crate::intent::state) fn follow(item: &mut ItemState, entry: &Entry, sett
         return;
     }
     match call_of(&entry.event).map(|c| c.phase) {
-        Some(Phase::Do) => follow_do(lease, &entry.event, at, settle_after_ms),
+        Some(Phase::Do) => follow_do(lease, &entry.event, at, left_by, settle_after_ms),
         Some(Phase::Cancel) => match &entry.event {
             Event::CallFailed { .. } => lease.cancel_spent = true,
             Event::CallSettled { verdict, .. } if *verdict != Settlement::Applied => lease.cancel_spent = true,
@@ -259,7 +261,8 @@ pub(in crate::intent::state) fn follow(item: &mut ItemState, entry: &Entry, sett
     }
 }
 
-fn follow_do(lease: &mut Lease, event: &Event, at: i64, settle_after_ms: i64) {
+/// `left_by`: when the call had left us for certain.
+fn follow_do(lease: &mut Lease, event: &Event, at: i64, left_by: i64, settle_after_ms: i64) {
     let landed_by = |lease: &Lease, by: i64| lease.latest_ms.min(by.saturating_add(lease.length_ms()));
     match event {
         Event::CallStarted { .. } => {
@@ -268,7 +271,7 @@ fn follow_do(lease: &mut Lease, event: &Event, at: i64, settle_after_ms: i64) {
             lease.announced_ms = lease.earliest_ms;
         }
         Event::CallAnswered { .. } => lease.latest_ms = landed_by(lease, at),
-        Event::CallInDoubt { .. } => lease.latest_ms = landed_by(lease, at.saturating_add(settle_after_ms)),
+        Event::CallInDoubt { .. } => lease.latest_ms = landed_by(lease, left_by.saturating_add(settle_after_ms)),
         Event::CallNotSent { .. } => lease.standing = lease.without_effect(),
         Event::CallFailed {
             effect: FaultEffect::None,
