@@ -116,6 +116,10 @@ impl Supervisor {
                 self.drive(row.intent);
             }
         }
+        // A command that came while an intent ended, and whose engine died then, is answered still.
+        for intent in self.deps.journal.addressed().await? {
+            self.drive(intent);
+        }
         // What was handed to an intent that had ended is nobody's: its driver lets it go.
         let holders: BTreeSet<IntentId> = self.deps.journal.locks().await?.iter().map(|l| l.intent).collect();
         holders.into_iter().for_each(|holder| self.drive(holder));

@@ -191,6 +191,42 @@ async fn an_undo_takes_over_the_locks_and_the_rest_of_an_intent_that_is_stuck_go
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_undo_that_waits_gets_the_locks_when_their_holder_is_stuck_again() {
+    let world = World::of(&["a", "b"]);
+    let engine = Engine::over(&world, Decision::NeedsApproval).await;
+    world.set_check("post", false);
+    world.misbehave("unset a one", Misbehaviour::Lie);
+    let first = engine.submit(plan(&[set("one", "a", &[]), set("two", "b", &[])])).await;
+    engine.approve(first).await;
+    let stuck = |s: &IntentState| item(s, "one") == "undo_failed" && item(s, "two") == "undone" && !s.stuck.is_empty();
+    engine.until_that(first, "a failed undo", stuck).await;
+    let undo = engine.undo("petra", first).await.unwrap();
+    engine.until(undo, "awaiting_approval").await;
+    // The holder is going back once more when the other comes for its locks, and then is stuck again.
+    world.misbehave("unset a one", Misbehaviour::FallSilent);
+    engine.command(first, resolve("one", Resolution::Retry)).await.unwrap();
+    engine.until_that(first, "another try", |s| s.stuck.is_empty()).await;
+    engine.approve(undo).await;
+    engine.until_that(undo, "a wait", |s| s.waiting_for.is_some()).await;
+    let (end, _, partial) = engine.end(undo).await.ended.unwrap();
+    assert_eq!(
+        (end, partial),
+        (End::Fulfilled, false),
+        "{}\n{}",
+        engine.story(undo),
+        engine.story(first)
+    );
+    assert_eq!(world.picture(), json!({"a": {}, "b": {}}));
+    let (end, reason, _) = engine.end(first).await.ended.unwrap();
+    assert!(
+        end == End::RolledBack && reason.contains(&undo.to_string()),
+        "{}",
+        engine.story(first)
+    );
+    assert!(holders(&engine).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_undo_that_is_cancelled_after_it_got_the_locks_leaves_none_behind() {
     let world = World::of(&["a", "b"]);
     let engine = Engine::over(&world, Decision::Run).await;

@@ -5,6 +5,7 @@
 mod approvals;
 mod brake;
 mod chaos;
+mod commands;
 mod doubt;
 mod each_step;
 mod fleet;

@@ -40,6 +40,10 @@ impl ToolExecutor for Looks {
         }
         self.world.call(request).await
     }
+
+    async fn is_dead(&self, server: &str, incarnation: &Incarnation) -> bool {
+        self.world.is_dead(server, incarnation).await
+    }
 }
 
 #[tokio::test(start_paused = true)]

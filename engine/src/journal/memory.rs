@@ -279,6 +279,12 @@ impl Journal for InMemoryJournal {
         Ok(self.state().stream(intent)?.inbox.clone())
     }
 
+    async fn addressed(&self) -> Result<Vec<IntentId>, Error> {
+        let state = self.state();
+        let waiting = state.streams.iter().filter(|(_, s)| !s.inbox.is_empty());
+        Ok(waiting.map(|(intent, _)| *intent).collect())
+    }
+
     async fn put_fact(&self, key: &str, value: Value) -> Result<(), Error> {
         let mut state = self.state();
         state.writable()?;

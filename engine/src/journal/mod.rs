@@ -263,6 +263,8 @@ pub trait Journal: Send + Sync {
     async fn post(&self, intent: IntentId, command: Command) -> Result<(), Error>;
     /// Commands not consumed yet, in order of arrival.
     async fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Error>;
+    /// Intents with commands that are not consumed yet, those that have ended included.
+    async fn addressed(&self) -> Result<Vec<IntentId>, Error>;
 
     /// Server-wide durable facts that are no entries: children, pins, halt. Durable on return.
     async fn put_fact(&self, key: &str, value: Value) -> Result<(), Error>;

@@ -172,6 +172,15 @@ impl Reader {
         Ok(self.scan(&[keys::LOCKS])?.into_iter().map(|(_, lock)| lock).collect())
     }
 
+    pub(crate) fn addressed(&self) -> Result<Vec<IntentId>, Refusal> {
+        let mut all = Vec::new();
+        for key in self.tree().scan_prefix([keys::INBOX]).keys() {
+            all.extend(keys::intent_of(&key?));
+        }
+        all.dedup();
+        Ok(all)
+    }
+
     pub(crate) fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Refusal> {
         self.known(intent)?;
         let found = self.scan(&keys::inbox(intent))?;

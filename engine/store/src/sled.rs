@@ -250,6 +250,10 @@ impl Journal for SledJournal {
         self.look(Some(intent), move |r| r.inbox(intent)).await
     }
 
+    async fn addressed(&self) -> Result<Vec<IntentId>, Error> {
+        self.look(None, Reader::addressed).await
+    }
+
     async fn put_fact(&self, key: &str, value: Value) -> Result<(), Error> {
         self.ask(Ask::PutFact(key.to_owned(), value)).await.map(drop)
     }

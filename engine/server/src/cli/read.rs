@@ -134,6 +134,29 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
         output.value(&view);
         return Ok(Exit::Done);
     }
+    // The report of what has ended says its title, state and reason itself.
+    let mut text = match watch::has_ended(&view.state) {
+        true => String::new(),
+        false => standing(&view),
+    };
+    for refused in &view.refused {
+        text += &format!("nothing came of {}\n", harmless(refused));
+    }
+    if !text.is_empty() {
+        output.text(&text);
+    }
+    let known = Exit::of_state(&view.state);
+    if known == Exit::Failed && view.state != "failed" {
+        let steps: StepsView = client.get(&format!("/v1/intents/{intent}/steps")).await?;
+        output.text(&format!("\n{}", tree::tree(&steps, output.style)));
+        return Ok(Exit::Done);
+    }
+    watch::finish(client, &view, output).await?;
+    Ok(Exit::Done)
+}
+
+/// Where an intent that goes on stands.
+fn standing(view: &IntentView) -> String {
     let mut text = format!(
         "{}\n{} since {}",
         harmless(&view.title),
@@ -160,8 +183,8 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
     for doubt in &view.in_doubt {
         text += &format!("in doubt: {}\n", harmless(doubt));
     }
-    for refused in &view.refused {
-        text += &format!("nothing came of {}\n", harmless(refused));
+    if let Some(deadline) = &view.deadline {
+        text += &format!("to be done by {deadline}\n");
     }
     if let Some(why) = &view.not_driven {
         text += &format!("not driven {}\n", harmless(why));
@@ -169,18 +192,7 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
     if let Some(halt) = &view.halted {
         text += &format!("{}; what changes something waits\n", harmless(&halt.line()));
     }
-    // The report of what has ended says its title, state and reason itself.
-    if !watch::has_ended(&view.state) {
-        output.text(&text);
-    }
-    let known = Exit::of_state(&view.state);
-    if known == Exit::Failed && view.state != "failed" {
-        let steps: StepsView = client.get(&format!("/v1/intents/{intent}/steps")).await?;
-        output.text(&format!("\n{}", tree::tree(&steps, output.style)));
-        return Ok(Exit::Done);
-    }
-    watch::finish(client, &view, output).await?;
-    Ok(Exit::Done)
+    text
 }
 
 async fn approvals(client: &Client, output: Output) -> Outcome {

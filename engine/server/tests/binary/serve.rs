@@ -81,6 +81,7 @@ async fn a_server_starts_asks_for_a_token_answers_and_stops_in_order() {
     assert_eq!(ready.status().as_u16(), 200);
     let ready: serde_json::Value = ready.json().await.unwrap();
     assert!(ready["store"]["syncs"].as_u64().is_some_and(|n| n > 0), "{ready}");
+    assert_eq!(ready["not_driven"], 0, "{ready}");
     for path in ["/v1/intents", "/openapi.json", "/docs/", "/nothing"] {
         let response = get(path).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 401, "{path}");

@@ -106,6 +106,27 @@ pub async fn commands_keep_their_order_and_come_once(journal: Fresh) {
     );
 }
 
+pub async fn whoever_has_commands_is_found(journal: Fresh) {
+    let (a, b, c) = (claimed(&journal).await, claimed(&journal).await, claimed(&journal).await);
+    for (intent, id) in [(a.0, "1"), (a.0, "2"), (b.0, "1"), (c.0, "1")] {
+        journal.post(intent, command(id)).await.expect("posted");
+    }
+    let end = Commit {
+        row: Some(row(c.0, "cancelled", Some(End::Cancelled))),
+        ..next(&journal, c.0, c.1, [event(1)]).await
+    };
+    append(&journal, c.0, c.1, end).await.expect("it ends");
+    let consumed = Commit {
+        consumed: vec!["1".to_owned()],
+        ..Commit::default()
+    };
+    append(&journal, b.0, b.1, consumed).await.expect("consumed");
+    let mut found = journal.addressed().await.expect("readable");
+    let mut expected = vec![a.0, c.0];
+    (found.sort_unstable(), expected.sort_unstable());
+    assert_eq!(found, expected, "also one that has ended, each once");
+}
+
 pub async fn a_consumed_command_does_not_come_back(journal: Fresh) {
     let (intent, epoch) = claimed(&journal).await;
     for id in ["c1", "c2", "c3"] {

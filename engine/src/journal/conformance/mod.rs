@@ -47,6 +47,7 @@ macro_rules! journal_conformance {
             beside::blobs_come_back_whole_sealed_or_not,
             beside::shredding_takes_the_sealed_blobs_alone,
             beside::commands_keep_their_order_and_come_once,
+            beside::whoever_has_commands_is_found,
             beside::a_consumed_command_does_not_come_back,
             beside::a_stale_commit_consumes_nothing,
             beside::facts_are_kept_found_and_removed,
