@@ -126,14 +126,16 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Takes a request: durable on return.
+    /// Takes a request: durable on return. One without a deadline is given the default one; it joins as one without.
     pub async fn submit(
         self: &Arc<Self>,
-        request: Request,
+        mut request: Request,
         idempotency: Option<(String, Digest)>,
     ) -> Result<Submitted, journal::Error> {
         let (intent, at) = (IntentId::fresh(), self.deps.clock.now_ms());
         let join_key = Some(join_key(&request));
+        let longest = self.deps.deadline.and_then(|d| i64::try_from(d.as_millis()).ok());
+        request.deadline_ms = request.deadline_ms.or(longest.map(|ms| at.saturating_add(ms)));
         let commit = first_commit(intent, at, request);
         let idempotency = idempotency.map(|(scope, body)| IdempotencyRecord {
             scope,

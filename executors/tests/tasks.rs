@@ -301,6 +301,7 @@ async fn engine(url: &str, journal: &Arc<InMemoryJournal>) -> (Arc<Executors>, A
         contracts: Arc::new(contracts),
         inventory: Arc::new(flyball_engine::ports::NoInventory),
         limits: Limits::default(),
+        deadline: None,
         build: "test".into(),
     });
     supervisor.start().await.unwrap();

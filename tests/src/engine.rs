@@ -169,6 +169,7 @@ impl Engine {
             contracts: Arc::new(World::contracts()),
             inventory: Arc::new(NoInventory),
             limits: Limits::default(),
+            deadline: None,
             build: "test".into(),
         };
         set_up(&mut deps);

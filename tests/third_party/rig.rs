@@ -130,6 +130,7 @@ impl Rig {
             contracts: Arc::new(contracts),
             inventory: Arc::new(NoInventory),
             limits: Limits::default(),
+            deadline: None,
             build: "test".into(),
         });
         supervisor.start().await.unwrap();

@@ -94,6 +94,7 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
         contracts: Arc::new(rules.contracts),
         inventory,
         limits: Limits::default(),
+        deadline: Some(settings.deadline.duration()),
         build: concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned(),
     });
     executors.settled(SETTLE).await;

@@ -65,6 +65,8 @@ pub struct Deps {
     pub contracts: Arc<Contracts>,
     pub inventory: Arc<dyn Inventory>,
     pub limits: Limits,
+    /// The deadline of an intent that was given none, counted from when it is received: no wait is for ever.
+    pub deadline: Option<Duration>,
     /// What the `Claimed` entry names: version and commit.
     pub build: String,
 }

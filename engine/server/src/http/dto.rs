@@ -48,7 +48,7 @@ pub struct IntentBody {
     /// `plan`: look and show the diff, then wait for `apply`. `apply` (default): go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// RFC 3339, or a length of time from now such as `2h`.
+    /// RFC 3339, or a length of time from now such as `2h`. Absent: that of the settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -146,6 +146,12 @@ pub struct IntentView {
     pub labels: Vec<String>,
     pub received_at: String,
     pub updated_at: String,
+    /// Not done by then means stopped and taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+    /// When it is looked at again although nothing happens. Absent: only an event, or a person, moves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wakes_at: Option<String>,
     pub revision: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanRef>,

@@ -140,6 +140,7 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
         questions: questions.map_err(|e| journal_problem(&e))?,
         undone_by: undone_by.iter().map(ToString::to_string).collect(),
         halted: halt::on(app, state),
+        wakes_at: state.due(app.clock.now_ms()).wake_ms.map(super::dto::time),
         not_driven: app.supervisor.not_driven(state.id).map(|n| {
             let since = super::dto::time(n.since_ms);
             format!("since {since}, tried again by itself: {}", n.why)

@@ -78,6 +78,8 @@ pub struct Settings {
     pub pinning: Pinning,
     pub users: Vec<User>,
     pub approval_expires: Span,
+    /// Of an intent that was given no deadline.
+    pub deadline: Span,
     pub retry: flyball_policies::RetrySettings,
 }
 

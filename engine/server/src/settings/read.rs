@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every key, `.` between levels. Those of a level below are reached by variables too: `FLYBALL_MODEL_NAME`.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "listen",
     "data",
     "store",
@@ -35,6 +35,7 @@ const KEYS: [&str; 24] = [
     "pinning",
     "users",
     "approval_expires",
+    "deadline",
     "retry.attempt",
     "retry.longest_wait",
     "retry.per_intent",
@@ -272,11 +273,15 @@ impl<'a> Reader<'a> {
                 .get::<Pinning>("/pinning", "first_use or approve")
                 .unwrap_or_default(),
             users: self.users(),
-            approval_expires: self
-                .get("/approval_expires", "a length of time, for example 24h")
-                .unwrap_or(Span::secs(24 * 3600)),
+            approval_expires: self.span("/approval_expires", 24 * 3600),
+            deadline: self.span("/deadline", 7 * 24 * 3600),
             retry: retry::read(self),
         }
+    }
+
+    fn span(&mut self, pointer: &str, default_seconds: u64) -> Span {
+        let given = self.get(pointer, "a length of time, for example 24h");
+        given.unwrap_or(Span::secs(default_seconds))
     }
 
     /// `on`, `off`, `true`, `false`: YAML 1.2 reads the first two as texts.
@@ -349,9 +354,7 @@ impl<'a> Reader<'a> {
             base_url: base_url?,
             name: name?,
             api_key: api_key.map(SecretText),
-            timeout: self
-                .get("/model/timeout", "a length of time, for example 60s")
-                .unwrap_or(Span::secs(120)),
+            timeout: self.span("/model/timeout", 120),
         })
     }
 

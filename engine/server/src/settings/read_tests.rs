@@ -12,6 +12,7 @@ fn every_key_has_a_default() {
     assert_eq!(s.store, "sled:/etc/flyball/flyball-data/store");
     assert!(!s.writes && s.default_policies && s.model.is_none() && s.users.is_empty());
     assert_eq!(s.approval_expires, Span::secs(24 * 3600));
+    assert_eq!(s.deadline, Span::secs(7 * 24 * 3600));
 }
 
 #[test]

@@ -102,6 +102,8 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         labels: state.request.labels.clone(),
         received_at: time(state.received_ms),
         updated_at: time(state.updated_ms),
+        deadline: state.request.deadline_ms.map(time),
+        wakes_at: None,
         revision: state.revision,
         plan: state.accepted.as_ref().map(|a| PlanRef {
             digest: a.digest.to_string(),
