@@ -377,7 +377,7 @@ async fn calls_that_were_turned_away_unread_are_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_extension_is_a_wake_up_that_the_journal_keeps() {
+async fn the_next_extension_is_a_wake_up() {
     let world = World::of(&["a"]);
     let engine = Engine::over(&world, Decision::Run).await;
     let intent = engine.submit(watched_for("10m")).await;
@@ -385,6 +385,8 @@ async fn the_next_extension_is_a_wake_up_that_the_journal_keeps() {
     let lease = state.items.values().find_map(|i| i.lease.clone()).unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let half = lease.earliest_ms - 30_000;
-    assert_eq!(engine.journal.wake_ms(intent), Some(half));
+    let state_now = engine.supervisor.state(intent).await.unwrap();
+    let now = engine.supervisor.deps().clock.now_ms();
+    assert_eq!(state_now.due(now).wake_ms, Some(half));
     assert!(state.due(half).work.iter().any(|w| w.mutates()));
 }

@@ -62,7 +62,7 @@ async fn a_call_that_was_turned_away_is_sent_again_when_the_server_said_and_the_
     let intent = rig.engine.submit(set("a")).await;
     let state = backing_off(&rig, intent).await;
     assert_eq!(
-        rig.engine.journal.wake_ms(intent),
+        state.due(state.updated_ms).wake_ms,
         state.waits.values().map(|w| w.until_ms).max()
     );
     ends(&rig, intent, End::Fulfilled).await;

@@ -61,7 +61,7 @@ async fn slow_check(bound: impl FnOnce(&mut flyball_engine::intent::Request, i64
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_intent_is_scheduled_until_its_window_opens_and_the_wake_up_is_kept() {
+async fn an_intent_is_scheduled_until_its_window_opens_over_a_restart_too() {
     let rig = Rig::of(&["a"]).await;
     let window = |now| Window {
         from_ms: now + HOUR,
@@ -71,9 +71,7 @@ async fn an_intent_is_scheduled_until_its_window_opens_and_the_wake_up_is_kept()
     let state = rig.engine.until(intent, "scheduled").await;
     let from = state.request.window.unwrap().from_ms;
     rig.engine
-        .until_that(intent, "a kept wake-up", |_| {
-            rig.engine.journal.wake_ms(intent) == Some(from)
-        })
+        .until_that(intent, "a wake-up", |s| s.due(s.updated_ms).wake_ms == Some(from))
         .await;
     let rig = rig.crash_for(600_000, 0).await;
     ends(&rig, intent, End::Fulfilled).await;

@@ -126,7 +126,7 @@ impl Driver {
         }
         self.record(facts).await?;
         // Nothing comes after the end that this could ride with.
-        self.ledger.flush(Vec::new(), None).await
+        self.ledger.flush(Vec::new()).await
     }
 
     fn tell_after_the_end(&self, event: &Event) {

@@ -96,13 +96,8 @@ impl Ledger {
         self.pending_since.is_some()
     }
 
-    /// When the intent must be looked at again although nothing happens.
-    pub(super) fn wake_ms(&self) -> Option<i64> {
-        self.state.due(self.deps.clock.now_ms()).wake_ms
-    }
-
     /// Makes everything folded durable.
-    pub(super) async fn flush(&mut self, locks: Vec<LockChange>, wake_ms: Option<i64>) -> Result<(), DriveError> {
+    pub(super) async fn flush(&mut self, locks: Vec<LockChange>) -> Result<(), DriveError> {
         if self.pending_since.take().is_none() && locks.is_empty() {
             return Ok(());
         }
@@ -116,7 +111,6 @@ impl Ledger {
             blobs: std::mem::take(&mut self.blobs),
             locks,
             row: Some(row(&self.state)),
-            wake_ms,
             consumed: std::mem::take(&mut self.consumed),
             checkpoint,
         };
@@ -130,7 +124,7 @@ impl Ledger {
 
     /// Takes all locks or none, in one commit with the entry that says so. The holder's lock, if there is one in the way.
     pub(super) async fn lock(&mut self, targets: Vec<Target>) -> Result<Option<crate::journal::Lock>, DriveError> {
-        self.flush(Vec::new(), None).await?;
+        self.flush(Vec::new()).await?;
         let stored = self.sealed(
             Event::TargetsLocked {
                 targets: targets.clone(),
@@ -143,7 +137,6 @@ impl Ledger {
             entries: vec![stored.clone()],
             locks: vec![LockChange::Acquire(targets)],
             row: Some(row(&after)),
-            wake_ms: after.due(self.deps.clock.now_ms()).wake_ms,
             ..Commit::default()
         };
         match self

@@ -117,7 +117,7 @@ impl Driver {
             to,
         };
         self.ledger.record(Facts::of(release), &Actor::engine())?;
-        self.ledger.flush(vec![LockChange::Release(targets)], None).await?;
+        self.ledger.flush(vec![LockChange::Release(targets)]).await?;
         self.signals.lock_released.send_modify(|n| *n += 1);
         Ok(())
     }

@@ -205,8 +205,7 @@ impl Driver {
                     // What came, or waited, while it ended: nothing comes of it any more, and its sender is told so.
                     self.take_commands().await?;
                 }
-                let wake = self.ledger.wake_ms();
-                self.ledger.flush(Vec::new(), wake).await?;
+                self.ledger.flush(Vec::new()).await?;
                 if self.ledger.state.request.undo_of.is_some() {
                     self.release_leftovers().await?;
                 }
@@ -256,9 +255,8 @@ impl Driver {
         let sync = facts.events.iter().any(|e| self.ledger.must_sync(e));
         self.ledger.record(facts, actor)?;
         if sync {
-            let wake = self.ledger.state.due(self.deps.clock.now_ms()).wake_ms;
             let frees = !locks.is_empty();
-            self.ledger.flush(locks, wake).await?;
+            self.ledger.flush(locks).await?;
             if frees {
                 self.signals.lock_released.send_modify(|n| *n += 1);
             }
@@ -272,7 +270,7 @@ impl Driver {
         let due = self.ledger.state.due(now);
         if self.in_flight.is_empty() {
             // Nothing will come soon that these facts could ride with.
-            self.ledger.flush(Vec::new(), due.wake_ms).await?;
+            self.ledger.flush(Vec::new()).await?;
         }
         let ride = self.ledger.pending_since.map(|since| (since + RIDE_MS - now).max(0));
         let wake = due.wake_ms.map(|at| (at - now).max(0));
@@ -290,7 +288,7 @@ impl Driver {
             Some(report) = self.in_flight.next(), if !self.in_flight.is_empty() => self.hear(report).await?,
             () = timer => {
                 if self.ledger.has_pending() {
-                    self.ledger.flush(Vec::new(), due.wake_ms).await?;
+                    self.ledger.flush(Vec::new()).await?;
                 }
             }
             _ = inbox.changed() => {}

@@ -43,7 +43,6 @@ struct Stream {
     entries: Vec<StoredEntry>,
     blobs: HashMap<Digest, Blob>,
     row: Option<IntentRow>,
-    wake_ms: Option<i64>,
     checkpoint: Option<Checkpoint>,
     inbox: Vec<Command>,
     /// Every command that ever arrived, consumed or not.
@@ -133,7 +132,6 @@ impl State {
         let blobs = commit.blobs.into_iter().map(|b| (b.digest.clone(), b));
         stream.blobs.extend(blobs);
         stream.inbox.retain(|c| !commit.consumed.contains(&c.id));
-        stream.wake_ms = commit.wake_ms;
         stream.row = commit.row.or(stream.row.take());
         stream.checkpoint = commit.checkpoint.or(stream.checkpoint.take());
         if !rules::is_joinable(stream.row.as_ref())
@@ -164,11 +162,6 @@ impl InMemoryJournal {
     /// From now on every write fails with [`Error::Unwritable`] and this reason; `None` mends it. Reads go on.
     pub fn refuse_writes(&self, why: Option<&str>) {
         self.state().refuses = why.map(str::to_owned);
-    }
-
-    /// When the intent must be looked at again although nothing happened, as its last commit said: Unix milliseconds.
-    pub fn wake_ms(&self, intent: IntentId) -> Option<i64> {
-        self.state().streams.get(&intent)?.wake_ms
     }
 
     /// All entries of a stream, for tests that look at it as an auditor does. Empty if there is no such intent.
@@ -351,20 +344,5 @@ mod tests {
         memory.refuse_writes(None);
         append(&journal, intent, epoch, Commit::default()).await.unwrap();
         assert_eq!(memory.entries(intent).len(), 2);
-    }
-
-    #[tokio::test]
-    async fn the_next_wake_up_is_that_of_the_last_commit() {
-        let memory = Arc::new(InMemoryJournal::new());
-        let journal: Arc<dyn Journal> = memory.clone();
-        let (intent, epoch) = claimed(&journal).await;
-        for wake_ms in [Some(7), None] {
-            let commit = Commit {
-                wake_ms,
-                ..Commit::default()
-            };
-            append(&journal, intent, epoch, commit).await.unwrap();
-            assert_eq!(memory.wake_ms(intent), wake_ms);
-        }
     }
 }

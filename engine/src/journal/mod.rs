@@ -135,8 +135,6 @@ pub struct Commit {
     pub locks: Vec<LockChange>,
     /// The row as it stands after these entries.
     pub row: Option<IntentRow>,
-    /// When the intent must be looked at again although nothing happened, Unix milliseconds. None: never.
-    pub wake_ms: Option<i64>,
     /// Inbox commands that these entries consume, by id.
     pub consumed: Vec<String>,
     /// A stored fold up to the last of these entries.

@@ -181,7 +181,6 @@ impl Judge<'_> {
             self.group.put_json(keys::checkpoint(intent), checkpoint)?;
         }
         let from = std::mem::replace(&mut record.head, head.clone());
-        record.wake_ms = commit.wake_ms;
         if let Some(row) = commit.row {
             self.put_row(intent, &mut record, row)?;
         }

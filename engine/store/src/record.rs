@@ -19,7 +19,6 @@ pub(crate) struct Intent {
     pub(crate) row: Option<IntentRow>,
     /// Digest of the targets, which stand in a record of their own.
     pub(crate) targets: Option<Digest>,
-    pub(crate) wake_ms: Option<i64>,
     pub(crate) join_key: Option<Digest>,
     /// How many commands have arrived.
     pub(crate) posted: u64,
@@ -32,7 +31,6 @@ impl Intent {
             head: Head::empty(),
             row: None,
             targets: None,
-            wake_ms: None,
             join_key,
             posted: 0,
         }

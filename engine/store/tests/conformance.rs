@@ -45,7 +45,6 @@ async fn the_same_commits_leave_the_same_contents_in_both_stores() {
     for n in 0..50u32 {
         let mut commit = next(&sled, intent, epoch, (0..n % 4 + 1).map(event)).await;
         commit.row = (n % 3 == 0).then(|| row(intent, &format!("state {n}"), None));
-        commit.wake_ms = Some(n.into());
         // Every fifth is stale.
         let expected = sled.head(intent).await.unwrap().seq + u64::from(n % 5 == 0);
         let both = (

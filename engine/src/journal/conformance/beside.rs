@@ -107,7 +107,11 @@ pub async fn commands_keep_their_order_and_come_once(journal: Fresh) {
 }
 
 pub async fn whoever_has_commands_is_found(journal: Fresh) {
-    let (a, b, c) = (claimed(&journal).await, claimed(&journal).await, claimed(&journal).await);
+    let (a, b, c) = (
+        claimed(&journal).await,
+        claimed(&journal).await,
+        claimed(&journal).await,
+    );
     for (intent, id) in [(a.0, "1"), (a.0, "2"), (b.0, "1"), (c.0, "1")] {
         journal.post(intent, command(id)).await.expect("posted");
     }

@@ -90,7 +90,6 @@ async fn all_of_it_is_there_after_a_restart() {
     let commit = Commit {
         blobs: vec![secret.clone()],
         row: Some(row(owner.0, "executing", None)),
-        wake_ms: Some(99),
         ..Commit::default()
     };
     append(&journal, owner.0, owner.1, commit).await.unwrap();
