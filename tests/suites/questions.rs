@@ -200,7 +200,7 @@ async fn a_call_whose_question_was_declined_or_not_answered_is_not_sent_again_by
             answer(&engine, intent, json!({"action": "decline"})).await;
         }
         let end = ended(&engine, intent).await;
-        assert_eq!(end, End::RolledBack, "{}", engine.story(intent));
+        assert_eq!(end, End::Failed, "{}", engine.story(intent));
         assert_eq!(doubts(&engine, intent).len(), 1);
         assert!(world.executed().is_empty());
     }
