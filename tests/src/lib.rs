@@ -3,6 +3,7 @@
 //! Doubles stand here only where the real thing would make a fault impossible to time: [`world::World`] is a named double
 //! of a tool server, [`clock::PausedClock`] of the wall clock.
 
+mod based;
 pub mod chaos;
 pub mod clock;
 pub mod engine;

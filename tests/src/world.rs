@@ -1,6 +1,7 @@
 //! A world of devices with named values, behind a tool server that can be told to misbehave. It keeps the truth: every
 //! call that it executed, in order.
 
+use crate::based;
 use crate::leases::{self, Timers};
 use crate::questions::{Asking, Questions};
 use crate::tasks::{TaskEnd, Tasks};
@@ -35,6 +36,8 @@ pub enum Misbehaviour {
     HoldRefusal,
     /// Goes on with the call as a task that ends after so many milliseconds.
     Task(u64, TaskEnd),
+    /// Executes nothing: another hand was there, and the base is not the one it was told to expect.
+    FindAnotherBase,
     /// Executes, and another hand changes the same value right after.
     ActThenIntrude(Value),
     /// Asks something before it goes on.
@@ -68,6 +71,12 @@ pub(crate) struct Inner {
     timers: Timers,
     undos_at_once: usize,
     most_undos_at_once: usize,
+}
+
+impl Inner {
+    pub(crate) fn values_of(&self, device: &str) -> Option<&BTreeMap<String, Value>> {
+        self.devices.get(device)
+    }
 }
 
 /// The world. Clones see the same one.
@@ -190,12 +199,16 @@ impl World {
     pub fn contracts() -> Contracts {
         let mut all: Contracts = serde_saphyr::from_str(CONTRACTS).expect("the world's contracts are well-formed");
         all.contracts.extend(leases::contracts().contracts);
+        all.contracts.extend(based::contracts().contracts);
         crate::variants::with_variants(all)
     }
 
     fn read(&self, tool: &str, args: &Map<String, Value>) -> Outcome {
         let mut inner = self.inner();
         inner.reads += 1;
+        if let Some(outcome) = based::read(tool, args, &inner) {
+            return outcome;
+        }
         let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         match tool {
             "list" => {
@@ -249,6 +262,9 @@ impl World {
         let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (device, key) = (text("device"), text("key"));
         let mut inner = self.inner();
+        if let Some(no) = based::refuses(request, &inner) {
+            return no;
+        }
         if Timers::own(tool) {
             let Inner { devices, timers, .. } = &mut *inner;
             let (outcome, done) = timers.execute(request, devices);
@@ -281,7 +297,9 @@ impl World {
         if let Some(value) = intrusion {
             values.insert(key, value);
         }
-        yes()
+        Outcome::Done {
+            output: based::answer(tool, values),
+        }
     }
 
     fn begin(&self, request: &ToolRequest) {
@@ -360,6 +378,7 @@ impl World {
             Some(Misbehaviour::StopHalfWay(value)) => self.stop_half_way(request, value).into(),
             Some(Misbehaviour::Lie) => yes().into(),
             Some(Misbehaviour::Ask(how)) => self.ask(request, how),
+            Some(Misbehaviour::FindAnotherBase) => based::another_base().into(),
             Some(Misbehaviour::Refuse) => Outcome::ToolError {
                 output: json!({"text": "refused", "sent": 0}),
             }
@@ -469,7 +488,7 @@ impl ToolExecutor for World {
             output_schema: None,
             annotations: None,
         });
-        Arc::new(Catalogue::of(specs.chain(leases::specs())))
+        Arc::new(Catalogue::of(specs.chain(leases::specs()).chain(based::specs())))
     }
 
     async fn ready(&self, _: &str) -> Result<Incarnation, Outcome> {

@@ -73,6 +73,8 @@ pub struct Judged {
     pub pending: Option<bool>,
     /// Why it is no evidence, or why `holds` has no result.
     pub problem: Option<String>,
+    /// The tool says no to what the call asks for, in these words.
+    pub refused: Option<String>,
 }
 
 fn args_only(args: &Args) -> Bindings {
@@ -210,6 +212,7 @@ pub fn judge_reading(contract: &Contract, known: &Known, probe_output: &Value) -
         holds,
         pending,
         problem,
+        refused: None,
     }
 }
 

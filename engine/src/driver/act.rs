@@ -1,4 +1,4 @@
-//! Acting: the probe under the lock, the call itself, the read-back, settlement and undo. Each function returns facts.
+//! Acting: the call itself, the read-back, settlement and undo. Each function returns facts.
 
 use super::facts::Facts;
 pub(super) use super::job::Args;
@@ -259,15 +259,6 @@ impl Dispatch {
     }
 }
 
-/// Takes the probe under the lock and compares it with what was approved. False: the plan is stale.
-pub(super) async fn confirm(job: ItemJob, approved: Option<Value>) -> (Facts, bool) {
-    let taken = job.probe_until(READABLE_WITHIN, |_| true).await;
-    let equal = taken.valid && taken.state == approved;
-    let mut facts = Facts::default();
-    job.taken(&mut facts, ProbePurpose::Stale, &taken, Some(equal));
-    (facts, equal)
-}
-
 /// Reads the state before a call anew, after an earlier call of the same intent has changed it.
 pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32) -> Facts {
     let taken = job.probe_until(READABLE_WITHIN, |_| true).await;
@@ -290,11 +281,11 @@ pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32) -> Fac
         job.known.before = taken.state.map(Into::into);
         match super::look::preview(&mut job, &mut facts).await {
             Ok(event) => facts.push(event),
-            Err(fault) => {
+            Err(unread) => {
                 facts.push(Event::CallFailed {
                     call,
                     attempt,
-                    fault,
+                    fault: unread.why,
                     effect: FaultEffect::None,
                     output: None,
                 });

@@ -1,6 +1,7 @@
 //! Checks, gates and read-only steps: polled until they hold, told apart from what could not be read.
 
 use super::facts::Facts;
+use super::job::brief;
 use super::patience::Patience;
 use super::poll::{self, Expectation, Poll, Polled};
 use super::{Deps, DriveError, Driver, expand};
@@ -272,7 +273,8 @@ pub(super) async fn read_step(job: ReadJob) -> Facts {
     };
     let sealed = contracts.of(&tool).sealed;
     let polled = poll::poll(&patience, &deps, &contracts, &tool, args, &expect).await;
-    outcome_of_read(&mut facts, &call, &tool, polled, sealed, failed);
+    let expected = expect.expr.as_ref().map_or("", Expr::source);
+    outcome_of_read(&mut facts, &call, &tool, polled, (expected, sealed), failed);
     facts
 }
 
@@ -282,7 +284,7 @@ fn outcome_of_read(
     call: &CallId,
     tool: &ToolName,
     polled: Polled,
-    sealed: bool,
+    (expected, sealed): (&str, bool),
     failed: impl Fn(String) -> Event,
 ) {
     if !polled.earlier.is_empty() {
@@ -303,9 +305,15 @@ fn outcome_of_read(
             attempt: 1,
             output: facts.payload(output, sealed),
         },
-        (Ok(_), _) => {
-            let why = polled.last.problem.map(|p| format!(": {p}")).unwrap_or_default();
-            failed(format!("{tool} does not show what is expected{why}"))
+        (Ok(_), output) => {
+            let why = polled.last.problem.map(|p| format!(" ({p})")).unwrap_or_default();
+            let read = match output.filter(|_| !sealed) {
+                Some(output) => brief(&output),
+                None => "what may hold secrets".to_owned(),
+            };
+            failed(format!(
+                "{tool} does not show what is expected{why}: expected {expected}; read {read}"
+            ))
         }
         (Err(problem), _) => failed(problem),
     };

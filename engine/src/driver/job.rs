@@ -38,8 +38,22 @@ pub(super) struct ItemJob {
     pub(super) rounds: u32,
 }
 
+/// Why a read-only call gave nothing that can be used.
+#[derive(Debug, Clone)]
+pub(super) struct Unread {
+    pub(super) why: String,
+    /// The tool has looked at what is asked and says no, in these words. None: it could not look.
+    pub(super) refusal: Option<String>,
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self { why, refusal: None }
+    }
+}
+
 /// A read-only call's answer, or why there is none.
-pub(super) type ReadAnswer = Result<Value, String>;
+pub(super) type ReadAnswer = Result<Value, Unread>;
 
 /// Calls a read-only tool once. If it does not come through and policy grants another try, the work that it belongs to
 /// is put off: it hears the problem, should find its end, and is due again as a whole.
@@ -67,22 +81,43 @@ pub(super) async fn read(
     let problem = match &outcome {
         Outcome::Done { output } => match apply::fails(&contract, &Known::of(args), output) {
             Ok(false) => return Ok(output.clone()),
-            Ok(true) => return Err(format!("{tool} reports a failure: {}", brief(output))),
-            Err(why) => return Err(why),
+            Ok(true) => return Err(said_no(tool, output, "reports a failure")),
+            Err(why) => return Err(why.into()),
         },
-        Outcome::ToolError { output } => return Err(format!("{tool} answered with an error: {}", brief(output))),
+        Outcome::ToolError { output } => return Err(said_no(tool, output, "answered with an error")),
         Outcome::Rejected { code, message } => {
             patience.give_up();
-            return Err(format!("{tool} was rejected ({code}): {message}"));
+            return Err(format!("{tool} was rejected ({code}): {message}").into());
         }
         Outcome::NotSent { reason, .. } => format!("{tool} could not be reached: {reason}"),
         Outcome::Unknown { reason, .. } => format!("{tool} gave no answer: {reason}"),
-        Outcome::NeedsInput { .. } => return Err(format!("{tool} asks for input, which a read may not")),
+        Outcome::NeedsInput { .. } => return Err(format!("{tool} asks for input, which a read may not").into()),
     };
     match patience.put_off(tool, EffectClass::Read, &outcome).await {
-        Ok(_) => Err(problem),
-        Err(refused) => Err(refused.to(problem)),
+        Ok(_) => Err(problem.into()),
+        Err(refused) => Err(refused.to(problem).into()),
     }
+}
+
+fn said_no(tool: &ToolName, output: &Value, how: &str) -> Unread {
+    let refusal = refusal(output);
+    let why = match &refusal {
+        Some(said) => format!("{tool} refuses: {said}"),
+        None => format!("{tool} {how}: {}", brief(output)),
+    };
+    Unread { why, refusal }
+}
+
+/// A tool's own no. `refused` says that it was said on purpose, before anything was done, and `error` says it in a
+/// sentence; errors without it (a device that does not answer) say nothing of what was asked.
+pub(super) fn refusal(output: &Value) -> Option<String> {
+    let refused = output.get("refused").filter(|r| !r.is_null())?;
+    let sentence = [output.get("error"), Some(refused)]
+        .into_iter()
+        .flatten()
+        .find_map(Value::as_str);
+    let said = sentence.map_or_else(|| brief(refused), |s| brief(&json!({ "text": s })));
+    Some(said)
 }
 
 /// An output in one line, for messages.
@@ -127,8 +162,9 @@ impl ItemJob {
         };
         match read(&self.patience, &self.deps, &self.contracts, &probe.tool, args, "probe").await {
             Ok(output) => apply::judge_reading(&self.contract, &self.known, &output),
-            Err(problem) => Taken {
-                problem: Some(problem),
+            Err(unread) => Taken {
+                problem: Some(unread.why),
+                refused: unread.refusal,
                 ..Taken::default()
             },
         }

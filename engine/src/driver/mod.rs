@@ -3,6 +3,7 @@
 
 mod act;
 mod checks;
+mod confirm;
 mod expand;
 mod facts;
 mod inbox;
@@ -310,9 +311,10 @@ impl Driver {
                 }
                 return self.hear_late(late).await;
             }
-            Told::Sent { facts, late } => {
+            Told::Sent { mut facts, late } => {
                 self.started.remove(&work);
                 self.watch_late(&work, late);
+                self.look_again_if_moved(&mut facts);
                 return self.record(facts).await;
             }
             told => {

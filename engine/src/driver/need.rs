@@ -1,11 +1,13 @@
 //! What a piece of work needs to know before it starts: taken out of the state, so that the work can run beside the driver.
 
 use super::job::ItemJob;
+use super::look::Looking;
 use super::{Deps, DriveError, Driver, expand};
 use crate::contract::apply::Known;
 use crate::contract::{Contract, Contracts};
 use crate::ids::{CallId, ItemId, Phase};
 use crate::intent::item::CallState;
+use crate::plan::OnFailure;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -111,6 +113,16 @@ impl Driver {
         match faults.first() {
             Some(fault) => Ok(Err(format!("its arguments do not fit the tool: {fault}"))),
             None => Ok(Ok(job)),
+        }
+    }
+
+    /// What the plan says of an item's look.
+    pub(super) fn looking(&self, id: &ItemId) -> Looking {
+        let step = self.step_of(id).map(|(step, _)| step);
+        Looking {
+            first: id.index.unwrap_or(0) == 0,
+            follows: self.follows_a_change(id),
+            may_fail: step.is_some_and(|s| s.on_failure == OnFailure::Continue),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Reading again until what is expected holds, and what of it goes into the journal.
 
 use super::Deps;
-use super::job::{Args, POLL, read};
+use super::job::{Args, POLL, ReadAnswer, read};
 use super::patience::Patience;
 use crate::contract::Contracts;
 use crate::expr::{Bindings, Root};
@@ -78,12 +78,12 @@ pub(super) async fn poll(
 }
 
 impl Expectation {
-    fn look(&self, answer: Result<Value, String>) -> Poll {
+    fn look(&self, answer: ReadAnswer) -> Poll {
         match answer {
-            Err(problem) => Poll {
-                held: Err(problem.clone()),
+            Err(unread) => Poll {
+                held: Err(unread.why.clone()),
                 output: None,
-                problem: Some(problem),
+                problem: Some(unread.why),
             },
             Ok(output) => {
                 let held = self.judge(&output);

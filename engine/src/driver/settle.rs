@@ -193,6 +193,10 @@ fn verdict(taken: &Taken, before: Option<&Value>, after: Option<&Value>, phase: 
         // Where nobody can say whether the change holds, "as before" says nothing either.
         _ if taken.holds.is_none() && taken.problem.is_some() => Err(untold()),
         _ if as_before => Ok(Settlement::NotApplied),
+        _ if taken.holds.is_none() && taken.problem.is_some() => Err(format!(
+            "the state is not as before, and whether that is the call's doing cannot be told ({}): a person must look and settle it",
+            taken.problem.as_deref().unwrap_or_default()
+        )),
         _ => Err(
             "the change is not in place, and the state is not as before either: a person must look and settle it"
                 .into(),

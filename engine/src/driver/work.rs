@@ -123,9 +123,8 @@ impl Driver {
             Work::Look { item } => {
                 let job = self.item_job(item).await?;
                 let call = self.ledger.state.next_call(item, Phase::Do);
-                let first = item.index.unwrap_or(0) == 0;
-                let follows = self.follows_a_change(item);
-                Box::pin(async move { Told::Facts(look::look(job, call, first, follows).await) })
+                let plan = self.looking(item);
+                Box::pin(async move { Told::Facts(look::look(job, call, plan).await) })
             }
             Work::Confirm { item } => self.prepare_confirm(item).await?,
             Work::Send { item } => self.prepare_send(item).await?,
@@ -138,32 +137,6 @@ impl Driver {
             }
             Work::Expand { .. } | Work::Lock | Work::RequestApproval => unreachable!("done on the spot"),
         })
-    }
-
-    /// Takes the probe again under the lock: it must show what was looked at.
-    async fn prepare_confirm(
-        &mut self,
-        item: &ItemId,
-    ) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
-        let undo_of = self.ledger.state.request.undo_of;
-        let job = self.item_job(item).await?;
-        let item = item.clone();
-        let approved = match undo_of {
-            Some(_) => self.looked(&item).await?,
-            None => job.known.before.as_deref().cloned(),
-        };
-        Ok(Box::pin(async move {
-            let (mut facts, equal) = act::confirm(job, approved).await;
-            if !equal {
-                let why = "the network is not as it was when the plan was looked at".to_owned();
-                facts.push(Event::PlanStale {
-                    items: vec![item],
-                    why,
-                    replan: false,
-                });
-            }
-            Told::Facts(facts)
-        }))
     }
 
     async fn prepare_reading(
@@ -316,12 +289,6 @@ impl Driver {
             Told::Sent { facts, late }
         });
         Ok(())
-    }
-
-    /// The state that an item's look showed.
-    async fn looked(&mut self, item: &ItemId) -> Result<Option<Value>, DriveError> {
-        let state = self.item(item).looked.clone().and_then(|r| r.state);
-        Ok(self.optional(state).await?.map(|v| (*v).clone()))
     }
 
     async fn expand(&mut self, step: &StepId) -> Result<Facts, DriveError> {

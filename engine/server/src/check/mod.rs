@@ -1,5 +1,5 @@
 //! `flyball check`: reads everything that the operator wrote and reports every mistake at once. Starts nothing, asks no
-//! server: tools are known by their contracts.
+//! server: tools are known by their contracts, and those of this binary's own servers by their definitions.
 
 mod alarms;
 mod plans;
@@ -86,7 +86,11 @@ fn contracted(settings: &Settings) -> Vec<Known> {
 
 /// A catalogue of tools about which hardly more than the name is known: every argument passes.
 fn catalogue(known: &[Known]) -> Catalogue {
-    Catalogue::of(known.iter().map(|known| {
+    Catalogue::of(specs(known))
+}
+
+fn specs(known: &[Known]) -> impl Iterator<Item = ToolSpec> {
+    known.iter().map(|known| {
         let properties: serde_json::Map<String, Value> =
             known.arguments.iter().map(|a| (a.clone(), json!({}))).collect();
         ToolSpec {
@@ -96,5 +100,5 @@ fn catalogue(known: &[Known]) -> Catalogue {
             output_schema: None,
             annotations: None,
         }
-    }))
+    })
 }

@@ -102,9 +102,14 @@ async fn list(client: &Client, given: &[(&str, Option<String>)], limit: usize, o
         let row = |i: &crate::http::dto::IntentRowView| {
             let at = i.received_at.get(..19).unwrap_or(&i.received_at).replace('T', " ");
             let held = if i.halted { ", halted" } else { "" };
+            let doubt = i
+                .in_doubt
+                .as_ref()
+                .map(|d| format!(", in doubt {d}"))
+                .unwrap_or_default();
             vec![
                 i.id.clone(),
-                format!("{}{held}", i.state.replace('_', " ")),
+                format!("{}{held}{doubt}", i.state.replace('_', " ")),
                 at,
                 i.by.clone(),
                 i.title.clone(),
@@ -181,7 +186,8 @@ fn standing(view: &IntentView) -> String {
         );
     }
     for doubt in &view.in_doubt {
-        text += &format!("in doubt: {}\n", harmless(doubt));
+        let (item, why) = (harmless(&doubt.item), harmless(&doubt.reason));
+        text += &format!("in doubt: {item}: {why}\n          {}\n", harmless(&doubt.waits));
     }
     if let Some(deadline) = &view.deadline {
         text += &format!("to be done by {deadline}\n");
@@ -228,11 +234,13 @@ async fn in_doubt(client: &Client, output: Output) -> Outcome {
                 item,
                 d.tool.clone(),
                 d.targets.join(", "),
+                d.waits.clone(),
                 d.reason.clone(),
             ]
         };
         let rows: Vec<Vec<String>> = views.iter().map(row).collect();
-        table::table(&["intent", "item", "tool", "targets", "why"], &rows, output.style)
+        let header = ["intent", "item", "tool", "targets", "waits", "why"];
+        table::table(&header, &rows, output.style)
     });
     Ok(if views.is_empty() { Exit::Done } else { Exit::Stuck })
 }

@@ -87,6 +87,9 @@ pub struct IntentRowView {
     /// Something that changes waits for the end of a halt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub halted: bool,
+    /// A call whose outcome is not known, and what it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_doubt: Option<String>,
 }
 
 /// A page of the list, newest first.
@@ -170,8 +173,8 @@ pub struct IntentView {
     pub questions: Vec<QuestionView>,
     /// What only a person can decide.
     pub stuck: Vec<String>,
-    /// Calls whose outcome is not known.
-    pub in_doubt: Vec<String>,
+    /// Calls whose outcome is not known, each with until when and for whom it waits.
+    pub in_doubt: Vec<DoubtView>,
     /// The last commands of which nothing came, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,

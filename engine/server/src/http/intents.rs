@@ -92,26 +92,28 @@ pub(super) async fn list(
         .filter(|_| rows.len() == limit)
         .map(|r| r.intent.to_string());
     let mut intents: Vec<IntentRowView> = rows.into_iter().map(views::row).collect();
-    mark_halted(&app, &mut intents).await?;
+    mark_waits(&app, &mut intents).await?;
     Ok(Json(IntentPage { intents, next }))
 }
 
-/// Marks the rows whose intents wait for the end of a halt. Only a state that sends can, so few are folded.
-async fn mark_halted(app: &App, rows: &mut [IntentRowView]) -> Result<(), Problem> {
-    const MAY_SEND: [&str; 6] = [
+/// Marks the rows whose intents wait for the end of a halt, or for a doubt to be settled. Only what sends or has sent
+/// can, so few are folded.
+async fn mark_waits(app: &App, rows: &mut [IntentRowView]) -> Result<(), Problem> {
+    const MAY_SEND: [&str; 7] = [
         "executing",
         "awaiting_input",
         "verifying",
         "cancelling",
         "rolling_back",
         "stuck",
+        "paused",
     ];
-    if app.supervisor.halted().is_none() {
-        return Ok(());
-    }
     for row in rows.iter_mut().filter(|r| MAY_SEND.contains(&r.state.as_str())) {
         let state = app.supervisor.state(super::app::intent_id(&row.id)?).await;
-        row.halted = halt::on(app, &state.map_err(|e| read_problem(&e))?).is_some();
+        let state = state.map_err(|e| read_problem(&e))?;
+        row.halted = halt::on(app, &state).is_some();
+        let mut doubts = views::doubts(&state).into_iter();
+        row.in_doubt = doubts.next().map(|d| format!("{}: {}", d.item, d.waits));
     }
     Ok(())
 }

@@ -72,6 +72,32 @@ fn ten_mistakes_are_reported_at_once_with_file_line_and_suggestion() {
 }
 
 #[test]
+fn the_plan_of_a_runbook_is_checked_as_a_plan_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixture = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/faulty-runbook"));
+    copy(fixture, dir.path());
+    let (code, found) = check(dir.path());
+    assert_eq!(code, 1);
+    let told: Vec<(u64, &str)> = found
+        .iter()
+        .filter(|f| f["file"] == "runbooks/health.yaml")
+        .map(|f| (f["line"].as_u64().unwrap(), f["message"].as_str().unwrap()))
+        .collect();
+    assert_eq!((told.len(), found.len()), (4, 4), "{found:#?}");
+    for (line, part) in [
+        (10, "depth"),
+        (11, "output.healthy &&"),
+        (12, "get_devise"),
+        (13, "no server telemetri"),
+    ] {
+        assert!(
+            told.iter().any(|(l, m)| *l == line && m.contains(part)),
+            "{line} {part}: {told:#?}"
+        );
+    }
+}
+
+#[test]
 fn a_folder_without_settings_is_said_to_have_none_and_a_file_that_is_no_text_has_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let said = || {

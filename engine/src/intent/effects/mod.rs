@@ -14,6 +14,8 @@ mod take_back;
 mod time;
 mod undo;
 
+pub use settlement::Settling;
+
 use super::item::{ItemState, ItemStatus};
 use super::state::IntentState;
 use crate::ids::{CallId, ItemId, Phase, StepId};

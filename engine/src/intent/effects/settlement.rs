@@ -7,6 +7,18 @@ use crate::ids::{ItemId, Phase};
 use crate::intent::event::{Event, FaultEffect};
 use crate::intent::item::{CallState, ItemState, ItemStatus};
 use crate::intent::state::IntentState;
+use crate::span::Span;
+
+/// What a doubt waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settling {
+    /// From when on nothing of the call can land any more, Unix milliseconds. None: a person was asked already.
+    pub at_ms: Option<i64>,
+    /// A probe is taken then, and a person asked if it cannot tell; else a person is asked at once.
+    pub by_probe: bool,
+    /// The contract's bound that it waits for.
+    pub settle_after: Span,
+}
 
 impl IntentState {
     /// A call whose engine is gone: it may be repeated if the contract says so and no task tells of it; else in doubt.
@@ -84,6 +96,19 @@ impl IntentState {
             item: Some(id.clone()),
             phase: Some(call.id.phase),
         });
+    }
+
+    /// Until when a doubt waits, and for whom. None: nothing is in doubt there.
+    pub fn settling(&self, id: &ItemId) -> Option<Settling> {
+        let item = self.items.get(id).filter(|i| i.status.is_doubt())?;
+        let call = item.open_call()?;
+        let probed = self.contract_of_item(id).is_some_and(|c| c.probe.is_some());
+        let at_ms = self.cancel_settles_at(id, item, self.settled_from(call));
+        Some(Settling {
+            at_ms: Some(at_ms).filter(|_| !item.reported),
+            by_probe: probed && !item.reported && !call.has_open_task(),
+            settle_after: self.contract_of_call(call).settle_after(),
+        })
     }
 
     /// From when on a probe may settle a doubt about a call: nothing of it can land any more. Unix milliseconds.

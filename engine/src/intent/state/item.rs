@@ -114,6 +114,8 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64) {
         let sent_before = item.sent_at;
         if call.phase == crate::ids::Phase::Do {
             item.sent_at = Some(seq);
+            // An answer is that of its own sending.
+            item.output = None;
             // What was bound just before it was sent is what it is read back, settled and taken back with.
             item.expanded.args.get_or_insert_with(|| args.clone());
         }

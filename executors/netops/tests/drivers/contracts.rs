@@ -179,6 +179,54 @@ async fn changes_hold_after_and_are_undone_as_their_contracts_say() {
 }
 
 #[tokio::test]
+async fn without_a_process_number_nothing_holds_where_processes_have_numbers() {
+    let lab = Lab::start(&["sh-edge-1", "sh-core-1"]).await;
+    let contract = &contracts()["config/configure_ospf"];
+    // Both run OSPF in area 0 already; only frr has a process without a number.
+    for (device, held) in [("sh-edge-1", false), ("sh-core-1", true)] {
+        let given = json!({"device": device, "area": "0"});
+        let state = probe(&lab, contract, &given).await;
+        let scope = json!({"args": given, "state": state});
+        assert_eq!(eval(&contract["holds"], scope), json!(held), "{device}: {state}");
+        let preview = lab.reply("preview_ospf", given, json!({})).await;
+        assert_eq!(preview.is_error, !held, "{}", preview.content);
+    }
+}
+
+#[tokio::test]
+async fn lines_that_are_not_understood_hold_by_the_base_that_their_own_answer_names() {
+    let lab = Lab::start(&["bj-core-1"]).await;
+    let lines = json!(["banner motd x"]);
+    for (tool, given) in [
+        ("apply_lines", json!({"device": "bj-core-1", "lines": lines})),
+        (
+            "batch_configure_devices",
+            json!({"device_ips": ["bj-core-1"], "commands": ["banner motd y"]}),
+        ),
+    ] {
+        let contract = &contracts()[format!("config/{tool}")];
+        let before = probe(&lab, contract, &given).await;
+        let output = lab.ok(tool, given.clone()).await;
+        let judged = |state: &Value| {
+            let scope = json!({"args": given, "before": before, "state": state, "output": output});
+            eval(&contract["holds"], scope)
+        };
+        assert_eq!(judged(&before), json!(false), "{tool}");
+        assert_eq!(
+            judged(&probe(&lab, contract, &given).await),
+            json!(true),
+            "{tool}: {output}"
+        );
+        lab.ok(
+            "apply_lines",
+            json!({"device": "bj-core-1", "lines": ["router ospf 9"]}),
+        )
+        .await;
+        assert_eq!(judged(&probe(&lab, contract, &given).await), json!(false), "{tool}");
+    }
+}
+
+#[tokio::test]
 async fn a_trial_is_pending_confirmed_and_undone_as_its_contract_says() {
     let lab = Lab::start(&["gz-edge-1", "gz-edge-2"]).await;
     let contract = &contracts()["config/commit_confirmed"];

@@ -16,6 +16,14 @@ pub struct DoubtView {
     pub targets: Vec<String>,
     pub since: String,
     pub reason: String,
+    /// From when on nothing of the call can land any more, and it can be settled without force. Absent: a person is
+    /// waited for already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settles_at: Option<String>,
+    /// Who is to settle it then: `probe` (and a person, if that cannot tell) or `person`.
+    pub settles_by: String,
+    /// Both in a sentence.
+    pub waits: String,
 }
 
 /// A tool of the catalogue.

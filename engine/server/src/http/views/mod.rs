@@ -2,17 +2,19 @@
 
 mod checks;
 mod diff;
+mod doubts;
 mod questions;
 mod report;
 mod steps;
 
 pub use checks::checks;
 pub use diff::diff;
+pub use doubts::doubts;
 pub use questions::questions;
 pub use report::report;
 pub use steps::{plan, steps};
 
-use super::dto::{ApprovalView, Cost, DoubtView, EntryView, IntentRowView, IntentView, PlanRef, Waiting, time};
+use super::dto::{ApprovalView, Cost, EntryView, IntentRowView, IntentView, PlanRef, Waiting, time};
 use super::problem::ProblemFault;
 use crate::narrate;
 use flyball_engine::ids::IntentId;
@@ -73,6 +75,7 @@ pub fn row(row: IntentRow) -> IntentRowView {
         updated_at: time(row.updated_ms),
         targets: texts(&row.targets),
         halted: false,
+        in_doubt: None,
     }
 }
 
@@ -120,10 +123,7 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
             .iter()
             .map(|(about, why)| format!("{about}: {why}"))
             .collect(),
-        in_doubt: doubts(state)
-            .into_iter()
-            .map(|d| format!("{}: {}", d.item, d.reason))
-            .collect(),
+        in_doubt: doubts(state),
         refused: state.refused.iter().map(refused).collect(),
         not_driven: None,
         items: counts(state),
@@ -191,26 +191,6 @@ pub fn approval(state: &IntentState, approval: &Approval) -> ApprovalView {
         irreversible: irreversible(state, |i| !is_settled(i)),
         reasons,
     }
-}
-
-/// Calls of this intent whose outcome is not known.
-pub fn doubts(state: &IntentState) -> Vec<DoubtView> {
-    let doubtful = |i: &ItemState| matches!(i.status, ItemStatus::InDoubt | ItemStatus::UndoInDoubt);
-    let open = state.items.iter().filter(|(_, i)| doubtful(i));
-    open.filter_map(|(id, item)| {
-        let call = item.open_call()?;
-        let doubt = call.doubt.as_ref()?;
-        Some(DoubtView {
-            intent: state.id.to_string(),
-            item: id.to_string(),
-            phase: call.id.phase.as_str().to_owned(),
-            tool: call.tool.to_string(),
-            targets: texts(&item.expanded.targets),
-            since: time(doubt.since_ms),
-            reason: doubt.reason.clone(),
-        })
-    })
-    .collect()
 }
 
 /// Items that may change the world, in the plan's order.
