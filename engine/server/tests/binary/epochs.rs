@@ -86,7 +86,8 @@ impl Admin {
 async fn an_intent_that_outlived_a_restart_keeps_no_younger_one_off_its_device() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path().join("sandbox"));
-    options.devices = Some(vec!["bj-core-1".to_owned()]);
+    // An interface is there if its link's other end is.
+    options.devices = Some(["bj-core-1", "bj-core-2", "bj-core-3"].map(str::to_owned).to_vec());
     let sandbox = Sandbox::start(options).await.unwrap();
     std::fs::write(dir.path().join("flyball.yaml"), SETTINGS).unwrap();
     std::fs::create_dir(dir.path().join("policies")).unwrap();

@@ -136,7 +136,7 @@ async fn an_engine_that_was_taken_over_from_sends_nothing() {
 
 #[tokio::test]
 async fn intents_on_one_device_may_have_been_claimed_differently_often() {
-    let lab = Lab::start(&["bj-core-1"]).await;
+    let lab = Lab::start(&["bj-core-1", "bj-core-2", "bj-core-3"]).await;
     let of = |intent: &str, epoch: u64| json!({"io.flyball/intent": intent, "io.flyball/epoch": epoch});
     let cost_of =
         |interface: &str, cost: u32| json!({"device": "bj-core-1", "interface": interface, "ospf_cost": cost});
