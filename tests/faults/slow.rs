@@ -49,7 +49,8 @@ async fn until_view(engine: &Engine, intent: &str, what: &str, good: impl Fn(&se
 }
 
 async fn in_doubt(engine: &Engine, intent: &str) {
-    let doubtful = |v: &serde_json::Value| v["in_doubt"].as_array().is_some_and(|d| !d.is_empty());
+    let told = |d: &serde_json::Value| d["waits"].is_string() && d["settles_by"].is_string();
+    let doubtful = |v: &serde_json::Value| v["in_doubt"].as_array().is_some_and(|d| d.first().is_some_and(told));
     until_view(engine, intent, "a doubt", doubtful).await;
 }
 

@@ -86,7 +86,7 @@ fn the_plan_of_a_runbook_is_checked_as_a_plan_is() {
     assert_eq!((told.len(), found.len()), (4, 4), "{found:#?}");
     for (line, part) in [
         (10, "depth"),
-        (11, "output.healthy &&"),
+        (11, "not an expression"),
         (12, "get_devise"),
         (13, "no server telemetri"),
     ] {

@@ -196,12 +196,12 @@ async fn without_a_process_number_nothing_holds_where_processes_have_numbers() {
 #[tokio::test]
 async fn lines_that_are_not_understood_hold_by_the_base_that_their_own_answer_names() {
     let lab = Lab::start(&["bj-core-1"]).await;
-    let lines = json!(["banner motd x"]);
+    let lines = json!(["snmp-server location x"]);
     for (tool, given) in [
         ("apply_lines", json!({"device": "bj-core-1", "lines": lines})),
         (
             "batch_configure_devices",
-            json!({"device_ips": ["bj-core-1"], "commands": ["banner motd y"]}),
+            json!({"device_ips": ["bj-core-1"], "commands": ["snmp-server location y"]}),
         ),
     ] {
         let contract = &contracts()[format!("config/{tool}")];
