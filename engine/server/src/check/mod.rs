@@ -34,6 +34,7 @@ pub fn check(file: &Path, must_exist: bool, env: &BTreeMap<String, String>) -> V
     };
     findings.extend(runbooks.err().into_iter().flatten());
     findings.extend(library::policies(settings).err().into_iter().flatten());
+    findings.extend(plans::of_runbooks(settings, &contracts, sound, &known));
     findings.extend(alarms::check(settings, &ids));
     // Without settings no server is known, and every plan would be wrong for that alone.
     if examined.readable {

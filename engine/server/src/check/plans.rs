@@ -1,4 +1,4 @@
-//! Plans kept beside the settings: `plans/*.json|yaml`. Checked by the engine's own check, over the tools that are known
+//! Plans kept beside the settings, `plans/*.json|yaml`, and those of runbooks. Checked by the engine's own check, over the tools that are known
 //! by their contracts; what only a running server could tell (its schemas) is left out.
 
 use super::{Known, catalogue};
@@ -56,6 +56,37 @@ fn plan(
             findings.push(finding.suggest_nearest(tool.server(), served.iter().copied()));
         }
     }
+    findings.extend(faults(document, draft, tools, contracts, sound).map(|f| finding(document, wrapped, f)));
+}
+
+/// Every mistake in the plans of the operator's runbooks. Which servers there are is not asked: a runbook may be for others.
+pub(super) fn of_runbooks(settings: &Settings, contracts: &Contracts, sound: bool, known: &[Known]) -> Vec<Finding> {
+    let files = settings
+        .runbooks
+        .iter()
+        .flat_map(|dir| library::files(dir, &["yaml", "yml"]));
+    let mut findings = Vec::new();
+    // A file that cannot be read is told with the runbooks themselves.
+    for document in files.filter_map(|file| library::document(&file).ok()) {
+        let Some(draft) = document.value.get("plan").filter(|plan| plan.is_object()) else {
+            continue;
+        };
+        let named = named_tools(draft).into_iter().map(|(_, tool)| tool);
+        let tools = known.iter().map(|k| k.tool.clone()).chain(named).collect();
+        let found = faults(&document, draft, tools, contracts, sound);
+        findings.extend(found.map(|f| finding(&document, true, f)));
+    }
+    findings
+}
+
+/// What the engine's check says of a draft, as far as it can be told without a server.
+fn faults(
+    document: &Document,
+    draft: &Value,
+    tools: Vec<ToolName>,
+    contracts: &Contracts,
+    sound: bool,
+) -> impl Iterator<Item = Fault> + use<> {
     let tools = tools.into_iter().map(|tool| Known {
         tool,
         arguments: Vec::new(),
@@ -64,13 +95,14 @@ fn plan(
     let context = CheckContext {
         catalogue: &catalogue(&tools),
         contracts,
-        params: Value::Null,
+        params: document.value.get("params").cloned().unwrap_or_default(),
         alarm: Value::Null,
         limits: Limits::default(),
     };
     let faults = check_plan(draft, &context).err().unwrap_or_default();
-    let told = |f: &Fault| f.rule != "plan.unknown_server" && (sound || !NEEDS_CONTRACTS.contains(&f.rule.as_str()));
-    findings.extend(faults.into_iter().filter(told).map(|f| finding(document, wrapped, f)));
+    let told =
+        move |f: &Fault| f.rule != "plan.unknown_server" && (sound || !NEEDS_CONTRACTS.contains(&f.rule.as_str()));
+    faults.into_iter().filter(told)
 }
 
 fn finding(document: &Document, wrapped: bool, fault: Fault) -> Finding {
