@@ -39,6 +39,11 @@ pub trait Inventory: Send + Sync {
     fn writable(&self, target: &Target) -> Option<bool>;
     /// The group of which no two members may be changed in one wave.
     fn redundancy_group(&self, target: &Target) -> Option<String>;
+    /// What the target's device runs. None: it lies on no device that the inventory knows.
+    fn platform(&self, target: &Target) -> Option<String> {
+        let _ = target;
+        None
+    }
 }
 
 /// No inventory: every name stands for itself.

@@ -23,4 +23,4 @@ mod words;
 
 pub use model::{ApiKey, Error, ModelSettings};
 pub use planner::{Checker, FlyballPlanner};
-pub use runbook::{Param, ParamKind, PhraseMatch, Runbook, Runbooks, Source};
+pub use runbook::{Examined, Param, ParamKind, PhraseMatch, Promoted, Runbook, Runbooks, Source, TestRun, promote};

@@ -39,7 +39,7 @@ impl FlyballPlanner {
         &self.runbooks
     }
 
-    fn runbook(&self, id: &str, params: &Value) -> PlanAnswer {
+    fn runbook(&self, id: &str, params: &Value, request: &Request) -> PlanAnswer {
         let Some(runbook) = self.runbooks.get(id) else {
             let near = nearest(id, self.runbooks.iter().map(|runbook| runbook.id.as_str()));
             return refused(
@@ -49,7 +49,7 @@ impl FlyballPlanner {
             );
         };
         match runbook.accept(params) {
-            Ok(params) => from_runbook(runbook, params),
+            Ok(params) => from_runbook(runbook, params, request),
             Err(faults) => {
                 let reason = format!("the runbook `{id}` does not accept these parameters");
                 refused(reason, vec![id.to_owned()], faults)
@@ -60,12 +60,12 @@ impl FlyballPlanner {
     async fn text(
         &self,
         text: &str,
-        alarm: &Value,
+        request: &Request,
         context: &PlanningContext,
         calls: &mut Vec<ModelCall>,
     ) -> PlanAnswer {
         match (self.runbooks.find(text), &self.model) {
-            (PhraseMatch::One { runbook, params }, _) => from_runbook(runbook, params),
+            (PhraseMatch::One { runbook, params }, _) => from_runbook(runbook, params, request),
             (PhraseMatch::Several(several), _) => ambiguous(&several),
             (PhraseMatch::Broken { runbook, faults }, _) => {
                 let reason = format!("the runbook `{}` fits, but not with these values", runbook.id);
@@ -80,26 +80,22 @@ impl FlyballPlanner {
                 let ground = Ground::of(text);
                 let asked = Asked {
                     text,
-                    alarm,
+                    alarm: &request.alarm,
                     ground: &ground,
                     context,
                 };
-                self.ask(model, &asked, calls).await
+                self.ask(model, &asked, request, calls).await
             }
         }
     }
 
-    async fn ask(&self, model: &Model, asked: &Asked<'_>, calls: &mut Vec<ModelCall>) -> PlanAnswer {
+    async fn ask(&self, model: &Model, asked: &Asked<'_>, request: &Request, calls: &mut Vec<ModelCall>) -> PlanAnswer {
         let source = PlanSource::Model {
             name: model.name().to_owned(),
         };
         match choice::choose(model, &self.runbooks, asked, calls).await {
             // The model's doing, reviewed plan or not: a person approves what it writes.
-            Chosen::Runbook { runbook, params } => PlanAnswer::Draft {
-                source,
-                draft: runbook.draft(&params),
-                params,
-            },
+            Chosen::Runbook { runbook, params } => drafted(runbook, params, source, request),
             Chosen::Unreachable(why) => self.not_understood(asked.text, &why, Vec::new()),
             Chosen::Unsaid { runbook, faults } => {
                 let reason = format!(
@@ -131,26 +127,41 @@ impl FlyballPlanner {
     }
 }
 
-fn from_runbook(runbook: &Runbook, params: Value) -> PlanAnswer {
+fn from_runbook(runbook: &Runbook, params: Value, request: &Request) -> PlanAnswer {
+    let source = PlanSource::Runbook { id: runbook.id.clone() };
+    drafted(runbook, params, source, request)
+}
+
+/// The runbook's plan. Refused before anything is read if it wants a window and the intent names none.
+fn drafted(runbook: &Runbook, params: Value, source: PlanSource, request: &Request) -> PlanAnswer {
+    if runbook.window_required && request.window.is_none() {
+        let message = format!(
+            "the runbook `{}` runs only within a window, and the intent names none",
+            runbook.id
+        );
+        let fault = Fault::new("/window", "runbook.window", message.clone());
+        let fault = fault.suggest("say from when until when: --window FROM..UNTIL, or `window` in the API");
+        return refused(message, vec![runbook.id.clone()], vec![fault]);
+    }
     PlanAnswer::Draft {
-        source: PlanSource::Runbook { id: runbook.id.clone() },
+        source,
         draft: runbook.draft(&params),
         params,
     }
 }
 
+/// A question, not a guess: each reading with the exact way to ask for it.
 fn ambiguous(several: &[(&Runbook, Value)]) -> PlanAnswer {
     let mut ids: Vec<String> = several.iter().map(|(runbook, _)| runbook.id.clone()).collect();
-    let readings: Vec<String> = several
-        .iter()
-        .map(|(runbook, params)| format!("{} with {params}", runbook.id))
-        .collect();
+    let ways: Vec<String> = several.iter().map(|(runbook, params)| runbook.call(params)).collect();
+    let faults = several.iter().zip(&ways).map(|((runbook, params), way)| {
+        let message = format!("it may mean {} ({}) with {params}", runbook.id, runbook.title);
+        Fault::new("/text", "runbook.ambiguous", message).suggest(way)
+    });
+    let faults = faults.collect();
     ids.dedup();
-    refused(
-        format!("this can be read in several ways: {}", readings.join("; or ")),
-        ids,
-        Vec::new(),
-    )
+    let reason = format!("this can be read in several ways; say which: {}", ways.join("; or "));
+    refused(reason, ids, faults)
 }
 
 fn refused(reason: String, nearest: Vec<String>, faults: Vec<Fault>) -> PlanAnswer {
@@ -171,8 +182,8 @@ impl Planner for FlyballPlanner {
                 draft: draft.clone(),
                 params: Value::Null,
             },
-            Wish::Runbook { id, params } => self.runbook(id, params),
-            Wish::Text(text) => self.text(text, &request.alarm, context, &mut model_calls).await,
+            Wish::Runbook { id, params } => self.runbook(id, params, request),
+            Wish::Text(text) => self.text(text, request, context, &mut model_calls).await,
         };
         Planned { model_calls, answer }
     }

@@ -2,14 +2,14 @@
 
 mod support;
 
-use flyball_engine::intent::Wish;
 use flyball_engine::intent::event::PlanSource;
+use flyball_engine::intent::{Window, Wish};
 use flyball_engine::ports::PlanAnswer;
-use flyball_planner::{ApiKey, FlyballPlanner, ModelSettings, Runbooks};
+use flyball_planner::{ApiKey, FlyballPlanner, ModelSettings, Runbooks, Source};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{faults, plan_wish, refusal};
+use support::{faults, plan_among, plan_wish, refusal, request};
 
 #[tokio::test]
 async fn a_phrase_needs_no_model_and_gives_the_same_plan_each_time() {
@@ -80,6 +80,45 @@ async fn a_value_that_breaks_a_rule_is_refused_with_its_fault() {
     let text = "set the description of interface eth1 on sh-core-1 to \"x; reload\"";
     let planned = plan_wish(Wish::Text(text.into())).await;
     assert_eq!(faults(&planned), ["/params/text runbook.param_rule"]);
+}
+
+fn book(texts: &[&str]) -> Runbooks {
+    let sources: Vec<Source> = texts.iter().map(|text| Source::new("x.yaml", *text)).collect();
+    Runbooks::build(&[], &sources).expect("a runbook of a test is sound")
+}
+
+#[tokio::test]
+async fn a_runbook_that_wants_a_window_is_refused_without_one_however_it_is_asked_for() {
+    let text = "id: swap\ntitle: t\nwindow: required\nphrases: [swap it]\nplan: {steps: []}\n";
+    let by_id = Wish::Runbook {
+        id: "swap".into(),
+        params: Value::Null,
+    };
+    for wish in [Wish::Text("swap it".into()), by_id] {
+        let mut asked = request(wish, Value::Null);
+        let planned = plan_among(book(&[text]), &asked).await;
+        assert_eq!(faults(&planned), ["/window runbook.window"]);
+        asked.window = Some(Window {
+            from_ms: 0,
+            until_ms: 1,
+        });
+        let planned = plan_among(book(&[text]), &asked).await;
+        assert!(matches!(planned.answer, PlanAnswer::Draft { .. }), "{planned:?}");
+    }
+}
+
+#[tokio::test]
+async fn words_that_two_runbooks_take_are_asked_about_with_the_exact_way_to_say_each() {
+    let of = |id: &str| {
+        format!("id: {id}\ntitle: t\nphrases: [\"restart {{what}}\"]\nparams: {{what: {{type: name}}}}\nplan: {{}}\n")
+    };
+    let runbooks = book(&[&of("one"), &of("two")]);
+    let planned = plan_among(runbooks, &request(Wish::Text("restart ntp".into()), Value::Null)).await;
+    assert_eq!(
+        refusal(&planned),
+        "this can be read in several ways; say which: --runbook one -p what=ntp; or --runbook two -p what=ntp"
+    );
+    assert_eq!(faults(&planned), ["/text runbook.ambiguous", "/text runbook.ambiguous"]);
 }
 
 #[tokio::test]

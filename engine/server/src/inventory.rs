@@ -36,6 +36,10 @@ impl Inventory for Names {
     fn redundancy_group(&self, target: &Target) -> Option<String> {
         self.0.resolve(target.device()?).ok()?.redundancy_group.clone()
     }
+
+    fn platform(&self, target: &Target) -> Option<String> {
+        Some(self.0.resolve(target.device()?).ok()?.platform.name().to_owned())
+    }
 }
 
 impl Names {

@@ -8,7 +8,7 @@ use crate::shipped;
 use flyball_engine::contract::{Contracts, load};
 use flyball_engine::document::{Document, DocumentFault};
 use flyball_engine::tool::Catalogue;
-use flyball_planner::{Runbooks, Source};
+use flyball_planner::{Examined, Runbooks, Source};
 use flyball_policies::{Policies, PolicySettings, Role, UserSettings};
 use std::path::{Path, PathBuf};
 
@@ -96,12 +96,23 @@ pub(crate) fn contracts(settings: &Settings, catalogue: Option<&Catalogue>) -> R
 
 /// Shipped runbooks with the operator's over them.
 pub(crate) fn runbooks(settings: &Settings) -> Result<Runbooks, Vec<Finding>> {
-    let shipped: Vec<Source> = shipped::RUNBOOKS.iter().map(|(n, t)| Source::new(*n, *t)).collect();
+    let (shipped, own) = runbook_sources(settings)?;
+    Runbooks::build(&shipped, &own).map_err(runbook_findings)
+}
+
+/// The same as far as they can be read, with how their own tests came out.
+pub(crate) fn examine_runbooks(settings: &Settings) -> Result<Examined, Vec<Finding>> {
+    let (shipped, own) = runbook_sources(settings)?;
+    Ok(Examined::of(&shipped, &own))
+}
+
+fn runbook_sources(settings: &Settings) -> Result<(Vec<Source>, Vec<Source>), Vec<Finding>> {
+    let shipped = shipped::RUNBOOKS.iter().map(|(n, t)| Source::new(*n, *t)).collect();
     let own = match &settings.runbooks {
         Some(dir) => Source::read_dir(dir).map_err(runbook_findings)?,
         None => Vec::new(),
     };
-    Runbooks::build(&shipped, &own).map_err(runbook_findings)
+    Ok((shipped, own))
 }
 
 fn runbook_findings(faults: Vec<DocumentFault>) -> Vec<Finding> {

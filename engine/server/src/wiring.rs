@@ -6,7 +6,6 @@ use crate::clock::SystemClock;
 use crate::errors::Code;
 use crate::finding::Finding;
 use crate::http::app::App;
-use crate::http::dto::RunbookView;
 use crate::http::idempotency::InFlight;
 use crate::library;
 use crate::render::count;
@@ -81,7 +80,7 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
     options.log_dir = Some(settings.data.join("logs"));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let executors = Arc::new(Executors::start(servers, journal.clone(), clock.clone(), options).await?);
-    let runbooks = runbook_views(&rules.runbooks);
+    let runbooks = rules.runbooks.clone();
     let planner = FlyballPlanner::new(rules.runbooks, model(settings)?, checker())?;
     let policy: Arc<dyn Policy> = Arc::new(rules.policies);
     let executor: Arc<dyn ToolExecutor> = executors.clone();
@@ -224,14 +223,4 @@ fn checker() -> Checker {
         };
         check(draft, &context).err().unwrap_or_default()
     })
-}
-
-fn runbook_views(runbooks: &Runbooks) -> Vec<RunbookView> {
-    let view = |r: &flyball_planner::Runbook| RunbookView {
-        id: r.id.clone(),
-        title: r.title.clone(),
-        phrases: r.phrases().map(str::to_owned).collect(),
-        params: r.params_schema(),
-    };
-    runbooks.iter().map(view).collect()
 }

@@ -24,14 +24,30 @@ struct Expansion<'a> {
     inventory: &'a dyn Inventory,
 }
 
-/// Expands a step into its items. An error is a reason why the step cannot run.
+/// Why a step cannot run, and the rule that says so.
+pub(super) struct NotExpanded {
+    pub(super) rule: &'static str,
+    pub(super) why: String,
+}
+
+impl From<String> for NotExpanded {
+    fn from(why: String) -> Self {
+        Self {
+            rule: "plan.expand",
+            why,
+        }
+    }
+}
+
+/// Expands a step into its items. `platforms`: what the plan is for; empty: anything.
 pub(super) fn expand(
     step: &Step,
     facts: &StepFacts,
     contracts: &Contracts,
     inventory: &dyn Inventory,
     scope: &Bindings,
-) -> Result<Facts, String> {
+    platforms: &[String],
+) -> Result<Facts, NotExpanded> {
     let elements = match &step.for_each {
         None => vec![None],
         Some(list) => {
@@ -60,12 +76,38 @@ pub(super) fn expand(
             *group = group.take().or_else(known);
         }
         assign_waves(step, &groups, &mut items);
+        for_its_platforms(platforms, &items, inventory)?;
     }
     out.push(Event::StepExpanded {
         step: step.id.clone(),
         items,
     });
     Ok(out)
+}
+
+/// Refuses to change devices of platforms that the plan was not written for, naming all of them.
+fn for_its_platforms(
+    platforms: &[String],
+    items: &[ExpandedItem],
+    inventory: &dyn Inventory,
+) -> Result<(), NotExpanded> {
+    let targets: BTreeSet<&Target> = items
+        .iter()
+        .filter(|item| item.skipped.is_none())
+        .flat_map(|item| &item.targets)
+        .collect();
+    let strange = targets.into_iter().filter_map(|target| {
+        let platform = inventory.platform(target)?;
+        (!platforms.contains(&platform)).then(|| format!("{target} is {platform}"))
+    });
+    let strange: Vec<String> = strange.collect();
+    match platforms.is_empty() || strange.is_empty() {
+        true => Ok(()),
+        false => Err(NotExpanded {
+            rule: "plan.platforms",
+            why: format!("the plan is for {} only: {}", platforms.join(", "), strange.join(", ")),
+        }),
+    }
 }
 
 impl Expansion<'_> {

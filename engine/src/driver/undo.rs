@@ -152,6 +152,7 @@ fn accept(out: &mut Facts, accepted: &Accepted, state: &IntentState, revision: u
         pre_checks: Vec::new(),
         steps,
         post_checks: Vec::new(),
+        platforms: Vec::new(),
         params: plan.params.clone(),
         alarm: serde_json::Value::Null,
         facts,

@@ -1,6 +1,7 @@
 //! Starting what is due: takes what a piece of work needs out of the state, so that it can run beside the driver.
 
 use super::act::{self, Dispatch, UndoStart};
+use super::expand::NotExpanded;
 use super::facts::Facts;
 use super::late::Late;
 use super::patience::Waits;
@@ -295,7 +296,7 @@ impl Driver {
         if let Some(of) = self.ledger.state.request.undo_of {
             return self.expand_undo(of).await;
         }
-        let (definition, facts, contracts) = {
+        let (definition, facts, contracts, platforms) = {
             let accepted = self
                 .ledger
                 .state
@@ -303,24 +304,21 @@ impl Driver {
                 .as_ref()
                 .expect("only an accepted plan has steps");
             let (step, facts) = accepted.plan.step(step).expect("due names steps of the plan");
-            (step.clone(), facts.clone(), accepted.contracts.clone())
+            let platforms = accepted.plan.platforms.clone();
+            (step.clone(), facts.clone(), accepted.contracts.clone(), platforms)
         };
         let scope = self.scope(&facts.binds).await?;
-        Ok(
-            match expand::expand(&definition, &facts, &contracts, self.deps.inventory.as_ref(), &scope) {
-                Ok(facts) => facts,
-                Err(why) => Facts::of(Event::PlanRefused {
-                    revision: self.ledger.state.revision,
-                    faults: vec![crate::fault::Fault::new(
-                        format!("/plan/steps/{step}"),
-                        "plan.expand",
-                        why.clone(),
-                    )],
-                    reason: format!("step {step} cannot be expanded: {why}"),
-                    final_: true,
-                }),
-            },
-        )
+        let inventory = self.deps.inventory.as_ref();
+        let expanded = expand::expand(&definition, &facts, &contracts, inventory, &scope, &platforms);
+        Ok(expanded.unwrap_or_else(|NotExpanded { rule, why }| {
+            let pointer = format!("/plan/steps/{step}");
+            Facts::of(Event::PlanRefused {
+                revision: self.ledger.state.revision,
+                faults: vec![crate::fault::Fault::new(pointer, rule, why.clone())],
+                reason: format!("step {step} cannot be expanded: {why}"),
+                final_: true,
+            })
+        }))
     }
 
     /// What the steps named have given, and the plan's parameters and alarm.

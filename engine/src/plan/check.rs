@@ -113,6 +113,7 @@ fn plan(draft: Draft, (order, facts): Found, context: &CheckContext<'_>) -> Plan
         post_checks: finish(draft.post_checks).expect(complete),
         steps: order.iter().map(|at| steps[*at].take().expect(complete)).collect(),
         facts: order.iter().map(|at| facts[*at].take().expect(complete)).collect(),
+        platforms: draft.platforms,
         params: context.params.clone(),
         alarm: context.alarm.clone(),
     }

@@ -9,7 +9,7 @@ use crate::tool::ToolName;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-const PLAN_KEYS: [&str; 4] = ["summary", "pre_checks", "steps", "post_checks"];
+const PLAN_KEYS: [&str; 5] = ["summary", "platforms", "pre_checks", "steps", "post_checks"];
 const STEP_KEYS: [&str; 13] = [
     "id",
     "tool",
@@ -93,6 +93,7 @@ pub(super) struct RawStep {
 
 pub(super) struct Draft {
     pub(super) summary: String,
+    pub(super) platforms: Vec<String>,
     pub(super) pre_checks: Vec<RawCheck>,
     pub(super) steps: Vec<RawStep>,
     pub(super) post_checks: Vec<RawCheck>,
@@ -103,11 +104,13 @@ pub(super) fn read(draft: &Value, faults: &mut Faults) -> Option<Draft> {
     let mut plan = Object::of(draft, "/plan".to_owned(), "a plan", faults)?;
     plan.only(&PLAN_KEYS);
     let summary = plan.optional("summary").unwrap_or_default();
+    let platforms = plan.optional("platforms").unwrap_or_default();
     let steps = plan.list("steps", true);
     let pre_checks = plan.list("pre_checks", false);
     let post_checks = plan.list("post_checks", false);
     Some(Draft {
         summary,
+        platforms,
         steps: each(steps, "/plan/steps", faults, read_step),
         pre_checks: each(pre_checks, "/plan/pre_checks", faults, read_check),
         post_checks: each(post_checks, "/plan/post_checks", faults, read_check),

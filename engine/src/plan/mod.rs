@@ -160,6 +160,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub post_checks: Vec<Check>,
+    /// The platforms of the devices that it may change; empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
     /// The values of the runbook's parameters, `params` in expressions.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub params: Value,

@@ -8,6 +8,8 @@ mod changes;
 mod commits;
 #[path = "drivers/contracts.rs"]
 mod contracts;
+#[path = "drivers/kept.rs"]
+mod kept;
 #[path = "drivers/kit.rs"]
 mod kit;
 #[path = "drivers/safety.rs"]

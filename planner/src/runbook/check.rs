@@ -36,9 +36,8 @@ pub(super) fn slots(phrase: &Phrase, params: &BTreeMap<String, Param>) -> Vec<St
             wrong.push(format!("the phrase does not say {{{name}}}, which has no default"));
         }
     }
-    let free = seen
-        .iter()
-        .filter(|name| params.get(**name).is_some_and(|p| p.kind == ParamKind::String));
+    let is_free = |param: &Param| param.entry().unwrap_or(param).kind == ParamKind::String;
+    let free = seen.iter().filter(|name| params.get(**name).is_some_and(is_free));
     if free.count() > MOST_FREE_SLOTS {
         wrong.push("a phrase has at most one slot of the type string".into());
     }
@@ -77,59 +76,92 @@ fn each_text(value: &Value, pointer: &str, visit: &mut impl FnMut(&str, &str)) {
     }
 }
 
+/// One of a runbook's own tests as it came out.
+#[derive(Debug, Clone)]
+pub struct TestRun {
+    pub runbook: String,
+    pub say: String,
+    /// The parameters that it must give; None: it must be refused.
+    pub wanted: Option<Value>,
+    /// Why it failed; None: it passed.
+    pub fault: Option<DocumentFault>,
+}
+
 /// Runs a file's own tests, among all runbooks: what another one says equally well is a fault here.
-pub(super) fn tests(all: &Runbooks, runbook: &Runbook, document: &Document) -> Vec<DocumentFault> {
-    match document.value.get("tests") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(tests)) => tests
-            .iter()
-            .enumerate()
-            .filter_map(|(i, test)| {
-                let pointer = format!("/tests/{i}");
-                one_test(all, runbook, test)
-                    .err()
-                    .map(|why| document.fault(&pointer, why))
-            })
-            .collect(),
-        Some(_) => vec![document.fault(
-            "/tests",
-            "`tests` must be a list of {say, params} or {say, refuse: true}",
-        )],
+pub(super) fn tests(
+    all: &Runbooks,
+    runbook: &Runbook,
+    document: &Document,
+    runs: &mut Vec<TestRun>,
+    faults: &mut Vec<DocumentFault>,
+) {
+    let tests = match document.value.get("tests") {
+        None | Some(Value::Null) => return,
+        Some(Value::Array(tests)) => tests,
+        Some(_) => {
+            let shape = "`tests` must be a list of {say, params} or {say, refuse: true}";
+            return faults.push(document.fault("/tests", shape));
+        }
+    };
+    for (i, test) in tests.iter().enumerate() {
+        let pointer = format!("/tests/{i}");
+        match Test::read(test) {
+            Err(why) => faults.push(document.fault(&pointer, why)),
+            Ok(test) => runs.push(TestRun {
+                runbook: runbook.id.clone(),
+                say: test.say.to_owned(),
+                wanted: test.wanted.cloned(),
+                fault: test.run(all, runbook).err().map(|why| document.fault(&pointer, why)),
+            }),
+        }
     }
 }
 
-fn one_test(all: &Runbooks, runbook: &Runbook, test: &Value) -> Result<(), String> {
-    let shape = "a test is {say, params} or {say, refuse: true}";
-    let map = test.as_object().ok_or(shape)?;
-    let say = map.get("say").and_then(Value::as_str).ok_or(shape)?;
-    if let Some(key) = map
-        .keys()
-        .find(|key| !["say", "params", "refuse"].contains(&key.as_str()))
-    {
-        return Err(format!("unknown key `{key}`: {shape}"));
+struct Test<'a> {
+    say: &'a str,
+    /// None: it must be refused.
+    wanted: Option<&'a Value>,
+}
+
+impl<'a> Test<'a> {
+    fn read(test: &'a Value) -> Result<Self, String> {
+        let shape = "a test is {say, params} or {say, refuse: true}";
+        let map = test.as_object().ok_or(shape)?;
+        let say = map.get("say").and_then(Value::as_str).ok_or(shape)?;
+        if let Some(key) = map
+            .keys()
+            .find(|key| !["say", "params", "refuse"].contains(&key.as_str()))
+        {
+            return Err(format!("unknown key `{key}`: {shape}"));
+        }
+        let refuse = map.get("refuse").and_then(Value::as_bool).unwrap_or(false);
+        let wanted = (!refuse).then(|| map.get("params").unwrap_or(&Value::Null));
+        Ok(Self { say, wanted })
     }
-    let refuse = map.get("refuse").and_then(Value::as_bool).unwrap_or(false);
-    match (all.find(say), refuse) {
-        (PhraseMatch::None | PhraseMatch::Broken { .. } | PhraseMatch::Several(_), true) => Ok(()),
-        (PhraseMatch::One { runbook: found, .. }, true) => {
-            Err(format!("{say:?} is not refused: {} takes it", found.id))
-        }
-        (PhraseMatch::One { runbook: found, params }, false) => {
-            if found.id != runbook.id {
-                return Err(format!("{say:?} goes to {}", found.id));
+
+    fn run(&self, all: &Runbooks, runbook: &Runbook) -> Result<(), String> {
+        let say = self.say;
+        match (all.find(say), self.wanted) {
+            (PhraseMatch::None | PhraseMatch::Broken { .. } | PhraseMatch::Several(_), None) => Ok(()),
+            (PhraseMatch::One { runbook: found, .. }, None) => {
+                Err(format!("{say:?} is not refused: {} takes it", found.id))
             }
-            let wanted = map.get("params").unwrap_or(&Value::Null);
-            let wanted = runbook.accept(wanted).map_err(|faults| faults[0].message.clone())?;
-            match wanted == params {
-                true => Ok(()),
-                false => Err(format!("{say:?} gives {params}")),
+            (PhraseMatch::One { runbook: found, params }, Some(wanted)) => {
+                if found.id != runbook.id {
+                    return Err(format!("{say:?} goes to {}", found.id));
+                }
+                let wanted = runbook.accept(wanted).map_err(|faults| faults[0].message.clone())?;
+                match wanted == params {
+                    true => Ok(()),
+                    false => Err(format!("{say:?} gives {params}")),
+                }
             }
-        }
-        (PhraseMatch::None, false) => Err(format!("no phrase says {say:?}")),
-        (PhraseMatch::Broken { faults, .. }, false) => Err(format!("{say:?} is refused: {}", faults[0].message)),
-        (PhraseMatch::Several(found), false) => {
-            let ids: Vec<&str> = found.iter().map(|(runbook, _)| runbook.id.as_str()).collect();
-            Err(format!("{say:?} can be read in several ways: {}", ids.join(", ")))
+            (PhraseMatch::None, Some(_)) => Err(format!("no phrase says {say:?}")),
+            (PhraseMatch::Broken { faults, .. }, Some(_)) => Err(format!("{say:?} is refused: {}", faults[0].message)),
+            (PhraseMatch::Several(found), Some(_)) => {
+                let ids: Vec<&str> = found.iter().map(|(runbook, _)| runbook.id.as_str()).collect();
+                Err(format!("{say:?} can be read in several ways: {}", ids.join(", ")))
+            }
         }
     }
 }

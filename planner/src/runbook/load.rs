@@ -2,7 +2,7 @@
 
 use super::param::{Param, ParamKind};
 use super::phrase::{Phrase, Synonyms};
-use super::{Runbook, Runbooks, check};
+use super::{Runbook, Runbooks, TestRun, check};
 use flyball_engine::document::{Document, DocumentFault};
 use flyball_engine::fault::nearest;
 use regex::Regex;
@@ -58,21 +58,47 @@ impl Runbooks {
 
     /// Shipped runbooks, and the operator's own, of which one with a shipped id takes its place.
     pub fn build(shipped: &[Source], own: &[Source]) -> Result<Self, Vec<DocumentFault>> {
+        let examined = Examined::of(shipped, own);
+        let mut faults = examined.faults;
+        faults.extend(examined.tests.iter().filter_map(|test| test.fault.clone()));
+        if faults.is_empty() {
+            Ok(examined.runbooks)
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+/// Runbooks as far as they can be read, with everything that is wrong with them.
+#[derive(Debug)]
+pub struct Examined {
+    pub runbooks: Runbooks,
+    pub faults: Vec<DocumentFault>,
+    /// The files' own tests as they came out.
+    pub tests: Vec<TestRun>,
+}
+
+impl Examined {
+    /// Reads all and runs the files' own tests, among all runbooks.
+    pub fn of(shipped: &[Source], own: &[Source]) -> Self {
         let mut faults = Vec::new();
-        let shipped = read_all(shipped, &mut faults);
-        let own = read_all(own, &mut faults);
-        let mut merged = shipped;
-        merged.extend(own);
-        let runbooks = Self {
+        let mut merged = read_all(shipped, &mut faults);
+        merged.extend(read_all(own, &mut faults));
+        let runbooks = Runbooks {
             runbooks: merged
                 .iter()
                 .map(|(id, (runbook, _))| (id.clone(), runbook.clone()))
                 .collect(),
         };
+        let mut tests = Vec::new();
         for (runbook, document) in merged.values() {
-            faults.extend(check::tests(&runbooks, runbook, document));
+            check::tests(&runbooks, runbook, document, &mut tests, &mut faults);
         }
-        if faults.is_empty() { Ok(runbooks) } else { Err(faults) }
+        Self {
+            runbooks,
+            faults,
+            tests,
+        }
     }
 }
 
@@ -90,7 +116,7 @@ fn read_all(sources: &[Source], faults: &mut Vec<DocumentFault>) -> BTreeMap<Str
             document: &document,
             faults: Vec::new(),
         };
-        let runbook = reader.runbook();
+        let runbook = reader.runbook(&source.text);
         faults.append(&mut reader.faults);
         let Some(runbook) = runbook else { continue };
         match found.get(&runbook.id) {
@@ -104,10 +130,31 @@ fn read_all(sources: &[Source], faults: &mut Vec<DocumentFault>) -> BTreeMap<Str
     found
 }
 
-const KEYS: [&str; 10] = [
-    "id", "title", "owner", "version", "risk", "phrases", "params", "synonyms", "plan", "tests",
+const KEYS: [&str; 13] = [
+    "id",
+    "title",
+    "owner",
+    "version",
+    "risk",
+    "impact",
+    "platforms",
+    "window",
+    "phrases",
+    "params",
+    "synonyms",
+    "plan",
+    "tests",
 ];
-const PARAM_KEYS: [&str; 7] = ["type", "min", "max", "pattern", "values", "default", "description"];
+const PARAM_KEYS: [&str; 8] = [
+    "type",
+    "of",
+    "min",
+    "max",
+    "pattern",
+    "values",
+    "default",
+    "description",
+];
 
 /// Reads one document and collects what is wrong with it on the way.
 struct Reader<'a> {
@@ -121,7 +168,7 @@ impl Reader<'_> {
     }
 
     /// None if the document is no runbook at all; else what could be read, with the faults noted.
-    fn runbook(&mut self) -> Option<Runbook> {
+    fn runbook(&mut self, text: &str) -> Option<Runbook> {
         let document = self.document;
         if !document.value.is_object() {
             self.fault("", "a runbook is a map with at least `id`, `title` and `plan`");
@@ -143,9 +190,13 @@ impl Reader<'_> {
             owner: self.text("/owner"),
             version: self.text("/version"),
             risk: self.risk(),
+            impact: self.text("/impact"),
+            platforms: self.texts("/platforms"),
+            window_required: self.window(),
             params,
             plan,
             file: document.file.clone(),
+            text: text.to_owned(),
             phrases,
             synonyms,
         })
@@ -205,6 +256,17 @@ impl Reader<'_> {
         Some(risk)
     }
 
+    /// Whether it wants a window; not said: it does not.
+    fn window(&mut self) -> bool {
+        let window = self.text("/window");
+        match window.as_deref() {
+            Some("required") => return true,
+            None | Some("optional") => {}
+            Some(other) => self.fault("/window", format!("`window` is required or optional, not {other:?}")),
+        }
+        false
+    }
+
     fn params(&mut self) -> BTreeMap<String, Param> {
         let document = self.document;
         let mut params = BTreeMap::new();
@@ -231,18 +293,24 @@ impl Reader<'_> {
         self.keys(pointer, value, &PARAM_KEYS);
         let kind = self.kind(pointer, name, value);
         let mut param = Param {
-            kind: kind?,
             min: self.integer(pointer, value, "min"),
             max: self.integer(pointer, value, "max"),
             pattern: self.pattern(pointer, value),
             values: self.texts(&format!("{pointer}/values")),
-            default: None,
+            of: self.entry(pointer, name, value),
             description: self.text(&format!("{pointer}/description")).unwrap_or_default(),
+            ..Param::of_kind(kind?)
         };
         if (param.kind == ParamKind::Enum) == param.values.is_empty() {
             self.fault(
                 pointer,
                 format!("`values` and the type enum belong together, see the parameter `{name}`"),
+            );
+        }
+        if (param.kind == ParamKind::List) == param.of.is_none() {
+            self.fault(
+                pointer,
+                format!("`of` and the type list belong together, see the parameter `{name}`"),
             );
         }
         if let Some(default) = value.get("default") {
@@ -257,6 +325,21 @@ impl Reader<'_> {
             }
         }
         Some(param)
+    }
+
+    /// What a list's entries are: a type's name, or a map as for a parameter.
+    fn entry(&mut self, pointer: &str, name: &str, value: &Value) -> Option<Box<Param>> {
+        let pointer = format!("{pointer}/of");
+        let entry = match value.get("of")? {
+            Value::String(word) => serde_json::json!({"type": word}),
+            other => other.clone(),
+        };
+        let entry = self.param(&pointer, name, &entry)?;
+        if entry.kind == ParamKind::List {
+            self.fault(&pointer, "a list has no lists in it");
+            return None;
+        }
+        Some(Box::new(entry))
     }
 
     fn kind(&mut self, pointer: &str, name: &str, value: &Value) -> Option<ParamKind> {

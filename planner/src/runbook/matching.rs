@@ -25,19 +25,23 @@ struct Reading<'a> {
     runbook: &'a Runbook,
     /// How many words of the phrase's own were said: the more, the better the phrase fits.
     weight: usize,
+    /// The phrase's parts stand as it has them.
+    as_written: bool,
     params: Result<Value, Vec<Fault>>,
 }
 
 impl Runbooks {
-    /// Finds the runbook whose phrase the whole text says. Of several, the one with most words of its own is meant.
+    /// Finds the runbook whose phrase the whole text says. Of several, the one with most words of its own is
+    /// meant, and among these the one whose parts stand as written.
     pub fn find(&self, text: &str) -> PhraseMatch<'_> {
         let readings: Vec<Reading<'_>> = self.iter().flat_map(|runbook| runbook.readings(text)).collect();
-        let heaviest = readings.iter().filter(|r| r.params.is_ok()).map(|r| r.weight).max();
-        let Some(heaviest) = heaviest else {
+        let fits = |r: &Reading<'_>| (r.weight, r.as_written);
+        let best_fit = readings.iter().filter(|r| r.params.is_ok()).map(fits).max();
+        let Some(best_fit) = best_fit else {
             return broken(readings);
         };
         let mut best: Vec<(&Runbook, Value)> = Vec::new();
-        for reading in readings.into_iter().filter(|r| r.weight == heaviest) {
+        for reading in readings.into_iter().filter(|r| fits(r) == best_fit) {
             let Ok(params) = reading.params else { continue };
             if !best
                 .iter()
@@ -89,11 +93,13 @@ impl Runbook {
     fn readings<'a>(&'a self, text: &str) -> Vec<Reading<'a>> {
         let mut readings = Vec::new();
         for phrase in &self.phrases {
-            for slots in phrase.readings(text, |name| self.width(name)) {
-                let given: Map<String, Value> = slots.into_iter().map(|(name, text)| (name, text.into())).collect();
+            for said in phrase.readings(text, |name| self.width(name)) {
+                let given: Map<String, Value> =
+                    said.slots.into_iter().map(|(name, text)| (name, text.into())).collect();
                 readings.push(Reading {
                     runbook: self,
                     weight: phrase.own_words().count(),
+                    as_written: said.as_written,
                     params: self.accept(&Value::Object(given)),
                 });
             }
@@ -105,12 +111,16 @@ impl Runbook {
         let Some(param) = self.params.get(name) else {
             return Width::Words(1);
         };
-        if param.kind == ParamKind::String {
+        let entry = param.entry().unwrap_or(param);
+        if entry.kind == ParamKind::String {
             return Width::Free;
         }
         let others = self.synonyms.values().flatten();
-        let longest = param.values.iter().chain(others).map(|value| stems(value).len()).max();
-        Width::Words(longest.unwrap_or(1).max(1))
+        let longest = entry.values.iter().chain(others).map(|value| stems(value).len()).max();
+        let one = longest.unwrap_or(1).max(1);
+        // Between two entries may stand an "and".
+        let entries = param.entry().and_then(|_| usize::try_from(param.most_entries()).ok());
+        Width::Words(entries.map_or(one, |entries| entries.saturating_mul(one + 1)))
     }
 
     fn common_words(&self, said: &BTreeSet<String>) -> usize {

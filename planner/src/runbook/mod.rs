@@ -2,17 +2,24 @@
 //! each time. What is not here: whether the plan is a good one; that is the engine's check.
 
 mod check;
+mod list;
 mod load;
 mod matching;
+mod order;
 mod param;
 mod phrase;
+mod promote;
 #[cfg(test)]
 mod tests;
+mod yaml;
 
-pub use load::Source;
+pub use check::TestRun;
+pub use load::{Examined, Source};
 pub use matching::PhraseMatch;
+use param::written_pattern;
 pub use param::{Param, ParamKind};
 pub(crate) use param::{area, prefix};
+pub use promote::{Promoted, promote};
 
 use flyball_engine::fault::{Fault, nearest};
 use phrase::{Phrase, Synonyms, meant};
@@ -28,11 +35,18 @@ pub struct Runbook {
     pub version: Option<String>,
     /// `low`, `medium` or `high`: the owner's word, for people.
     pub risk: Option<String>,
+    /// What users of the network notice, for people.
+    pub impact: Option<String>,
+    /// The platforms it was written for; empty: any. What it changes must be of these.
+    pub platforms: Vec<String>,
+    /// It may only change something within a window that the intent names.
+    pub window_required: bool,
     pub params: BTreeMap<String, Param>,
     /// The plan of design section 4, with `${params.…}` inside.
     pub plan: Value,
-    /// The file that it came from.
+    /// The file that it came from, and its text.
     pub file: String,
+    pub text: String,
     phrases: Vec<Phrase>,
     synonyms: Synonyms,
 }
@@ -109,11 +123,8 @@ impl Runbook {
                 .clone()
                 .ok_or_else(|| Fault::new(pointer, "runbook.missing_param", missing));
         };
-        let meant = given
-            .as_str()
-            .and_then(|text| meant(text, &self.synonyms))
-            .map(Value::from);
-        param.accept(meant.as_ref().unwrap_or(given)).map_err(|refused| {
+        let meant = self.meant(&param.spoken(given));
+        param.accept(&meant).map_err(|refused| {
             let message = format!("`{name}` must be {}, not {given}", refused.wanted);
             let rule = if refused.other_kind {
                 "runbook.param_type"
@@ -122,6 +133,15 @@ impl Runbook {
             };
             Fault::new(pointer, rule, message)
         })
+    }
+
+    /// The values that synonyms stand for.
+    fn meant(&self, given: &Value) -> Value {
+        match given {
+            Value::String(text) => meant(text, &self.synonyms).unwrap_or(text).into(),
+            Value::Array(items) => items.iter().map(|item| self.meant(item)).collect(),
+            other => other.clone(),
+        }
     }
 
     /// What else a text may say for a value.
@@ -134,11 +154,28 @@ impl Runbook {
         self.phrases.iter().flat_map(Phrase::own_words)
     }
 
+    /// How a command line calls it with these parameters: exact, whatever phrases say.
+    pub fn call(&self, params: &Value) -> String {
+        let mut call = format!("--runbook {}", self.id);
+        for (name, value) in params.as_object().into_iter().flatten() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:/,".contains(c);
+            call += &match value.chars().all(plain) {
+                true => format!(" -p {name}={value}"),
+                false => format!(" -p {name}='{}'", value.replace('\'', "'\\''")),
+            };
+        }
+        call
+    }
+
     /// The draft: the plan as the file has it, the summary filled in for people.
     pub fn draft(&self, params: &Value) -> Value {
         let mut draft = self.plan.clone();
         let summary = draft.get("summary").and_then(Value::as_str).unwrap_or(&self.title);
         draft["summary"] = filled(summary, params).into();
+        if !self.platforms.is_empty() {
+            draft["platforms"] = self.platforms.clone().into();
+        }
         draft
     }
 }
@@ -151,6 +188,17 @@ fn described(param: &Param) -> Value {
     if let Some(default) = &param.default {
         schema["default"] = default.clone();
     }
+    // For those who read the schema, not for a model's grammar, which may know none of it.
+    let entry = param.entry().unwrap_or(param);
+    if let Some(pattern) = &entry.pattern {
+        let at = if param.entry().is_some() { "/items" } else { "" };
+        if let Some(Value::Object(of)) = schema.pointer_mut(at) {
+            of.insert(
+                "pattern".to_owned(),
+                format!("^(?:{})$", written_pattern(pattern)).into(),
+            );
+        }
+    }
     schema
 }
 
@@ -158,10 +206,19 @@ fn described(param: &Param) -> Value {
 fn filled(summary: &str, params: &Value) -> String {
     let mut text = summary.to_owned();
     for (name, value) in params.as_object().into_iter().flatten() {
-        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let shown = shown(value);
         text = text.replace(&format!("${{params.{name}}}"), &shown);
     }
     text
+}
+
+/// A value as people write it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 /// All runbooks, by id.

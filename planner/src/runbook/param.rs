@@ -23,11 +23,13 @@ pub enum ParamKind {
     Prefix,
     /// One of `values`; case does not matter.
     Enum,
+    /// Several of the kind that `of` names.
+    List,
 }
 
 impl ParamKind {
     /// Every kind with the word that a file uses for it.
-    pub(crate) const ALL: [(&'static str, Self); 8] = [
+    pub(crate) const ALL: [(&'static str, Self); 9] = [
         ("area", Self::Area),
         ("integer", Self::Integer),
         ("string", Self::String),
@@ -36,6 +38,7 @@ impl ParamKind {
         ("address", Self::Address),
         ("prefix", Self::Prefix),
         ("enum", Self::Enum),
+        ("list", Self::List),
     ];
 
     /// The word that a file uses for it.
@@ -51,14 +54,16 @@ impl ParamKind {
 #[derive(Debug, Clone)]
 pub struct Param {
     pub kind: ParamKind,
-    /// Smallest value of an integer, fewest characters of a text.
+    /// Smallest value of an integer, fewest characters of a text, fewest entries of a list.
     pub min: Option<i64>,
-    /// Largest value of an integer, most characters of a text.
+    /// Largest value of an integer, most characters of a text, most entries of a list.
     pub max: Option<i64>,
     /// Must match all of the value.
     pub pattern: Option<Regex>,
     /// What an enum may be, in the form that is handed on.
     pub values: Vec<String>,
+    /// What each entry of a list is.
+    pub of: Option<Box<Param>>,
     /// Taken when nothing is said.
     pub default: Option<Value>,
     pub description: String,
@@ -77,18 +82,35 @@ pub(crate) struct NotAccepted {
 const LONGEST_TEXT: i64 = 240;
 
 impl Param {
+    /// A parameter of this kind without rules.
+    pub(crate) fn of_kind(kind: ParamKind) -> Self {
+        Self {
+            kind,
+            min: None,
+            max: None,
+            pattern: None,
+            values: Vec::new(),
+            of: None,
+            default: None,
+            description: String::new(),
+        }
+    }
+
     /// The value in its one form, from JSON or from a word of a text.
     pub(crate) fn accept(&self, given: &Value) -> Result<Value, NotAccepted> {
+        if let Some(of) = self.entry() {
+            return self.accept_list(of, given);
+        }
         let text = match given {
             Value::String(text) => text.trim().to_owned(),
             Value::Number(number) if matches!(self.kind, ParamKind::Integer | ParamKind::Area) => number.to_string(),
             _ => return Err(self.other_kind()),
         };
-        let value = self.of_kind(&text).ok_or_else(|| self.other_kind())?;
+        let value = self.read(&text).ok_or_else(|| self.other_kind())?;
         self.within_rules(value)
     }
 
-    fn of_kind(&self, text: &str) -> Option<Value> {
+    fn read(&self, text: &str) -> Option<Value> {
         match self.kind {
             ParamKind::Area => area(text).map(Value::from),
             ParamKind::Integer => text.parse::<i64>().ok().map(Value::from),
@@ -98,6 +120,7 @@ impl Param {
             ParamKind::Address => text.parse::<IpAddr>().ok().map(|a| a.to_string().into()),
             ParamKind::Prefix => prefix(text).map(Value::from),
             ParamKind::Enum => Some(text.to_lowercase().into()),
+            ParamKind::List => None,
         }
     }
 
@@ -139,7 +162,7 @@ impl Param {
         }
     }
 
-    fn other_kind(&self) -> NotAccepted {
+    pub(super) fn other_kind(&self) -> NotAccepted {
         let wanted = match self.kind {
             ParamKind::Area => "an OSPF area: a number or dotted, as 0 or 0.0.0.0",
             ParamKind::Integer => "a whole number",
@@ -149,6 +172,7 @@ impl Param {
             ParamKind::Address => "an IP address",
             ParamKind::Prefix => "an address with a prefix length, as 10.0.0.0/24",
             ParamKind::Enum => "a word",
+            ParamKind::List => "a list",
         };
         NotAccepted {
             other_kind: true,
@@ -158,6 +182,9 @@ impl Param {
 
     /// JSON schema of the value, for a model and for the API.
     pub fn schema(&self) -> Value {
+        if let Some(of) = self.entry() {
+            return self.list_schema(of);
+        }
         let mut schema = match self.kind {
             ParamKind::Integer => json!({"type": "integer"}),
             ParamKind::Enum => json!({"type": "string", "enum": self.values}),
@@ -179,7 +206,7 @@ fn length(text: &str) -> i64 {
 }
 
 /// The pattern as the file has it, without the anchors that loading added.
-fn written_pattern(pattern: &Regex) -> &str {
+pub(super) fn written_pattern(pattern: &Regex) -> &str {
     let text = pattern.as_str();
     text.strip_prefix("^(?:")
         .and_then(|t| t.strip_suffix(")$"))
@@ -220,13 +247,8 @@ mod tests {
 
     fn param(kind: ParamKind) -> Param {
         Param {
-            kind,
-            min: None,
-            max: None,
-            pattern: None,
             values: vec!["core".into(), "edge".into()],
-            default: None,
-            description: String::new(),
+            ..Param::of_kind(kind)
         }
     }
 

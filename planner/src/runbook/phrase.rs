@@ -1,6 +1,7 @@
 //! A runbook's phrase, and whether a text says it. Deterministic: no scores, no guesses; a text either says all of a
 //! phrase and nothing else, or it does not.
 
+use super::order::orders;
 use crate::words::{Word, singular, words};
 use std::collections::BTreeMap;
 
@@ -25,7 +26,14 @@ pub(crate) enum Width {
 #[derive(Debug, Clone)]
 pub(crate) struct Phrase {
     pub(crate) written: String,
-    pub(crate) parts: Vec<Part>,
+    /// As written, then the other orders in which its parts may be said.
+    orders: Vec<Order>,
+}
+
+/// The parts in one order.
+#[derive(Debug, Clone)]
+struct Order {
+    parts: Vec<Part>,
     /// Per part: other words that may stand for this part and some that follow it.
     alternatives: Vec<Vec<Alternative>>,
 }
@@ -43,6 +51,14 @@ pub(crate) type Synonyms = BTreeMap<String, Vec<String>>;
 /// What a text puts into the slots, as written there.
 pub(crate) type Slots = BTreeMap<String, String>;
 
+/// One way in which a text says a phrase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) slots: Slots,
+    /// The parts stand as the phrase has them.
+    pub(crate) as_written: bool,
+}
+
 /// Readings of one text beyond this many are as ambiguous as this many.
 const MOST_READINGS: usize = 16;
 /// Longer texts are no phrases.
@@ -58,19 +74,25 @@ impl Phrase {
         if !parts.iter().any(|part| matches!(part, Part::Word(_))) {
             return Err("a phrase needs at least one word of its own".into());
         }
-        let alternatives = (0..parts.len())
-            .map(|at| alternatives(&parts[at..], synonyms))
-            .collect();
+        let order = |parts: Vec<Part>| Order {
+            alternatives: (0..parts.len())
+                .map(|at| alternatives(&parts[at..], synonyms))
+                .collect(),
+            parts,
+        };
         Ok(Self {
             written: written.to_owned(),
-            parts,
-            alternatives,
+            orders: orders(&parts).into_iter().map(order).collect(),
         })
+    }
+
+    fn parts(&self) -> &[Part] {
+        self.orders.first().map_or(&[], |order| &order.parts)
     }
 
     /// The names of the slots, in order.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match part {
+        self.parts().iter().filter_map(|part| match part {
             Part::Slot(name) => Some(name.as_str()),
             Part::Word(_) => None,
         })
@@ -78,28 +100,37 @@ impl Phrase {
 
     /// The phrase's own words, singular and in lower case.
     pub(crate) fn own_words(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match part {
+        self.parts().iter().filter_map(|part| match part {
             Part::Word(word) => Some(word.as_str()),
             Part::Slot(_) => None,
         })
     }
 
     /// Every way in which the text says this phrase and nothing else.
-    pub(crate) fn readings(&self, text: &str, width: impl Fn(&str) -> Width) -> Vec<Slots> {
+    pub(crate) fn readings(&self, text: &str, width: impl Fn(&str) -> Width) -> Vec<Said> {
         let words = words(text);
+        let mut readings: Vec<Said> = Vec::new();
         if words.len() > LONGEST_TEXT {
-            return Vec::new();
+            return readings;
         }
-        let mut walk = Walk {
-            phrase: self,
-            text,
-            words: &words,
-            width: &width,
-            slots: Slots::new(),
-            found: Vec::new(),
-        };
-        walk.step(0, 0);
-        walk.found
+        for (i, order) in self.orders.iter().enumerate() {
+            let mut walk = Walk {
+                order,
+                text,
+                words: &words,
+                width: &width,
+                slots: Slots::new(),
+                found: Vec::new(),
+            };
+            walk.step(0, 0);
+            for slots in walk.found {
+                if !readings.iter().any(|said| said.slots == slots) {
+                    let as_written = i == 0;
+                    readings.push(Said { slots, as_written });
+                }
+            }
+        }
+        readings
     }
 }
 
@@ -143,12 +174,14 @@ fn alternatives(parts: &[Part], synonyms: &Synonyms) -> Vec<Alternative> {
     found
 }
 
+/// The words of a text that mean something, singular and in lower case.
 pub(crate) fn stems(text: &str) -> Vec<String> {
-    words(text).iter().map(Word::stem).collect()
+    let words = words(text);
+    words.iter().filter(|word| !word.is_filler()).map(Word::stem).collect()
 }
 
 struct Walk<'a, W> {
-    phrase: &'a Phrase,
+    order: &'a Order,
     text: &'a str,
     words: &'a [Word],
     width: &'a W,
@@ -162,7 +195,7 @@ impl<W: Fn(&str) -> Width> Walk<'_, W> {
             return;
         }
         let next = self.skip_fillers(word);
-        match self.phrase.parts.get(part) {
+        match self.order.parts.get(part) {
             None if next == self.words.len() => self.keep(),
             None => {}
             Some(Part::Word(own)) => self.word(own, part, next),
@@ -187,8 +220,8 @@ impl<W: Fn(&str) -> Width> Walk<'_, W> {
         {
             self.step(part + 1, at + 1);
         }
-        let phrase = self.phrase;
-        for other in &phrase.alternatives[part] {
+        let order = self.order;
+        for other in &order.alternatives[part] {
             if let Some(end) = self.says(&other.words, at) {
                 self.step(part + other.parts, end);
             }

@@ -35,12 +35,122 @@ fn the_shipped_runbooks_pass_their_own_tests() {
     assert_eq!(
         ids,
         [
+            "back-up-configuration",
+            "compare-with-golden",
             "describe-interface",
+            "drain-device",
             "health-check",
+            "interface-down",
+            "interface-up",
             "move-traffic-off-link",
-            "ospf-on-group"
+            "ntp-on-group",
+            "ospf-on-group",
+            "restore-adjacency",
+            "restore-configuration",
+            "syslog-on-group",
+            "undrain-device"
         ]
     );
+}
+
+#[test]
+fn the_runbook_of_the_readme_passes_its_own_tests() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let example = readme
+        .split("```yaml\n")
+        .find(|block| block.starts_with("# runbooks/change-mtu.yaml"));
+    let example = example.unwrap().split("```").next().unwrap();
+    let runbooks = book(example);
+    assert!(runbooks.get("change-mtu").unwrap().window_required);
+}
+
+#[test]
+fn each_shipped_runbook_says_whose_it_is_what_it_may_do_and_tests_itself() {
+    for runbook in shipped().iter() {
+        let id = &runbook.id;
+        assert!(runbook.owner.is_some() && runbook.version.is_some(), "{id}");
+        assert!(runbook.risk.is_some() && runbook.impact.is_some(), "{id}");
+        assert!(!runbook.platforms.is_empty(), "{id}");
+        assert!(runbook.text.matches("- say:").count() >= 3, "{id}");
+        let plan = &runbook.plan;
+        let writes = plan.to_string().contains("config/set_") || plan.to_string().contains("config/restore_");
+        let checked = |key: &str| plan[key].as_array().is_some_and(|list| !list.is_empty());
+        let looks = |step: &serde_json::Value| step.get("expect").is_some();
+        let looks_first =
+            checked("pre_checks") || plan["steps"].as_array().is_some_and(|steps| steps.iter().any(looks));
+        assert!(!writes || (looks_first && checked("post_checks")), "{id}");
+    }
+}
+
+#[test]
+fn parts_that_a_preposition_begins_may_be_said_in_another_order() {
+    let runbooks = shipped();
+    let ospf = r#"ospf-on-group {"area":"0.0.0.0","process_id":100,"role":"core","site":"beijing"}"#;
+    for text in [
+        "In the Beijing data center, configure OSPF area 0 for all core switches with process ID 100",
+        "configure ospf area 0 for all core switches in the Beijing data center with process id 100",
+    ] {
+        assert_eq!(found(&runbooks, text), ospf, "{text}");
+    }
+    let scrambled = "ospf configure area 0 with process id 100 on all core switches in Beijing";
+    assert_eq!(found(&runbooks, scrambled), "none");
+    assert_eq!(
+        found(
+            &runbooks,
+            "on sh-core-1 set the description of interface eth1 to \"spare\""
+        ),
+        r#"describe-interface {"device":"sh-core-1","interface":"eth1","text":"spare"}"#
+    );
+}
+
+#[test]
+fn the_order_as_written_goes_before_another() {
+    let runbooks = book(
+        "id: copy\ntitle: t\nphrases: [\"copy {what} from {a} to {b}\"]\n\
+         params: {what: {type: name}, a: {type: name}, b: {type: string}}\nplan: {}\n",
+    );
+    let written = r#"copy {"a":"r1","b":"r2 from r3","what":"x"}"#;
+    assert_eq!(found(&runbooks, "copy x from r1 to r2 from r3"), written);
+}
+
+#[test]
+fn a_list_slot_takes_all_that_is_said() {
+    let runbooks = book(
+        "id: ntp\ntitle: t\nphrases: [\"use {servers} on {role}\"]\n\
+         params: {servers: {type: list, of: {type: address}, max: 3}, role: {type: enum, values: [core, edge]}}\n\
+         synonyms: {10.0.0.9: [clock]}\nplan: {}\n",
+    );
+    let wanted = r#"ntp {"role":"core","servers":["10.0.0.1","10.0.0.9"]}"#;
+    assert_eq!(found(&runbooks, "use 10.0.0.1 and clock on the cores"), wanted);
+    assert_eq!(found(&runbooks, "on core use 10.0.0.1, 10.0.0.9"), wanted);
+    let many = "use 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4 on core";
+    assert!(
+        found(&runbooks, many).contains("a list of 1 to 3 entries"),
+        "{}",
+        found(&runbooks, many)
+    );
+    assert_eq!(
+        runbooks.get("ntp").unwrap().params_schema()["properties"]["servers"]["maxItems"],
+        3
+    );
+}
+
+#[test]
+fn a_call_on_the_command_line_says_each_value_exactly() {
+    let runbooks = shipped();
+    let runbook = runbooks.get("describe-interface").unwrap();
+    let params = json!({"device": "r1", "interface": "Gi0/1", "text": "it's spare"});
+    assert_eq!(
+        runbook.call(&params),
+        r"--runbook describe-interface -p device=r1 -p interface=Gi0/1 -p text='it'\''s spare'"
+    );
+}
+
+#[test]
+fn a_draft_says_for_which_platforms_it_is() {
+    let runbooks = shipped();
+    let draft = runbooks.get("ntp-on-group").unwrap().draft(&json!({}));
+    assert_eq!(draft["platforms"], json!(["ios", "vrp", "junos"]));
 }
 
 #[test]
@@ -171,7 +281,12 @@ fn the_nearest_runbooks_share_words_with_the_text() {
     let runbooks = shipped();
     let ids = |text| runbooks.nearest(text).iter().map(|r| r.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids("we want OSPF on the new switches")[0], "ospf-on-group");
-    assert_eq!(ids("drain this link")[0], "move-traffic-off-link");
+    assert_eq!(
+        ids("drain this link")[0],
+        "move-traffic-off-link",
+        "{:?}",
+        ids("drain this link")
+    );
     assert!(ids("brew coffee").is_empty());
 }
 
@@ -199,6 +314,9 @@ params:
   name: {type: name, pattern: "[", maxx: 3}
   kind: {type: enum}
   other: {type: date}
+  several: {type: list}
+  nested: {type: list, of: list}
+window: sometimes
 plan:
   steps:
     - id: a
@@ -223,8 +341,11 @@ tests:
         (11, "`pattern` is no regular expression"),
         (12, "`values` and the type enum"),
         (13, "unknown type `date`"),
-        (18, "there is no parameter `cuont`"),
-        (20, "no phrase says"),
+        (14, "`of` and the type list belong together"),
+        (15, "`of` and the type list belong together"),
+        (16, "`window` is required or optional"),
+        (21, "there is no parameter `cuont`"),
+        (23, "no phrase says"),
     ];
     for (line, part) in wanted {
         assert!(

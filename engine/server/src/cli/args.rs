@@ -217,6 +217,9 @@ pub struct Wish {
     /// RFC 3339, or a length of time such as 2h.
     #[arg(long)]
     pub deadline: Option<String>,
+    /// Changes may start only then: FROM..UNTIL, each RFC 3339 or a length of time from now (0s..2h).
+    #[arg(long, value_name = "FROM..UNTIL")]
+    pub window: Option<String>,
     /// Not verified by then: taken back.
     #[arg(long)]
     pub backout_by: Option<String>,
@@ -301,6 +304,19 @@ pub enum ToolAction {
 pub enum RunbookAction {
     /// Lists the runbooks with the phrases that call them.
     List,
+    /// Shows a runbook's file.
+    Show { id: String },
+    /// Runs the runbooks' own tests, those of all or of one. Needs no server.
+    Test { id: Option<String> },
+    /// Shows which runbook words would call, and with which parameters. Submits nothing.
+    Try { text: String },
+    /// Makes a draft runbook of a plan that a model made and that worked: what its words say becomes parameters.
+    Promote {
+        intent: String,
+        /// Write it here instead of printing it; a file that is there is left alone.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// `--role R` serves tools over an inventory, `--sandbox` runs a network of devices to try them on.

@@ -8,11 +8,12 @@ mod local;
 mod netops;
 pub mod output;
 mod read;
+mod runbook;
 mod submit;
 mod watch;
 
 use crate::http::problem::Problem;
-use args::{Cli, Command};
+use args::{Cli, Command, RunbookAction};
 use clap::Parser;
 use client::Client;
 use output::Output;
@@ -108,6 +109,9 @@ async fn run(cli: Cli, output: Output) -> Outcome {
     match cli.command {
         Command::Serve { listen } => return local::serve(global, listen, output).await,
         Command::Check { dir } => return Ok(local::check(global, dir.as_deref(), output)),
+        Command::Runbook {
+            action: RunbookAction::Test { id },
+        } => return runbook::test(global, id.as_deref(), output),
         Command::Explain { code } => return local::explain(&code, output),
         Command::Netops(args) => return netops::run(args, output).await,
         Command::Demo { keep } => return Box::pin(crate::demo::run(crate::demo::Options { keep }, output)).await,
@@ -167,6 +171,7 @@ async fn remote(command: Command, client: &Client, output: Output) -> Outcome {
             let body = crate::http::dto::ResolveBody { resolution, comment };
             decide::item(client, &intent, &item, "resolve", &body, output).await
         }
+        Command::Runbook { action } => runbook::run(action, client, output).await,
         Command::Halt { reason } => decide::halt(client, reason, output).await,
         Command::Unhalt => decide::unhalt(client, output).await,
         other => read::run(other, client, output).await,

@@ -1,12 +1,12 @@
 //! What is only read (and the two small writes that live under a reading command: a lock's release, a tool's pin).
 
-use super::args::{Command, LockAction, RunbookAction, ToolAction};
+use super::args::{Command, LockAction, ToolAction};
 use super::client::Client;
 use super::output::Output;
 use super::{Exit, Failure, Outcome, watch};
 use crate::http::dto::{
-    ApprovalView, DiffView, DoubtView, HaltView, IntentPage, IntentView, LockView, PinBody, ReasonBody, RunbookView,
-    ServerView, StepsView, Taken, ToolDetail, ToolView,
+    ApprovalView, DiffView, DoubtView, HaltView, IntentPage, IntentView, LockView, PinBody, ReasonBody, ServerView,
+    StepsView, Taken, ToolDetail, ToolView,
 };
 use crate::render::{diff, harmless, table, tree};
 
@@ -62,15 +62,12 @@ pub(super) async fn run(command: Command, client: &Client, output: Output) -> Ou
             Ok(Exit::Done)
         }
         Command::Servers => servers(client, output).await,
-        Command::Runbook {
-            action: RunbookAction::List,
-        } => runbooks(client, output).await,
         other => Err(Failure::Internal(format!("{other:?} is no reading command"))),
     }
 }
 
 /// One segment of a path, as bytes that need no meaning.
-fn escape(segment: &str) -> String {
+pub(super) fn escape(segment: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
     let escaped = segment.bytes().map(|b| match plain(b) {
         true => char::from(b).to_string(),
@@ -381,17 +378,4 @@ fn trouble(view: &ServerView) -> String {
         (_, Some(circuit)) => circuit.replace('_', " "),
         _ => String::new(),
     }
-}
-
-async fn runbooks(client: &Client, output: Output) -> Outcome {
-    let views: Vec<RunbookView> = client.get("/v1/runbooks").await?;
-    output.show(&views, |views| {
-        let row = |r: &RunbookView| {
-            let phrase = r.phrases.first().cloned().unwrap_or_default();
-            vec![r.id.clone(), r.title.clone(), phrase]
-        };
-        let rows: Vec<Vec<String>> = views.iter().map(row).collect();
-        table::table(&["runbook", "title", "say"], &rows, output.style)
-    });
-    Ok(Exit::Done)
 }

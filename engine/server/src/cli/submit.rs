@@ -5,7 +5,7 @@ use super::client::Client;
 use super::output::Output;
 use super::{Exit, Failure, Outcome, watch};
 use crate::finding::Finding;
-use crate::http::dto::{IntentBody, RunbookCall, Submission, UndoBody};
+use crate::http::dto::{IntentBody, RunbookCall, Submission, UndoBody, WindowBody};
 use crate::library;
 use serde_json::{Map, Value};
 use std::io::Read;
@@ -49,6 +49,7 @@ fn body(wish: Wish, mode: &str) -> Result<IntentBody, Failure> {
     }
     let plan = wish.plan.as_deref().map(plan_file).transpose()?;
     let params = params(&wish.params)?;
+    let window = wish.window.as_deref().map(window).transpose()?;
     Ok(IntentBody {
         text: wish.text,
         plan,
@@ -57,8 +58,21 @@ fn body(wish: Wish, mode: &str) -> Result<IntentBody, Failure> {
         deadline: wish.deadline,
         labels: wish.labels,
         change: wish.change,
-        window: None,
+        window,
         backout_by: wish.backout_by,
+    })
+}
+
+/// `FROM..UNTIL`.
+fn window(text: &str) -> Result<WindowBody, Failure> {
+    let moments = text
+        .split_once("..")
+        .filter(|(from, until)| !from.is_empty() && !until.is_empty());
+    let (from, until) =
+        moments.ok_or_else(|| Failure::Usage(format!("{text:?} is no window: write FROM..UNTIL, such as 0s..2h")))?;
+    Ok(WindowBody {
+        from: from.to_owned(),
+        until: until.to_owned(),
     })
 }
 

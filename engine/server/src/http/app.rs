@@ -1,6 +1,5 @@
 //! What every handler shares: the state, who is calling, and the ways from an id to an intent.
 
-use super::dto::RunbookView;
 use super::idempotency::{CommandId, InFlight};
 use super::problem::Problem;
 use crate::auth::{Caller, Tokens};
@@ -19,6 +18,7 @@ use flyball_engine::journal::{self, Filter, Journal, StoredEntry};
 use flyball_engine::ports::{Clock, Policy};
 use flyball_engine::supervisor::{CommandError, ReadError, Supervisor};
 use flyball_executors::Executors;
+use flyball_planner::Runbooks;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub struct App {
     pub executors: Arc<Executors>,
     pub policy: Arc<dyn Policy>,
     pub clock: Arc<dyn Clock>,
-    pub runbooks: Vec<RunbookView>,
+    pub runbooks: Runbooks,
     pub tokens: Tokens,
     pub keys_in_flight: InFlight,
     /// Ends open event streams when the server stops.

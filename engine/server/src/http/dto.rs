@@ -4,11 +4,13 @@
 mod back;
 mod bodies;
 mod question;
+mod runbooks;
 mod world;
 
 pub use back::{LockView, UndoBody};
 pub use bodies::*;
 pub use question::*;
+pub use runbooks::*;
 pub use world::*;
 
 use flyball_engine::canonical::Digest;

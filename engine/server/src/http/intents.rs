@@ -129,7 +129,11 @@ pub(super) async fn one(State(app): Shared, caller: Caller, Path(id): Path<Strin
 
 /// An intent's view, with the faults of its plan where that is why it ended.
 pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, Problem> {
-    let refused = matches!(state.ended, Some((End::Refused | End::Failed, ..))) && state.accepted.is_none();
+    let refused = match &state.ended {
+        Some((End::Refused, ..)) => true,
+        Some((End::Failed, ..)) => state.accepted.is_none(),
+        _ => false,
+    };
     let faults = if refused {
         views::refusal_faults(&app.entries(state.id).await?)
     } else {

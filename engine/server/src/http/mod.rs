@@ -15,6 +15,7 @@ mod intents;
 pub mod problem;
 mod query;
 mod refusals;
+mod runbooks;
 mod submit;
 mod tools;
 mod undo;
@@ -97,7 +98,10 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tools::tools))
         .routes(routes!(tools::tool))
         .routes(routes!(tools::pin))
-        .routes(routes!(world::runbooks))
+        .routes(routes!(runbooks::list))
+        .routes(routes!(runbooks::one))
+        .routes(routes!(runbooks::try_text))
+        .routes(routes!(runbooks::promote))
         .routes(routes!(health::explain))
 }
 

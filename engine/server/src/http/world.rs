@@ -1,9 +1,9 @@
-//! What the intents stand in: locks, doubts, servers, runbooks.
+//! What the intents stand in: locks, doubts, servers.
 
 use super::app::{App, Shared, journal_problem, read_problem};
 use super::body::Body;
 use super::commands::post;
-use super::dto::{DoubtView, LockView, ReasonBody, RunbookView, ServerView, Taken, time};
+use super::dto::{DoubtView, LockView, ReasonBody, ServerView, Taken, time};
 use super::problem::Problem;
 use super::views;
 use crate::auth::Caller;
@@ -113,11 +113,4 @@ fn known_server(app: &App, alias: &str) -> Result<(), Problem> {
     let near = near.map(|n| format!("did you mean {n:?}?"));
     let detail = format!("no server {alias:?} is configured");
     Err(Problem::new(Code::NoSuchThing, detail.clone()).with("alias", "request.server", detail, near))
-}
-
-/// The runbooks.
-#[utoipa::path(get, path = "/v1/runbooks", tag = "world", responses((status = 200, body = Vec<RunbookView>)))]
-pub(super) async fn runbooks(State(app): Shared, caller: Caller) -> Result<Json<Vec<RunbookView>>, Problem> {
-    app.may(&caller, "read", None)?;
-    Ok(Json(app.runbooks.clone()))
 }

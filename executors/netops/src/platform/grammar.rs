@@ -66,6 +66,8 @@ const VRP: &[Rule] = &[
     rule(Global, "interface *", Stanza(Interface)),
     rule(Global, "ospf *", Stanza(Ospf)),
     rule(Global, "ip route-static", Entry),
+    rule(Global, "ntp-service unicast-server", Entry),
+    rule(Global, "info-center loghost", Entry),
     rule(Interface, "description", Value),
     rule(Interface, "ip address", Value),
     rule(Interface, "ospf cost", Value),

@@ -3,6 +3,7 @@
 pub mod commits;
 pub mod config;
 pub mod deny;
+pub mod difference;
 pub mod grammar;
 pub mod junos;
 pub mod model;
@@ -11,6 +12,7 @@ pub mod parse;
 pub mod redact;
 pub mod refusal;
 pub mod render;
+pub mod services;
 
 use serde::{Deserialize, Serialize};
 

@@ -232,6 +232,11 @@ pub fn same_interface(name: &str, given: &str) -> bool {
     number == asked && !short.is_empty() && (word == short || (!number.is_empty() && word.starts_with(&short)))
 }
 
+/// The lines that make one configuration of another.
+pub(super) fn lines_between(platform: Platform, from: &Config, to: &Config) -> Vec<String> {
+    lead_back(platform, &from.nodes, &to.nodes, Scope::Global)
+}
+
 /// The lines that make `to` of `from`.
 fn lead_back(platform: Platform, from: &[Node], to: &[Node], scope: Scope) -> Vec<String> {
     let words = platform.words();

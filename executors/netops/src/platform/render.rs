@@ -59,11 +59,19 @@ pub struct OwnMembership {
 pub struct InterfaceChange {
     pub interface: String,
     pub description: Option<String>,
+    /// 0 takes it away.
     pub ospf_cost: Option<u32>,
     pub mtu: Option<u32>,
     pub enabled: Option<bool>,
     /// The area in which the interface speaks OSPF: junos says the cost there.
     pub ospf_area: Option<String>,
+}
+
+/// Servers that are added.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ServicesChange {
+    pub ntp: Vec<String>,
+    pub syslog: Vec<String>,
 }
 
 /// A platform cannot do what was asked.
@@ -78,6 +86,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("ios/ospf", include_str!("../../templates/ios/ospf.j2")),
         ("ios/ospf_remove", include_str!("../../templates/ios/ospf_remove.j2")),
         ("ios/interface", include_str!("../../templates/ios/interface.j2")),
+        ("ios/services", include_str!("../../templates/ios/services.j2")),
+        ("vrp/services", include_str!("../../templates/vrp/services.j2")),
+        ("junos/services", include_str!("../../templates/junos/services.j2")),
         ("vrp/ospf", include_str!("../../templates/vrp/ospf.j2")),
         ("vrp/ospf_remove", include_str!("../../templates/vrp/ospf_remove.j2")),
         ("vrp/interface", include_str!("../../templates/vrp/interface.j2")),
@@ -126,10 +137,15 @@ pub fn interface(platform: Platform, change: &InterfaceChange) -> Result<Vec<Str
     Ok(lines(platform, "interface", change))
 }
 
+/// Lines that add time and log servers, on platforms where these are configured at all.
+pub fn services(platform: Platform, change: &ServicesChange) -> Vec<String> {
+    lines(platform, "services", change)
+}
+
 fn lines(platform: Platform, name: &str, context: &impl Serialize) -> Vec<String> {
     let template = TEMPLATES
         .get_template(&format!("{}/{name}", platform.name()))
-        .expect("each platform has each template");
+        .expect("each platform has the templates that it is asked for");
     let text = template
         .render(minijinja::value::Serde(context))
         .expect("a template of ours renders its own context");

@@ -6,7 +6,7 @@ use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::{batch, change, commit, config, devices, history, interface, ospf, reach, status};
+use super::{batch, change, commit, config, devices, history, interface, kept, ospf, reach, services, status};
 use crate::server::Role;
 
 /// What a tool does to the world, as far as annotations can say.
@@ -82,9 +82,64 @@ fn config_tools() -> Vec<Tool> {
             Does::Read,
         ),
     ];
+    tools.extend(service_tools());
     tools.extend(text_tools());
+    tools.extend(kept_tools());
     tools.extend(commit_tools());
     tools
+}
+
+/// Time and log servers.
+fn service_tools() -> Vec<Tool> {
+    vec![
+        tool::<services::SetServices, change::Written>(
+            "set_services",
+            "Adds NTP servers and syslog hosts to a device; those it has already stay.",
+            Does::Set,
+        ),
+        tool::<services::SetServices, change::Preview>(
+            "preview_services",
+            "Shows the exact lines that set_services would send, and the lines that lead back.",
+            Does::Read,
+        ),
+        tool::<devices::OneDevice, services::ServicesConfig>(
+            "get_services",
+            "NTP servers and syslog hosts of a device as configured.",
+            Does::Read,
+        ),
+    ]
+}
+
+/// Copies of configurations, kept encrypted by this server.
+fn kept_tools() -> Vec<Tool> {
+    vec![
+        tool::<kept::KeepConfig, kept::KeptOne>(
+            "keep_config",
+            "Backs up a device's running configuration: keeps an encrypted copy of it under a name.",
+            Does::Set,
+        ),
+        tool::<kept::OneKept, kept::Dropped>("drop_kept", "Forgets a kept copy of a configuration.", Does::Set),
+        tool::<devices::OneDevice, kept::AllKept>(
+            "get_kept",
+            "The kept copies of a device's configuration: names, digests, times.",
+            Does::Read,
+        ),
+        tool::<kept::OneKept, kept::Compared>(
+            "compare_kept",
+            "Compares a device's running configuration with a kept copy, for example the golden one.",
+            Does::Read,
+        ),
+        tool::<kept::OneKept, change::Written>(
+            "restore_kept",
+            "Restores a device's configuration: makes the running one what a kept copy says.",
+            Does::Set,
+        ),
+        tool::<kept::OneKept, change::Preview>(
+            "preview_restore",
+            "Shows the exact lines that restore_kept would send, and the lines that lead back.",
+            Does::Read,
+        ),
+    ]
 }
 
 /// Raw lines and whole configurations.
@@ -279,9 +334,13 @@ mod tests {
                 "configure_ospf",
                 "remove_ospf",
                 "set_interface",
+                "set_services",
                 "apply_lines",
                 "save",
                 "batch_configure_devices",
+                "keep_config",
+                "drop_kept",
+                "restore_kept",
                 "prepare_commit",
                 "commit_confirmed",
                 "confirm_commit",

@@ -8,6 +8,7 @@ use super::epochs::Epochs;
 use super::held::Held;
 use super::netconf::Trials;
 use super::reply::Fault;
+use super::shelf::Shelf;
 use crate::inventory::{self, Device, Files, Inventory, Stamp};
 use crate::netconf::session::Session;
 use crate::platform::config::Config;
@@ -24,6 +25,7 @@ pub(super) struct Fleet {
     epochs: Arc<Epochs>,
     held: Arc<Held>,
     trials: Arc<Trials>,
+    shelf: Arc<Shelf>,
 }
 
 /// The inventory at one moment, with the sessions that belong to it.
@@ -34,6 +36,7 @@ pub(super) struct View {
     epochs: Arc<Epochs>,
     held: Arc<Held>,
     trials: Arc<Trials>,
+    shelf: Arc<Shelf>,
 }
 
 /// What a device was found to be before a change or for a reading.
@@ -51,6 +54,7 @@ impl Fleet {
     /// Devices of this inventory file; the credentials are beside it unless named.
     pub(super) fn new(inventory: PathBuf, credentials: Option<PathBuf>) -> Self {
         Self {
+            shelf: Arc::new(Shelf::new(inventory.with_file_name("kept"))),
             files: Files::new(inventory, credentials),
             current: Mutex::new(None),
             epochs: Arc::default(),
@@ -74,6 +78,7 @@ impl Fleet {
             epochs: Arc::clone(&self.epochs),
             held: Arc::clone(&self.held),
             trials: Arc::clone(&self.trials),
+            shelf: Arc::clone(&self.shelf),
         });
         *current = Some((stamp, Arc::clone(&view)));
         Ok(view)
@@ -99,6 +104,11 @@ impl View {
     /// Changes that are prepared and not committed.
     pub(super) fn held(&self) -> &Arc<Held> {
         &self.held
+    }
+
+    /// Copies of configurations.
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// What this server did about trials that devices do not name.

@@ -19,7 +19,8 @@ pub(super) struct SetInterface {
     pub interface: String,
     /// New description; an empty one takes it away.
     pub description: Option<String>,
-    #[schemars(range(min = 1, max = 65535))]
+    /// 0 takes it away: the platform's default.
+    #[schemars(range(min = 0, max = 65535))]
     pub ospf_cost: Option<u32>,
     /// Bytes. Not on frr.
     #[schemars(range(min = 68, max = 9600))]
@@ -98,7 +99,7 @@ impl Planner for SetInterface {
         let description = self.description.clone();
         let change = InterfaceChange {
             description: description.filter(|d| *d != present.description.clone().unwrap_or_default()),
-            ospf_cost: self.ospf_cost.filter(|cost| Some(*cost) != present.ospf_cost),
+            ospf_cost: self.ospf_cost.filter(|cost| *cost != present.ospf_cost.unwrap_or(0)),
             mtu: self.mtu.filter(|mtu| Some(*mtu) != present.mtu),
             enabled: self.enabled.filter(|enabled| *enabled != present.enabled),
             ospf_area: present.ospf.map(|(_, area)| area),
@@ -117,8 +118,8 @@ impl SetInterface {
         if self.description.is_none() && self.ospf_cost.is_none() && self.mtu.is_none() && self.enabled.is_none() {
             return bad("give at least one of description, ospf_cost, mtu, enabled");
         }
-        if self.ospf_cost.is_some_and(|cost| !(1..=65535).contains(&cost)) {
-            return bad("ospf_cost is a number from 1 to 65535");
+        if self.ospf_cost.is_some_and(|cost| cost > 65535) {
+            return bad("ospf_cost is a number from 0 (the default) to 65535");
         }
         if self.mtu.is_some_and(|mtu| !(68..=9600).contains(&mtu)) {
             return bad("mtu is a number from 68 to 9600");

@@ -14,10 +14,13 @@ mod held;
 mod history;
 mod hollow;
 mod interface;
+mod kept;
 mod netconf;
 mod ospf;
 mod reach;
 mod reply;
+mod services;
+mod shelf;
 mod status;
 mod terms;
 
@@ -95,6 +98,8 @@ impl Toolbox {
             "preview_remove_ospf" => preview::<ospf::RemoveOspf>(&view, args).await,
             "set_interface" => write::<interface::SetInterface>(&view, args, &terms).await,
             "preview_interface" => preview::<interface::SetInterface>(&view, args).await,
+            "set_services" => write::<services::SetServices>(&view, args, &terms).await,
+            "preview_services" => preview::<services::SetServices>(&view, args).await,
             "apply_lines" => write::<config::ApplyLines>(&view, args, &terms).await,
             "preview_lines" => preview::<config::ApplyLines>(&view, args).await,
             "batch_configure_devices" => {
@@ -110,6 +115,9 @@ impl Toolbox {
                 commit_tool(&view, name, args, &terms).await
             }
             "preview_commit" => preview::<commit::CommitLines>(&view, args).await,
+            "keep_config" | "drop_kept" | "get_kept" | "compare_kept" | "restore_kept" | "preview_restore" => {
+                kept_tool(&view, name, args, &terms).await
+            }
             _ => self.config_reading(&view, name, args, &terms).await,
         }
     }
@@ -126,6 +134,11 @@ impl Toolbox {
                 let asked: interface::OneInterface = parse(args)?;
                 let device = view.inventory.resolve(&asked.device)?;
                 Ok(Reply::ok(&interface::get(view, device, &asked.interface).await?))
+            }
+            "get_services" => {
+                let asked: devices::OneDevice = parse(args)?;
+                let device = view.inventory.resolve(&asked.device)?;
+                Ok(Reply::ok(&services::get(view, device).await?))
             }
             "get_commit" => {
                 let asked: history::GetCommit = parse(args)?;
@@ -199,6 +212,12 @@ impl ForDevice for interface::SetInterface {
     }
 }
 
+impl ForDevice for services::SetServices {
+    fn device(&self) -> &str {
+        &self.device
+    }
+}
+
 impl ForDevice for config::ApplyLines {
     fn device(&self) -> &str {
         &self.device
@@ -231,6 +250,36 @@ async fn commit_tool(view: &View, name: &str, args: JsonObject, terms: &Terms) -
         }
     };
     Ok(Reply::new(&committed, committed.is_error()))
+}
+
+/// The tools that work on kept copies.
+async fn kept_tool(view: &View, name: &str, args: JsonObject, terms: &Terms) -> Result<Reply, Fault> {
+    if name == "keep_config" {
+        let asked: kept::KeepConfig = parse(args)?;
+        let device = view.inventory.resolve(&asked.device)?;
+        return Ok(Reply::ok(&kept::keep(view, device, &asked, terms).await?));
+    }
+    if name == "get_kept" {
+        let asked: devices::OneDevice = parse(args)?;
+        return Ok(Reply::ok(
+            &kept::all(view, view.inventory.resolve(&asked.device)?).await?,
+        ));
+    }
+    let asked: kept::OneKept = parse(args)?;
+    let device = view.inventory.resolve(&asked.device)?;
+    match name {
+        "drop_kept" => Ok(Reply::ok(&kept::forget(view, device, &asked, terms)?)),
+        "compare_kept" => Ok(Reply::ok(&kept::compare(view, device, &asked).await?)),
+        "preview_restore" => {
+            let restore = kept::Restore::to(view, device, &asked)?;
+            Ok(Reply::ok(&change::preview(view, device, &restore).await?))
+        }
+        _ => {
+            let restore = kept::Restore::to(view, device, &asked)?;
+            let written = change::write(view, device, None, terms, &restore).await?;
+            Ok(Reply::new(&written, written.is_error()))
+        }
+    }
 }
 
 async fn write<T: ForDevice>(view: &View, args: JsonObject, terms: &Terms) -> Result<Reply, Fault> {

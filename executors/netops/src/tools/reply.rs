@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::shelf;
 use crate::platform::{deny, model, render};
 use crate::{inventory, netconf, ssh};
 
@@ -86,6 +87,8 @@ pub enum Fault {
     Expired { device: String, lease: String, why: String },
     #[error("{device}: busy for too long; nothing was sent")]
     Busy { device: String },
+    #[error(transparent)]
+    Kept(#[from] shelf::Error),
     #[error("{0}")]
     Conflict(String),
     #[error("the tool broke: {0}")]
@@ -120,7 +123,9 @@ impl Fault {
             Self::Model(_) | Self::Conflict(_) | Self::Unsupported(_) | Self::Arguments(_) => {
                 json!({"refused": "not possible here"})
             }
-            Self::Body(_) => json!({"refused": "not possible here"}),
+            Self::Kept(shelf::Error::NoSuchName { .. } | shelf::Error::NoSuchCopy { .. }) | Self::Body(_) => {
+                json!({"refused": "not possible here"})
+            }
             Self::Netconf(error) if error.leaves_doubt() => json!({"unknown": error.to_string()}),
             Self::Session(error) if error.leaves_doubt() => json!({"unknown": error.to_string()}),
             _ => json!({}),

@@ -114,6 +114,11 @@ impl Terms {
     /// too late. Asked on arrival, and again right before the first line.
     pub(super) fn admit(&self, view: &View, device: &Device) -> Result<(), Fault> {
         refuse_unless_writable(device)?;
+        self.admit_reading(view, device)
+    }
+
+    /// As [`Terms::admit`], of what is kept about a device and sends it nothing: it need not be writable.
+    pub(super) fn admit_reading(&self, view: &View, device: &Device) -> Result<(), Fault> {
         view.epochs().check(device, self.intent.as_deref(), self.epoch)?;
         self.check_time(device)
     }

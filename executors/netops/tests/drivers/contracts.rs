@@ -164,6 +164,10 @@ async fn changes_hold_after_and_are_undone_as_their_contracts_say() {
         )
         .await;
     }
+    for device in ["bj-core-3", "bj-core-4", "gz-edge-2"] {
+        let servers = json!({"device": device, "ntp": ["10.255.0.1"], "syslog": ["10.255.0.9", "10.255.0.8"]});
+        round_trip(&lab, "set_services", servers).await;
+    }
     round_trip(&lab, "remove_ospf", json!({"device": "sh-edge-1", "process_id": 1})).await;
     round_trip(&lab, "remove_ospf", json!({"device": "sh-edge-2"})).await;
     round_trip(&lab, "remove_ospf", json!({"device": "sh-core-1"})).await;
@@ -270,6 +274,80 @@ async fn a_trial_is_pending_confirmed_and_undone_as_its_contract_says() {
 }
 
 #[tokio::test]
+async fn a_copy_is_kept_compared_and_gone_back_to_as_its_contracts_say() {
+    let lab = Lab::start(&["bj-core-1", "bj-core-2", "sh-core-1", "gz-edge-1"]).await;
+    for (device, lines) in [
+        (
+            "bj-core-1",
+            json!([
+                "interface GigabitEthernet0/0",
+                "description x",
+                "exit",
+                "ntp server 10.0.0.1"
+            ]),
+        ),
+        ("bj-core-2", json!(["interface MEth0/0/0", "description x"])),
+        ("sh-core-1", json!(["router ospf", "network 10.9.0.0/30 area 0"])),
+        (
+            "gz-edge-1",
+            json!(["set interfaces fxp0 description x", "set system ntp server 10.0.0.1"]),
+        ),
+    ] {
+        let one = json!({"device": device, "name": "golden"});
+        lab.ok("keep_config", one.clone()).await;
+        let golden = lab.text(device, "running").await;
+        assert_eq!(lab.ok("compare_kept", one.clone()).await["same"], true);
+        lab.ok("apply_lines", json!({"device": device, "lines": lines})).await;
+        round_trip(&lab, "restore_kept", one.clone()).await;
+        lab.ok("restore_kept", one).await;
+        assert_eq!(lab.text(device, "running").await, golden, "{device}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_stood_for_another_copy_does_so_again_after_the_undo() {
+    let lab = Lab::start(&["bj-core-1"]).await;
+    let contract = &contracts()["config/keep_config"];
+    let given = json!({"device": "bj-core-1", "name": "golden"});
+    let state = || async {
+        let output = lab.ok("get_kept", json!({"device": "bj-core-1"})).await;
+        eval(&contract["probe"]["select"], json!({"output": output, "args": given}))
+    };
+    let undo = |before: Value| {
+        let scope = json!({"args": given, "before": before});
+        let undos = contract["undo"].as_array().unwrap();
+        let fits = |undo: &&Value| {
+            undo.get("when")
+                .is_none_or(|when| eval(when, scope.clone()) == json!(true))
+        };
+        let undo = undos.iter().find(fits).unwrap();
+        (local(&undo["tool"]).to_owned(), args(&undo["args"], &scope))
+    };
+    let before = state().await;
+    lab.ok("keep_config", given.clone()).await;
+    assert_eq!(
+        eval(&contract["holds"], json!({"args": given, "state": state().await})),
+        json!(true)
+    );
+    let lines = json!(["interface GigabitEthernet0/0", "description x"]);
+    lab.ok("apply_lines", json!({"device": "bj-core-1", "lines": lines}))
+        .await;
+    let between = state().await;
+    assert_eq!(
+        eval(&contract["holds"], json!({"args": given, "state": between})),
+        json!(false)
+    );
+    lab.ok("keep_config", given.clone()).await;
+    let (tool, with) = undo(between.clone());
+    lab.ok(&tool, with).await;
+    assert_eq!(state().await, between);
+    let (tool, with) = undo(before.clone());
+    assert_eq!(tool, "drop_kept");
+    lab.ok(&tool, with).await;
+    assert_eq!(state().await, before);
+}
+
+#[tokio::test]
 async fn saving_holds_when_saved_as_read_or_where_nothing_is_shown_as_answered() {
     let lab = Lab::start(&["bj-core-1", "sh-core-1"]).await;
     let contract = &contracts()["config/save"];
@@ -295,6 +373,8 @@ async fn saving_holds_when_saved_as_read_or_where_nothing_is_shown_as_answered()
 #[tokio::test]
 async fn what_is_said_to_refuse_calls_past_their_time_does() {
     let lab = Lab::start(&["bj-core-1", "gz-edge-1"]).await;
+    lab.ok("keep_config", json!({"device": "bj-core-1", "name": "golden"}))
+        .await;
     let (ios, junos) = (json!("bj-core-1"), json!("gz-edge-1"));
     let lines = json!({"device": ios, "lines": ["router ospf 9"]});
     let trial = json!({"device": junos, "lines": ["set interfaces lo0 description x"]});
@@ -311,6 +391,10 @@ async fn what_is_said_to_refuse_calls_past_their_time_does() {
             "batch_configure_devices",
             json!({"device_ips": [ios], "commands": ["router ospf 9"]}),
         ),
+        ("set_services", json!({"device": ios, "ntp": ["10.0.0.1"]})),
+        ("keep_config", json!({"device": ios, "name": "latest"})),
+        ("restore_kept", json!({"device": ios, "name": "golden"})),
+        ("drop_kept", json!({"device": ios, "name": "golden"})),
         ("save", json!({"device": ios})),
         ("prepare_commit", trial.clone()),
         ("commit_confirmed", trial),

@@ -28,7 +28,7 @@ async fn a_client_on_a_stream_lists_and_calls_the_tools() {
     let client = ().serve(near).await.unwrap();
 
     let tools = client.list_all_tools().await.unwrap();
-    assert_eq!(tools.len(), 20);
+    assert_eq!(tools.len(), 29);
     assert!(
         tools
             .iter()

@@ -1,4 +1,4 @@
-//! What the intents stand in: doubts, locks, tools, servers, runbooks, the halt.
+//! What the intents stand in: doubts, locks, tools, servers, the halt.
 
 use super::time;
 use flyball_engine::supervisor::Halt;
@@ -45,15 +45,6 @@ pub struct ServerView {
     pub alias: String,
     pub health: String,
     pub detail: Value,
-}
-
-/// A runbook.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct RunbookView {
-    pub id: String,
-    pub title: String,
-    pub phrases: Vec<String>,
-    pub params: Value,
 }
 
 /// A tool with its definition: what is listed now, what was signed off, and how they differ.

@@ -184,6 +184,17 @@ fn interface_of(statement: &[String]) -> Option<&str> {
     }
 }
 
+/// Whether a printed line is a statement that is understood.
+pub(super) fn understands(line: &str) -> bool {
+    let statement = line.strip_prefix("set ").map(words);
+    statement.is_some_and(|statement| KNOWN.iter().any(|(pattern, _)| fits(pattern, &statement)))
+}
+
+/// The lines that make one configuration of another.
+pub(super) fn lines_between(from: &Config, to: &Config) -> Vec<String> {
+    lead_back(&statements(from), &statements(to))
+}
+
 /// The lines that make `to` of `from`: first what is new goes, each by its topmost new word, then what is missing comes.
 fn lead_back(from: &BTreeSet<Statement>, to: &BTreeSet<Statement>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
