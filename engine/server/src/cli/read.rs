@@ -157,6 +157,9 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
             waiting.holders.join(", ")
         );
     }
+    for other in &view.beside {
+        text += &format!("{}\n", harmless(other));
+    }
     for doubt in &view.in_doubt {
         text += &format!("in doubt: {}\n", harmless(doubt));
     }
