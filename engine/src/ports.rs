@@ -6,7 +6,7 @@ use crate::contract::{Contracts, EffectClass};
 use crate::fault::Fault;
 use crate::ids::{IntentId, ItemId};
 use crate::intent::Request;
-use crate::intent::event::{Decision, PlanSource, RuleApplied};
+use crate::intent::event::{Decision, PlanSource, PlanStage, RuleApplied, StageEnd, ToolsRetrieved};
 use crate::question::Answers;
 use crate::target::Target;
 use crate::tool::{Catalogue, Incarnation, Outcome, ToolName, ToolRequest};
@@ -44,6 +44,10 @@ pub trait Inventory: Send + Sync {
         let _ = target;
         None
     }
+    /// The names of all devices, for saying which one may be meant. None: nobody keeps a list, and any name may be right.
+    fn devices(&self) -> Option<Vec<String>> {
+        None
+    }
 }
 
 /// No inventory: every name stands for itself.
@@ -68,7 +72,28 @@ impl Inventory for NoInventory {
 pub struct Planned {
     /// One per model call, in order; journaled whatever came of them.
     pub model_calls: Vec<ModelCall>,
+    /// How it went, stage by stage; journaled in order, each among the model calls where it belongs.
+    pub notes: Vec<PlanningNote>,
     pub answer: PlanAnswer,
+}
+
+/// One thing worth keeping of how a plan was looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanningNote {
+    /// How many model calls had been made by then.
+    pub after_calls: usize,
+    pub fact: PlanningFact,
+}
+
+/// What a [`PlanningNote`] says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlanningFact {
+    Stage {
+        stage: PlanStage,
+        end: StageEnd,
+        why: String,
+    },
+    Tools(ToolsRetrieved),
 }
 
 /// A draft, or why there is none.
@@ -108,6 +133,7 @@ pub struct ModelCall {
 pub struct PlanningContext {
     pub catalogue: Arc<Catalogue>,
     pub contracts: Arc<Contracts>,
+    pub inventory: Arc<dyn Inventory>,
 }
 
 /// Intent → draft.

@@ -242,6 +242,7 @@ impl Planner for Plain {
         };
         Planned {
             model_calls: vec![],
+            notes: vec![],
             answer: PlanAnswer::Draft {
                 source: PlanSource::Operator,
                 draft: draft.clone(),

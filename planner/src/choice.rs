@@ -3,11 +3,12 @@
 
 use crate::grounding::Ground;
 use crate::json::Ordered;
-use crate::model::{Answered, Message, Model, Problem, Question};
+use crate::model::{Message, Models, Problem, Question};
 use crate::prompt;
+use crate::record::Record;
 use crate::runbook::{Runbook, Runbooks};
-use flyball_engine::fault::Fault;
-use flyball_engine::ports::{ModelCall, PlanningContext};
+use flyball_engine::fault::{Fault, nearest};
+use flyball_engine::ports::PlanningContext;
 use flyball_engine::tool::ToolName;
 use serde_json::{Map, Value, json};
 
@@ -39,31 +40,38 @@ pub(crate) struct Asked<'a> {
     pub(crate) context: &'a PlanningContext,
 }
 
-/// Asks for the runbook, then for its parameters. Every call is noted in `calls`.
+/// Asks for the runbook, then for its parameters. Every call is in the record.
 pub(crate) async fn choose<'a>(
-    model: &Model,
+    models: &Models,
     runbooks: &'a Runbooks,
     asked: &Asked<'_>,
-    calls: &mut Vec<ModelCall>,
+    record: &mut Record,
 ) -> Chosen<'a> {
     let offered: Vec<&Runbook> = runbooks.iter().filter(|runbook| may_be_meant(runbook, asked)).collect();
     if offered.is_empty() {
         return Chosen::None;
     }
-    let Answered { call, answer } = model.ask(&choice_question(runbooks, &offered, asked)).await;
-    calls.push(call);
-    let id = match answer {
+    let id = match models.ask(&choice_question(runbooks, &offered, asked), record).await {
         Ok(answer) => answer.get("runbook").and_then(Value::as_str).unwrap_or(NONE).to_owned(),
         Err(Problem::Unreachable(message)) => return Chosen::Unreachable(message),
         Err(Problem::Unusable(_)) => NONE.to_owned(),
     };
-    match offered.into_iter().find(|runbook| runbook.id == id) {
-        Some(runbook) => fill(model, runbook, asked, calls).await,
+    match offered.iter().copied().find(|runbook| runbook.id == id) {
+        Some(runbook) => fill(models, runbook, asked, record).await,
         None => {
-            note_unknown(calls, &id);
+            if id != NONE {
+                record.problem(|| unknown(&id, &offered));
+            }
             Chosen::None
         }
     }
+}
+
+/// A name that is near is said, not taken: what was meant is not ours to guess.
+fn unknown(id: &str, offered: &[&Runbook]) -> String {
+    let near = nearest(id, offered.iter().map(|runbook| runbook.id.as_str()));
+    let near = near.map(|near| format!("; did it mean {near:?}?")).unwrap_or_default();
+    format!("no runbook {id:?} was offered{near}")
 }
 
 /// A runbook that writes answers only an intent that asks for its kind of change; one that reads, only one that asks for
@@ -86,13 +94,6 @@ fn writes(runbook: &Runbook, context: &PlanningContext) -> bool {
     })
 }
 
-fn note_unknown(calls: &mut [ModelCall], id: &str) {
-    if let (Some(call), true) = (calls.last_mut(), id != NONE) {
-        call.problem
-            .get_or_insert_with(|| format!("no runbook {id:?} was offered"));
-    }
-}
-
 fn choice_question(runbooks: &Runbooks, offered: &[&Runbook], asked: &Asked<'_>) -> Question {
     let mut ids: Vec<Value> = offered.iter().map(|runbook| runbook.id.clone().into()).collect();
     ids.push(NONE.into());
@@ -111,7 +112,7 @@ fn choice_question(runbooks: &Runbooks, offered: &[&Runbook], asked: &Asked<'_>)
     }
 }
 
-async fn fill<'a>(model: &Model, runbook: &'a Runbook, asked: &Asked<'_>, calls: &mut Vec<ModelCall>) -> Chosen<'a> {
+async fn fill<'a>(models: &Models, runbook: &'a Runbook, asked: &Asked<'_>, record: &mut Record) -> Chosen<'a> {
     if runbook.params.is_empty() {
         return Chosen::Runbook {
             runbook,
@@ -120,9 +121,8 @@ async fn fill<'a>(model: &Model, runbook: &'a Runbook, asked: &Asked<'_>, calls:
     }
     let mut question = slots_question(runbook, asked);
     loop {
-        let Answered { call, answer } = model.ask(&question).await;
-        let said = call.answer.to_string();
-        calls.push(call);
+        let answer = models.ask(&question, record).await;
+        let said = record.last_said();
         let faults = match answer.map(|answer| params(runbook, &answer, asked.ground)) {
             Ok(Ok(params)) => return Chosen::Runbook { runbook, params },
             Ok(Err(faults)) => faults,

@@ -3,11 +3,11 @@
 mod schema;
 
 use crate::choice::Asked;
-use crate::model::{Answered, Message, Model, Problem, Question};
+use crate::model::{Message, Models, Problem, Question};
 use crate::planner::Checker;
+use crate::record::Record;
 use crate::{prompt, retrieve};
 use flyball_engine::fault::Fault;
-use flyball_engine::ports::ModelCall;
 use serde_json::{Value, json};
 
 /// How often a model may correct its draft.
@@ -20,29 +20,17 @@ pub(crate) enum Drafted {
 }
 
 /// Asks for a plan until it has no fault, the model gives up, or the repairs are used up.
-pub(crate) async fn draft(model: &Model, asked: &Asked<'_>, checker: &Checker, calls: &mut Vec<ModelCall>) -> Drafted {
-    let tools = retrieve::tools(asked.text, asked.ground.asks_for_change(), asked.context);
-    if tools.is_empty() {
-        return refused("no tool is known that the plan could use", Vec::new());
+pub(crate) async fn draft(models: &Models, asked: &Asked<'_>, checker: &Checker, record: &mut Record) -> Drafted {
+    let found = retrieve::tools(asked.text, asked.ground, asked.context);
+    record.tools(found.record);
+    if found.tools.is_empty() {
+        return refused("no tool is known that has to do with it", Vec::new());
     }
-    let base = vec![
-        Message::system(prompt::draft(&tools, &asked.context.contracts)),
-        Message::user(prompt::intent(asked.text, asked.alarm)),
-    ];
-    let mut question = Question {
-        purpose: "draft",
-        messages: base.clone(),
-        schema: schema::of(&tools, &asked.context.contracts),
-        max_tokens: 1_500,
-    };
+    let mut question = question(asked, &found.tools);
+    let base = question.messages.clone();
     let mut faults = Vec::new();
     for _ in 0..=REPAIRS {
-        let Answered { call, answer } = model.ask(&question).await;
-        let said = call
-            .answer
-            .as_str()
-            .map_or_else(|| call.answer.to_string(), str::to_owned);
-        calls.push(call);
+        let answer = models.ask(&question, record).await;
         faults = match answer {
             Ok(answer) => match judge(&answer, asked, checker) {
                 Judged::Draft(draft) => return Drafted::Draft(draft),
@@ -52,7 +40,8 @@ pub(crate) async fn draft(model: &Model, asked: &Asked<'_>, checker: &Checker, c
             Err(Problem::Unreachable(message)) => return refused(&message, faults),
             Err(Problem::Unusable(message)) => vec![Fault::new("/plan", "draft.unreadable", message)],
         };
-        note(calls, &faults);
+        record.problem(|| first_of(&faults));
+        let said = record.last_said();
         question.purpose = "repair";
         question.messages = base.clone();
         question.messages.push(Message::assistant(prompt::clip(&said, 6_000)));
@@ -61,21 +50,31 @@ pub(crate) async fn draft(model: &Model, asked: &Asked<'_>, checker: &Checker, c
     refused("the model's plan still has faults after two repairs", faults)
 }
 
+/// The question for a plan: rules and tools first, the intent last.
+pub(crate) fn question(asked: &Asked<'_>, tools: &[retrieve::Tool<'_>]) -> Question {
+    Question {
+        purpose: "draft",
+        messages: vec![
+            Message::system(prompt::draft(tools, &asked.context.contracts)),
+            Message::user(prompt::intent(asked.text, asked.alarm)),
+        ],
+        schema: schema::of(tools, &asked.context.contracts),
+        max_tokens: 1_500,
+    }
+}
+
+fn first_of(faults: &[Fault]) -> String {
+    let first = faults.first().map(ToString::to_string).unwrap_or_default();
+    match faults.len() {
+        0 | 1 => first,
+        n => format!("{first} (and {} more)", n - 1),
+    }
+}
+
 fn refused(reason: &str, faults: Vec<Fault>) -> Drafted {
     Drafted::Refused {
         reason: reason.to_owned(),
         faults,
-    }
-}
-
-fn note(calls: &mut [ModelCall], faults: &[Fault]) {
-    if let (Some(call), Some(first)) = (calls.last_mut(), faults.first()) {
-        let more = if faults.len() > 1 {
-            format!(" (and {} more)", faults.len() - 1)
-        } else {
-            String::new()
-        };
-        call.problem.get_or_insert_with(|| format!("{first}{more}"));
     }
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn context() -> PlanningContext {
     PlanningContext {
         catalogue: Arc::new(Catalogue::of(specs)),
         contracts: Arc::new(contracts),
+        inventory: Arc::new(flyball_engine::ports::NoInventory),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Whether a model's draft says only what the intent says. A model may arrange; it may not invent: each literal of a
 //! mutating step, and of the reads that choose its items and targets, must stand in the intent's text, and a mutating
-//! step needs a verb behind it. What tools answered, and the alarm's text, ground nothing.
+//! step needs a verb behind it. What tools answered, and the alarm's text, ground nothing. How much may change, and whether
+//! the devices exist, is in [`budget`] and [`targets`].
 
+mod budget;
 mod expression;
+pub(crate) mod targets;
 
 use crate::runbook::{Runbook, area, prefix};
 use crate::verbs::{self, Verb};
@@ -18,14 +21,26 @@ use std::net::IpAddr;
 /// What an intent's text gives a plan to stand on.
 pub(crate) struct Ground {
     words: Vec<Word>,
+    /// One for each time that the text asks for a change.
+    asked: Vec<Verb>,
     verbs: BTreeSet<Verb>,
 }
 
 impl Ground {
     pub(crate) fn of(text: &str) -> Self {
+        let asked = verbs::asked_for(text);
         Self {
             words: words(&text.replace(['"', '“', '”'], " ")),
-            verbs: verbs::asked_for(text),
+            verbs: asked.iter().copied().collect(),
+            asked,
+        }
+    }
+
+    /// Whether a verb of the text is behind what a tool's name promises to change.
+    pub(crate) fn backs(&self, tool: &ToolName) -> bool {
+        match verbs::needed_by(tool.tool()) {
+            Some(verb) => self.verbs.contains(&verb),
+            None => self.asks_for_change(),
         }
     }
 
@@ -75,7 +90,12 @@ impl Ground {
         let kind = if on { Verb::Change } else { Verb::Remove };
         let stem = |text: &str| text.chars().take(5).collect::<String>();
         let named = name.is_some_and(|name| self.words.iter().any(|said| stem(&said.lower) == stem(name)));
-        self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || !on))
+        let up = on
+            && self
+                .words
+                .iter()
+                .any(|said| matches!(said.lower.as_str(), "up" | "on" | "enable" | "activate" | "unshut"));
+        self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || up || !on))
     }
 
     /// All that a draft says and the text does not.
@@ -92,7 +112,7 @@ impl Ground {
         }
         let mutating: Vec<bool> = steps.iter().map(|step| mutates(step, context)).collect();
         let feeding = feeding(&steps, &mutating);
-        let mut faults = Vec::new();
+        let mut faults = self.over_budget(&steps, &mutating, context);
         for (i, step) in steps.iter().enumerate() {
             let pointer = format!("/plan/steps/{i}");
             if mutating[i] {
@@ -102,16 +122,13 @@ impl Ground {
                 self.literals_of(&pointer, step, context, &mut faults);
             }
         }
+        faults.extend(targets::unknown(draft, &Value::Null, context));
         faults
     }
 
     fn verb_fault(&self, pointer: &str, step: &Value) -> Option<Fault> {
-        let tool = step.get("tool").and_then(Value::as_str).unwrap_or_default();
-        let name = tool.rsplit('/').next().unwrap_or_default();
-        let backed = match verbs::needed_by(name) {
-            Some(verb) => self.verbs.contains(&verb),
-            None => self.asks_for_change(),
-        };
+        let tool = tool_of(step)?;
+        let backed = self.backs(&tool);
         let message = format!("`{tool}` changes the network, and no verb of the intent asks for that");
         let fault = Fault::new(format!("{pointer}/tool"), "ground.verb", message);
         (!backed).then(|| fault.suggest("leave the step out, or say what is missing in `cannot`"))

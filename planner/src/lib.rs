@@ -13,14 +13,17 @@ mod draft;
 mod fixtures;
 mod grounding;
 mod json;
+pub mod measure;
 mod model;
+mod plain;
 mod planner;
 mod prompt;
+mod record;
 mod retrieve;
 mod runbook;
 mod verbs;
 mod words;
 
-pub use model::{ApiKey, Error, ModelSettings};
+pub use model::{ApiKey, Error, ModelBudget, ModelSettings, Price, Spent};
 pub use planner::{Checker, FlyballPlanner};
 pub use runbook::{Examined, Param, ParamKind, PhraseMatch, Promoted, Runbook, Runbooks, Source, TestRun, promote};

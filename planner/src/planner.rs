@@ -2,15 +2,17 @@
 
 use crate::choice::{self, Asked, Chosen};
 use crate::draft::{self, Drafted};
-use crate::grounding::Ground;
-use crate::model::{Error, Model, ModelSettings};
+use crate::grounding::{Ground, targets};
+use crate::model::{Error, ModelBudget, ModelSettings, Models, Spent};
 use crate::prompt::LONGEST_INTENT;
+use crate::record::Record;
 use crate::runbook::{PhraseMatch, Runbook, Runbooks};
 use async_trait::async_trait;
 use flyball_engine::fault::{Fault, nearest};
-use flyball_engine::intent::event::PlanSource;
+use flyball_engine::intent::event::{PlanSource, PlanStage, StageEnd};
 use flyball_engine::intent::{Request, Wish};
-use flyball_engine::ports::{ModelCall, PlanAnswer, Planned, Planner, PlanningContext};
+use flyball_engine::journal::Journal;
+use flyball_engine::ports::{Clock, PlanAnswer, Planned, Planner, PlanningContext};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -20,19 +22,41 @@ pub type Checker = Arc<dyn Fn(&Value, &Value, &PlanningContext) -> Vec<Fault> + 
 /// Words → draft: a phrase of a runbook, a runbook that the model chose, a plan that the model wrote, or a refusal.
 pub struct FlyballPlanner {
     runbooks: Runbooks,
-    model: Option<Model>,
+    models: Option<Models>,
     checker: Checker,
 }
 
 impl FlyballPlanner {
-    /// Without a model only phrases and runbooks are understood. An error says that the model's settings are unusable;
-    /// the model is not asked anything yet.
-    pub fn new(runbooks: Runbooks, model: Option<ModelSettings>, checker: Checker) -> Result<Self, Error> {
+    /// `models`: the preferred one first; without any only phrases and runbooks are understood. An error says that a
+    /// model's settings are unusable; no model is asked anything yet.
+    pub fn new(
+        runbooks: Runbooks,
+        models: impl IntoIterator<Item = ModelSettings>,
+        checker: Checker,
+    ) -> Result<Self, Error> {
+        let models: Vec<ModelSettings> = models.into_iter().collect();
         Ok(Self {
             runbooks,
-            model: model.as_ref().map(Model::new).transpose()?,
+            models: Models::new(&models)?,
             checker,
         })
+    }
+
+    /// Holds the models to a budget. What the day has cost is kept in the journal.
+    #[must_use]
+    pub fn with_budget(mut self, budget: ModelBudget, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
+        if let Some(models) = &mut self.models {
+            models.hold_to(budget, journal, clock);
+        }
+        self
+    }
+
+    /// What all intents have spent on models today.
+    pub async fn spent_today(&self) -> Spent {
+        match &self.models {
+            Some(models) => models.spent_today().await,
+            None => Spent::default(),
+        }
     }
 
     pub fn runbooks(&self) -> &Runbooks {
@@ -57,14 +81,11 @@ impl FlyballPlanner {
         }
     }
 
-    async fn text(
-        &self,
-        text: &str,
-        request: &Request,
-        context: &PlanningContext,
-        calls: &mut Vec<ModelCall>,
-    ) -> PlanAnswer {
-        match (self.runbooks.find(text), &self.model) {
+    async fn text(&self, text: &str, request: &Request, context: &PlanningContext, record: &mut Record) -> PlanAnswer {
+        let found = self.runbooks.find(text);
+        let (end, why) = by_phrase(&found);
+        record.stage(PlanStage::Phrase, end, why);
+        match (found, &self.models) {
             (PhraseMatch::One { runbook, params }, _) => from_runbook(runbook, params, request),
             (PhraseMatch::Several(several), _) => ambiguous(&several),
             (PhraseMatch::Broken { runbook, faults }, _) => {
@@ -76,7 +97,7 @@ impl FlyballPlanner {
                 let why = format!("the text is longer than {LONGEST_INTENT} characters");
                 self.not_understood(text, &why, Vec::new())
             }
-            (PhraseMatch::None, Some(model)) => {
+            (PhraseMatch::None, Some(models)) => {
                 let ground = Ground::of(text);
                 let asked = Asked {
                     text,
@@ -84,18 +105,18 @@ impl FlyballPlanner {
                     ground: &ground,
                     context,
                 };
-                self.ask(model, &asked, request, calls).await
+                self.ask(models, &asked, request, record).await
             }
         }
     }
 
-    async fn ask(&self, model: &Model, asked: &Asked<'_>, request: &Request, calls: &mut Vec<ModelCall>) -> PlanAnswer {
-        let source = PlanSource::Model {
-            name: model.name().to_owned(),
-        };
-        match choice::choose(model, &self.runbooks, asked, calls).await {
+    async fn ask(&self, models: &Models, asked: &Asked<'_>, request: &Request, record: &mut Record) -> PlanAnswer {
+        let chosen = choice::choose(models, &self.runbooks, asked, record).await;
+        let (end, why) = by_choice(&chosen);
+        record.stage(PlanStage::Choice, end, why);
+        match chosen {
             // The model's doing, reviewed plan or not: a person approves what it writes.
-            Chosen::Runbook { runbook, params } => drafted(runbook, params, source, request),
+            Chosen::Runbook { runbook, params } => drafted(runbook, params, by_model(record), request),
             Chosen::Unreachable(why) => self.not_understood(asked.text, &why, Vec::new()),
             Chosen::Unsaid { runbook, faults } => {
                 let reason = format!(
@@ -104,14 +125,24 @@ impl FlyballPlanner {
                 );
                 refused(reason, vec![runbook.id.clone()], faults)
             }
-            Chosen::None => match draft::draft(model, asked, &self.checker, calls).await {
-                Drafted::Draft(draft) => PlanAnswer::Draft {
-                    source,
+            Chosen::None => self.draft(models, asked, record).await,
+        }
+    }
+
+    async fn draft(&self, models: &Models, asked: &Asked<'_>, record: &mut Record) -> PlanAnswer {
+        match draft::draft(models, asked, &self.checker, record).await {
+            Drafted::Draft(draft) => {
+                record.stage(PlanStage::Draft, StageEnd::Fits, "the model's plan has no fault");
+                PlanAnswer::Draft {
+                    source: by_model(record),
                     draft,
                     params: Value::Null,
-                },
-                Drafted::Refused { reason, faults } => self.not_understood(asked.text, &reason, faults),
-            },
+                }
+            }
+            Drafted::Refused { reason, faults } => {
+                record.stage(PlanStage::Draft, StageEnd::Stopped, reason.clone());
+                self.not_understood(asked.text, &reason, faults)
+            }
         }
     }
 
@@ -172,10 +203,59 @@ fn refused(reason: String, nearest: Vec<String>, faults: Vec<Fault>) -> PlanAnsw
     }
 }
 
+/// What looking for a phrase came to, in words.
+fn by_phrase(found: &PhraseMatch<'_>) -> (StageEnd, String) {
+    match found {
+        PhraseMatch::None => (StageEnd::Passed, "no runbook's phrase says this".into()),
+        PhraseMatch::One { runbook, .. } => (StageEnd::Fits, format!("a phrase of the runbook {}", runbook.id)),
+        PhraseMatch::Several(several) => (
+            StageEnd::Stopped,
+            format!("{} readings are equally good", several.len()),
+        ),
+        PhraseMatch::Broken { runbook, .. } => {
+            let why = format!("the runbook {} does not accept these values", runbook.id);
+            (StageEnd::Stopped, why)
+        }
+    }
+}
+
+/// What asking for a runbook came to, in words.
+fn by_choice(chosen: &Chosen<'_>) -> (StageEnd, String) {
+    match chosen {
+        Chosen::None => (StageEnd::Passed, "the model sees no runbook that fits".into()),
+        Chosen::Runbook { runbook, .. } => (StageEnd::Fits, format!("the model chose the runbook {}", runbook.id)),
+        Chosen::Unreachable(why) => (StageEnd::Stopped, why.clone()),
+        Chosen::Unsaid { runbook, .. } => {
+            let why = format!("the text does not say all that the runbook {} needs", runbook.id);
+            (StageEnd::Stopped, why)
+        }
+    }
+}
+
+fn by_model(record: &Record) -> PlanSource {
+    PlanSource::Model {
+        name: record.last_model(),
+    }
+}
+
+/// A plan that touches what nobody has is refused before anything is read for it. An operator's own goes on as it is.
+fn on_known_devices(answer: PlanAnswer, context: &PlanningContext) -> PlanAnswer {
+    let faults = match &answer {
+        PlanAnswer::Draft { source, draft, params } if *source != PlanSource::Operator => {
+            targets::unknown(draft, params, context)
+        }
+        _ => Vec::new(),
+    };
+    match faults.first() {
+        None => answer,
+        Some(first) => refused(format!("not on this network: {}", first.message), Vec::new(), faults),
+    }
+}
+
 #[async_trait]
 impl Planner for FlyballPlanner {
     async fn plan(&self, request: &Request, context: &PlanningContext) -> Planned {
-        let mut model_calls = Vec::new();
+        let mut record = Record::default();
         let answer = match &request.wish {
             Wish::Plan(draft) => PlanAnswer::Draft {
                 source: PlanSource::Operator,
@@ -183,8 +263,12 @@ impl Planner for FlyballPlanner {
                 params: Value::Null,
             },
             Wish::Runbook { id, params } => self.runbook(id, params, request),
-            Wish::Text(text) => self.text(text, request, context, &mut model_calls).await,
+            Wish::Text(text) => self.text(text, request, context, &mut record).await,
         };
-        Planned { model_calls, answer }
+        Planned {
+            model_calls: record.calls,
+            notes: record.notes,
+            answer: on_known_devices(answer, context),
+        }
     }
 }

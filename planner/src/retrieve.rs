@@ -1,115 +1,278 @@
-//! The few tools that matter for an intent. A score over names and descriptions, never the whole catalogue.
+//! The few tools that matter for an intent, out of a whole catalogue. BM25 over names, descriptions, fields, contracts and
+//! what the tool's server is for; looks at the intent as a whole and at each of its parts, since a later step may need
+//! other tools than the first; says what it left out. What is not here: whether a plan may use them.
 
-use crate::words::keywords;
+mod bm25;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use terms::stem;
+
+use crate::grounding::Ground;
+use crate::prompt;
+use bm25::{Document, Index};
+use flyball_engine::contract::{Contract, Contracts};
+use flyball_engine::intent::event::{NotShown, ToolsRetrieved, WhyNot};
 use flyball_engine::ports::PlanningContext;
 use flyball_engine::tool::{CatalogueTool, PinState, ToolName};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most tools that a model is shown.
 pub(crate) const MOST_TOOLS: usize = 8;
+/// Most tokens that they may take in the prompt, estimated.
+const MOST_TOKENS: u64 = 4_000;
+/// How many of those that came near are named in the record.
+const NAMED: usize = 12;
+/// How much of each part of an intent is sure of its place.
+const PER_CLAUSE: usize = 2;
 
-/// The tools to show, best first. Without `writes` only those whose contract says that they read; never one whose
-/// definition nobody signed, and no preview: the engine takes those itself.
-pub(crate) fn tools<'a>(
-    text: &str,
-    writes: bool,
-    context: &'a PlanningContext,
-) -> Vec<(&'a ToolName, &'a CatalogueTool)> {
-    let said: BTreeSet<String> = keywords(text).into_iter().collect();
-    let previews: BTreeSet<&ToolName> = context
-        .contracts
-        .contracts
-        .values()
-        .filter_map(|c| c.preview.as_ref())
-        .map(|p| &p.tool)
-        .collect();
-    let usable = |name: &ToolName, tool: &CatalogueTool| {
-        let reads = !context.contracts.of(name).effect.mutates();
-        tool.pin == PinState::Pinned && !previews.contains(name) && (reads || writes)
-    };
-    let candidates: Vec<_> = context
-        .catalogue
-        .tools
+/// A tool with its name, as the catalogue has it.
+pub(crate) type Tool<'a> = (&'a ToolName, &'a CatalogueTool);
+
+/// The tools to show, and the record of it.
+pub(crate) struct Retrieval<'a> {
+    pub(crate) tools: Vec<Tool<'a>>,
+    pub(crate) record: ToolsRetrieved,
+}
+
+/// Finds the tools for an intent. Without a verb of change only those whose contract says that they read; never one whose
+/// definition nobody signed, and none that the engine calls by itself.
+pub(crate) fn tools<'a>(text: &str, ground: &Ground, context: &'a PlanningContext) -> Retrieval<'a> {
+    let all: Vec<Tool<'a>> = context.catalogue.tools.iter().collect();
+    let scores = Scores::of(text, &all, &context.contracts);
+    let own = engines_own(&context.contracts);
+    let barred: Vec<Option<WhyNot>> = all
         .iter()
-        .filter(|(name, tool)| usable(name, tool))
+        .map(|(name, tool)| barred(name, tool, ground, context, &own))
         .collect();
-    let rarity = rarity(&candidates);
-    let mut scored: Vec<(f64, (&ToolName, &CatalogueTool))> = candidates
-        .into_iter()
-        .map(|(name, tool)| (score(&said, name, tool, &rarity), (name, tool)))
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.0.cmp(b.1.0)));
-    let mut shown: Vec<_> = scored.iter().take(MOST_TOOLS).map(|(_, tool)| *tool).collect();
-    keep_a_lister(&mut shown, &scored);
-    shown
-}
-
-/// A group of things can only be changed through a list of them: the best tool that lists stays in view.
-fn keep_a_lister<'a>(
-    shown: &mut [(&'a ToolName, &'a CatalogueTool)],
-    scored: &[(f64, (&'a ToolName, &'a CatalogueTool))],
-) {
-    let lists = |name: &ToolName| name.tool().starts_with("list");
-    let best = scored.iter().map(|(_, tool)| *tool).find(|(name, _)| lists(name));
-    if let (Some(best), false, Some(last)) = (best, shown.iter().any(|(name, _)| lists(name)), shown.last_mut()) {
-        *last = best;
+    let open: Vec<usize> = (0..all.len()).filter(|at| barred[*at].is_none()).collect();
+    let mut order = Order::default();
+    let wanted = |at: &usize| open.len() <= MOST_TOOLS || scores.whole[*at] > 0.0;
+    let best: Vec<usize> = ranked(&scores.whole, &open).into_iter().filter(wanted).collect();
+    order.extend(best.iter().copied().take(PER_CLAUSE));
+    if ground.names_a_group() {
+        let lists = |at: &usize| all[*at].0.tool().starts_with("list");
+        order.extend(ranked_above_zero(&scores.group, &open).into_iter().find(lists));
     }
+    for clause in &scores.clauses {
+        order.extend(ranked_above_zero(clause, &open).into_iter().take(PER_CLAUSE));
+    }
+    order.extend(best.iter().copied());
+    let (shown, tokens) = within_budget(&order.0, &all, &context.contracts);
+    let record = record(&all, &scores.whole, &shown, &barred, &order.0, tokens);
+    // In the order of the score: the best first, whatever part of the intent brought it in.
+    let tools = ranked(&scores.whole, &shown).into_iter().map(|at| all[at]).collect();
+    Retrieval { tools, record }
 }
 
-/// How much a word tells: one that every tool has tells little.
-fn rarity(candidates: &[(&ToolName, &CatalogueTool)]) -> BTreeMap<String, f64> {
-    let mut seen: BTreeMap<String, f64> = BTreeMap::new();
-    for (name, tool) in candidates {
-        let words: BTreeSet<String> = keywords(&format!("{name} {}", tool.spec.description))
-            .into_iter()
-            .collect();
-        for word in words {
-            *seen.entry(word).or_default() += 1.0;
+/// Places in the catalogue, each once, in the order in which they were wanted.
+#[derive(Default)]
+struct Order(Vec<usize>);
+
+impl Order {
+    fn extend(&mut self, places: impl IntoIterator<Item = usize>) {
+        for at in places {
+            if !self.0.contains(&at) {
+                self.0.push(at);
+            }
         }
     }
-    let all = candidates.len() as f64;
-    seen.into_iter().map(|(word, n)| (word, (1.0 + all / n).ln())).collect()
 }
 
-fn score(said: &BTreeSet<String>, name: &ToolName, tool: &CatalogueTool, rarity: &BTreeMap<String, f64>) -> f64 {
-    let sum = |text: &str| -> f64 {
-        let words: BTreeSet<String> = keywords(text).into_iter().collect();
-        words
-            .intersection(said)
-            .map(|word| rarity.get(word).copied().unwrap_or_default())
-            .sum()
-    };
-    3.0 * sum(name.tool()) + sum(name.server()) + sum(&tool.spec.description)
+/// How well each tool answers the intent, as a whole and part by part.
+struct Scores {
+    whole: Vec<f64>,
+    clauses: Vec<Vec<f64>>,
+    /// For the things of which it names a group: what lists them is needed, whatever is to be done with them.
+    group: Vec<f64>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixtures::context;
-
-    fn names(text: &str, writes: bool) -> Vec<String> {
-        let context = context();
-        tools(text, writes, &context)
+impl Scores {
+    fn of(text: &str, all: &[Tool<'_>], contracts: &Contracts) -> Self {
+        let index = Index::of(all.iter().map(|(name, tool)| document(name, tool, contracts)).collect());
+        let clauses = terms::clauses(text);
+        let everything: Vec<_> = clauses.iter().flatten().cloned().collect();
+        let query = terms::of_intent(&everything);
+        let mut whole = index.scores(&query);
+        for (score, of_server) in whole.iter_mut().zip(servers(all, &query)) {
+            // The server is a hint, never a reason by itself.
+            *score *= 1.0 + of_server;
+        }
+        let parts = clauses
             .iter()
-            .map(|(name, _)| name.to_string())
-            .collect()
+            .map(|clause| terms::of_intent(clause))
+            .filter(|terms| !terms.is_empty());
+        let clauses: Vec<Vec<f64>> = parts.map(|terms| index.scores(&terms)).collect();
+        Self {
+            whole,
+            group: index.scores(&terms::of_group(&everything)),
+            clauses: if clauses.len() > 1 { clauses } else { Vec::new() },
+        }
     }
+}
 
-    #[test]
-    fn the_tools_that_the_text_speaks_of_come_first() {
-        assert_eq!(names("configure ospf on r1", true)[0], "config/configure_ospf");
-        assert_eq!(
-            names("who are the ospf neighbours of r1", false)[0],
-            "telemetry/ospf_neighbors"
-        );
+/// What is known of one tool, in fields of unequal weight.
+fn document(name: &ToolName, tool: &CatalogueTool, contracts: &Contracts) -> Document {
+    let mut document = Document::default();
+    let description = &tool.spec.description;
+    let (first, rest) = description.split_once(['.', '\n']).unwrap_or((description, ""));
+    document.field(4.0, terms::of_text(name.tool()));
+    document.field(2.0, terms::of_text(name.server()));
+    document.field(2.0, terms::of_text(first));
+    document.field(0.7, terms::of_text(&prompt::clip(rest, 600)));
+    fields(&tool.spec.input_schema, 2, &mut |field, about| {
+        document.field(1.5, terms::of_text(field));
+        document.field(0.5, terms::of_text(&prompt::clip(about, 200)));
+    });
+    if let Some(output) = &tool.spec.output_schema {
+        fields(output, 2, &mut |field, _| document.field(0.3, terms::of_text(field)));
     }
+    if let Some(contract) = contracts.contracts.get(name) {
+        document.field(0.7, terms::of_text(&said_by(contract)));
+    }
+    document
+}
 
-    #[test]
-    fn a_text_that_only_wants_to_know_is_shown_no_tool_that_writes() {
-        assert!(
-            names("show ospf", false)
-                .iter()
-                .all(|name| !name.starts_with("config/"))
+/// A schema's fields with their descriptions, so many levels deep.
+fn fields(schema: &Value, depth: usize, told: &mut impl FnMut(&str, &str)) {
+    let Some(deeper) = depth.checked_sub(1) else { return };
+    let inner = [schema.get("items"), schema.pointer("/items/items")];
+    for (name, field) in schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        told(
+            name,
+            field.get("description").and_then(Value::as_str).unwrap_or_default(),
         );
+        fields(field, deeper, told);
+    }
+    inner
+        .into_iter()
+        .flatten()
+        .for_each(|items| fields(items, deeper, told));
+}
+
+/// What a contract says of what its tool touches and of what takes it back.
+fn said_by(contract: &Contract) -> String {
+    let targets = contract.targets.clone().unwrap_or_default().replace("args.", " ");
+    let undo: Vec<&str> = contract.undo.iter().map(|undo| undo.tool.tool()).collect();
+    format!("{targets} {}", undo.join(" "))
+}
+
+/// How well the server of each tool answers the intent: 0 to 0.5, of all that its tools are called.
+fn servers(all: &[Tool<'_>], query: &[terms::Weighted]) -> Vec<f64> {
+    let mut names: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (name, _) in all {
+        let words = names.entry(name.server()).or_default();
+        words.extend(terms::of_text(name.server()));
+        words.extend(terms::of_text(name.tool()));
+    }
+    let documents = names.values().map(|words| {
+        let mut document = Document::default();
+        document.field(1.0, words.iter().cloned());
+        document
+    });
+    let scores = Index::of(documents.collect()).scores(query);
+    let best = scores.iter().copied().fold(0.0_f64, f64::max).max(f64::MIN_POSITIVE);
+    let of: BTreeMap<&str, f64> = names
+        .keys()
+        .copied()
+        .zip(scores.iter().map(|score| 0.5 * score / best))
+        .collect();
+    all.iter().map(|(name, _)| of[name.server()]).collect()
+}
+
+/// Tools that contracts name for the engine to call: previews, and the phases of a change on trial.
+fn engines_own(contracts: &Contracts) -> BTreeSet<&ToolName> {
+    contracts
+        .contracts
+        .values()
+        .flat_map(|c| [&c.preview, &c.prepare, &c.confirm, &c.cancel, &c.extend])
+        .flatten()
+        .map(|call| &call.tool)
+        .collect()
+}
+
+/// Why a tool is not to be shown, whatever it is called.
+fn barred(
+    name: &ToolName,
+    tool: &CatalogueTool,
+    ground: &Ground,
+    context: &PlanningContext,
+    own: &BTreeSet<&ToolName>,
+) -> Option<WhyNot> {
+    let mutates = context.contracts.of(name).effect.mutates();
+    if tool.pin != PinState::Pinned {
+        Some(WhyNot::Unsigned)
+    } else if own.contains(name) {
+        Some(WhyNot::EnginesOwn)
+    } else if mutates && !ground.backs(name) {
+        Some(WhyNot::NotAsked)
+    } else {
+        None
+    }
+}
+
+/// Places by their score, best first; equal ones as the catalogue has them.
+fn ranked(scores: &[f64], places: &[usize]) -> Vec<usize> {
+    let mut places = places.to_vec();
+    places.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then_with(|| a.cmp(b)));
+    places
+}
+
+fn ranked_above_zero(scores: &[f64], places: &[usize]) -> Vec<usize> {
+    let mut ranked = ranked(scores, places);
+    ranked.retain(|at| scores[*at] > 0.0);
+    ranked
+}
+
+/// As many as may be shown and have room, and the tokens that they take. One that is too long gives its place to the next.
+fn within_budget(order: &[usize], all: &[Tool<'_>], contracts: &Contracts) -> (Vec<usize>, u64) {
+    let mut shown = Vec::new();
+    let mut tokens = 0;
+    for at in order {
+        let cost = prompt::tokens(&prompt::tool(&all[*at], contracts));
+        if shown.len() < MOST_TOOLS && tokens + cost <= MOST_TOKENS {
+            shown.push(*at);
+            tokens += cost;
+        }
+    }
+    (shown, tokens)
+}
+
+fn record(
+    all: &[Tool<'_>],
+    scores: &[f64],
+    shown: &[usize],
+    barred: &[Option<WhyNot>],
+    order: &[usize],
+    tokens: u64,
+) -> ToolsRetrieved {
+    let left: Vec<usize> = (0..all.len()).filter(|at| !shown.contains(at)).collect();
+    let near = ranked_above_zero(scores, &left);
+    let full = shown.len() >= MOST_TOOLS;
+    let why = |at: &usize| {
+        let room = if !full && order.contains(at) {
+            WhyNot::Budget
+        } else {
+            WhyNot::Rank
+        };
+        barred[*at].unwrap_or(room)
+    };
+    let named = near.iter().take(NAMED).map(|at| NotShown {
+        tool: all[*at].0.clone(),
+        why: why(at),
+    });
+    let not_shown: Vec<NotShown> = named.collect();
+    ToolsRetrieved {
+        shown: ranked(scores, shown).iter().map(|at| all[*at].0.clone()).collect(),
+        others: (left.len() - not_shown.len()) as u64,
+        not_shown,
+        tokens,
     }
 }

@@ -70,6 +70,26 @@ const CHANGE: &[&str] = &[
     "edit",
     "switch",
     "unshut",
+    "merge",
+    "fork",
+    "scale",
+    "click",
+    "publish",
+    "upload",
+    "copy",
+    "notify",
+    "remember",
+    "grant",
+    "rotate",
+    "register",
+    "import",
+    "reopen",
+    "approve",
+];
+/// Words that name a change where a clause begins with them, and a thing anywhere else.
+const CHANGE_AT_FIRST: &[&str] = &[
+    "post", "comment", "stage", "commit", "label", "fill", "press", "answer", "reply", "react", "forward", "run",
+    "execute", "send", "tag", "order", "schedule", "trigger", "tell", "cordon",
 ];
 const REMOVE: &[&str] = &[
     "remove",
@@ -93,6 +113,10 @@ const REMOVE: &[&str] = &[
     "turn",
     "close",
     "detach",
+    "forget",
+    "revoke",
+    "cancel",
+    "unregister",
 ];
 const RESTART: &[&str] = &["reboot", "reload", "restart", "reset", "bounce", "cycle"];
 
@@ -143,6 +167,8 @@ const READ: &[&str] = &[
     "inspect",
     "read",
     "trace",
+    "search",
+    "fetch",
 ];
 const NEGATIONS: &[&str] = &[
     "not", "don't", "dont", "don’t", "never", "without", "no", "avoid", "cannot", "can't", "nor",
@@ -163,20 +189,25 @@ fn of_word(word: &str) -> Vec<Verb> {
         .collect()
 }
 
-/// The kinds of change that a text asks for; none for a text that only wants to know.
-pub(crate) fn asked_for(text: &str) -> BTreeSet<Verb> {
-    let mut asked = BTreeSet::new();
+/// The kinds of change that a text asks for, one for each time that it says so; none for a text that only wants to know.
+pub(crate) fn asked_for(text: &str) -> Vec<Verb> {
+    let mut asked = Vec::new();
     // A look goes on over commas and "and" until a clause begins with a verb of change.
     let mut looking = false;
     for clause in clauses(&words(text)) {
-        let first = clause
-            .iter()
-            .find(|word| !word.is_filler())
-            .map_or("", |word| word.lower.as_str());
-        if READ.contains(&first) {
+        let mut said = clause.iter().filter(|word| !word.is_filler());
+        let first = said.next().map_or("", |word| word.lower.as_str());
+        let for_us = said
+            .next()
+            .is_some_and(|word| matches!(word.lower.as_str(), "me" | "us"));
+        let change_at_first = clause.len() > 1 && CHANGE_AT_FIRST.contains(&first) && !for_us && !clause[0].quoted;
+        if READ.contains(&first) && !change_at_first {
             looking = true;
-        } else if clause.len() > 1 && !of_word(first).is_empty() {
+        } else if clause.len() > 1 && (change_at_first || !of_word(first).is_empty()) {
             looking = false;
+        }
+        if !looking && change_at_first {
+            asked.push(Verb::Change);
         }
         if !looking {
             asked.extend(of_clause(&clause));
@@ -185,7 +216,8 @@ pub(crate) fn asked_for(text: &str) -> BTreeSet<Verb> {
     asked
 }
 
-fn clauses(words: &[Word]) -> Vec<Vec<Word>> {
+/// A text's words, parted where a clause ends or another is joined to it.
+pub(crate) fn clauses(words: &[Word]) -> Vec<Vec<Word>> {
     let mut clauses = vec![Vec::new()];
     for word in words {
         if JOINERS.contains(&word.lower.as_str()) && !word.quoted {
@@ -283,11 +315,19 @@ mod tests {
             ("the link was shut", &[]),
             ("list devices, and then remove ospf from r1", &[Remove]),
             ("report on \"set\"", &[]),
+            ("comment on issue 5", &[Change]),
+            ("which comments are on issue 5", &[]),
+            ("is any commit on trial", &[]),
+            ("tell me about r1", &[]),
+            ("tell the channel that r1 is back", &[Change]),
+            ("read the file and post it to the channel", &[Change]),
+            ("describe the node worker-3", &[]),
             ("", &[]),
         ];
         for (text, wanted) in cases {
             let wanted: BTreeSet<Verb> = wanted.iter().copied().collect();
-            assert_eq!(asked_for(text), wanted, "{text}");
+            let asked: BTreeSet<Verb> = asked_for(text).into_iter().collect();
+            assert_eq!(asked, wanted, "{text}");
         }
     }
 

@@ -128,6 +128,7 @@ async fn a_models_address_is_checked_and_not_quoted() {
         name: "m".into(),
         api_key: Some(ApiKey::new("sk-very-secret")),
         timeout: Duration::from_secs(1),
+        price: Default::default(),
     };
     for bad in ["ftp://user:secret@host/v1", "not an address", ""] {
         let error = FlyballPlanner::new(Runbooks::default(), Some(settings(bad)), Arc::new(|_, _, _| Vec::new()));
@@ -147,6 +148,7 @@ async fn a_key_that_no_header_can_carry_is_refused_before_it_is_used() {
             name: "m".into(),
             api_key: Some(ApiKey::new(key)),
             timeout: Duration::from_secs(1),
+            price: Default::default(),
         };
         FlyballPlanner::new(Runbooks::default(), Some(settings), Arc::new(|_, _, _| Vec::new()))
     };

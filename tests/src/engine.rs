@@ -45,6 +45,7 @@ impl Planner for AsGiven {
         };
         Planned {
             model_calls: vec![],
+            notes: vec![],
             answer,
         }
     }

@@ -131,3 +131,31 @@ async fn a_halt_stops_what_is_sent_and_its_end_lets_it_go_on() {
     engine.supervisor.unhalt(&anna).await.unwrap();
     assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Fulfilled);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_approves_sees_which_open_intents_want_the_same_targets() {
+    let world = World::of(&["a", "b"]);
+    let engine = Engine::over(&world, Decision::NeedsApproval).await;
+    let set = |key: &str, device: &str| {
+        json!({"summary": key, "steps": [
+        {"id": "s", "tool": "world/set", "args": {"device": device, "key": key, "value": 1}}]})
+    };
+    let first = engine.submit(set("mtu", "a")).await;
+    engine.until(first, "awaiting_approval").await;
+    let elsewhere = engine.submit_as("rosa", set("mtu", "b"), Mode::Apply).await;
+    let state = engine.until(elsewhere, "awaiting_approval").await;
+    assert!(state.judged.unwrap().beside.is_empty());
+    let second = engine.submit_as("rosa", set("cost", "a"), Mode::Apply).await;
+    let state = engine.until(second, "awaiting_approval").await;
+    let beside = state.judged.unwrap().beside;
+    assert_eq!(beside.len(), 1);
+    assert_eq!(
+        (beside[0].intent, beside[0].state.as_str()),
+        (first, "awaiting_approval")
+    );
+    assert!(
+        beside[0].targets.iter().all(|target| target.device() == Some("a")),
+        "{beside:?}"
+    );
+    engine.assert_replays(second).await;
+}

@@ -33,6 +33,10 @@ impl Inventory for Names {
         Some(self.0.resolve(target.device()?).ok()?.writable)
     }
 
+    fn devices(&self) -> Option<Vec<String>> {
+        Some(self.0.devices().iter().map(|device| device.name.clone()).collect())
+    }
+
     fn redundancy_group(&self, target: &Target) -> Option<String> {
         self.0.resolve(target.device()?).ok()?.redundancy_group.clone()
     }

@@ -1,7 +1,7 @@
 //! One line for people per journal entry. Nothing is decided here: it says what the entry says.
 
 use crate::render::count;
-use flyball_engine::intent::event::{CheckVerdict, Decision, Event, SettledBy, WayBack};
+use flyball_engine::intent::event::{CheckVerdict, Decision, Event, PlanStage, SettledBy, StageEnd, WayBack};
 use flyball_engine::target::Target;
 
 /// What an entry says, in one line. Values that may hold secrets are never part of it.
@@ -37,6 +37,12 @@ fn planning(event: &Event) -> Option<String> {
                 .unwrap_or_default();
             format!("{model} asked to {purpose} ({input_tokens} tokens in, {output_tokens} out){bad}")
         }
+        Event::StageTried { stage, end, why, .. } => format!("{} {why}", stage_name(*stage, *end)),
+        Event::ToolsRetrieved { tools, .. } => {
+            let left_out = tools.not_shown.len() as u64 + tools.others;
+            let shown: Vec<String> = tools.shown.iter().map(ToString::to_string).collect();
+            format!("tools shown to the model: {}; {left_out} not shown", shown.join(", "))
+        }
         Event::PlanDrafted { source, .. } => format!("a plan was drafted by {}", source_name(source)),
         Event::PlanRefused { reason, .. } => format!("no plan: {reason}"),
         Event::PlanAccepted { digest, source, .. } => {
@@ -44,6 +50,19 @@ fn planning(event: &Event) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+fn stage_name(stage: PlanStage, end: StageEnd) -> String {
+    let stage = match stage {
+        PlanStage::Phrase => "by phrase",
+        PlanStage::Choice => "by choice of a runbook",
+        PlanStage::Draft => "by a plan of the model's own",
+    };
+    match end {
+        StageEnd::Fits => format!("planned {stage}:"),
+        StageEnd::Passed => format!("not {stage}:"),
+        StageEnd::Stopped => format!("not {stage}, and no further:"),
+    }
 }
 
 fn looking(event: &Event) -> Option<String> {
@@ -88,15 +107,21 @@ fn looking(event: &Event) -> Option<String> {
 fn deciding(event: &Event) -> Option<String> {
     let said = |comment: &Option<String>| comment.as_deref().map(|c| format!(": {c}")).unwrap_or_default();
     Some(match event {
-        Event::PlanJudged { decision, rules, .. } => {
+        Event::PlanJudged {
+            decision,
+            rules,
+            beside,
+            ..
+        } => {
             let verdict = match decision {
                 Decision::Run => "policy lets it run",
                 Decision::NeedsApproval => "policy asks for a person's approval",
                 Decision::Refuse => "policy refuses it",
             };
+            let others: String = beside.iter().map(|other| format!("; {other}")).collect();
             match rules.first() {
-                Some(rule) => format!("{verdict} ({}: {})", rule.rule, rule.reason),
-                None => verdict.to_owned(),
+                Some(rule) => format!("{verdict} ({}: {}){others}", rule.rule, rule.reason),
+                None => format!("{verdict}{others}"),
             }
         }
         Event::ApprovalRequested { digest, .. } => format!("approval asked for, digest {}", digest.short()),

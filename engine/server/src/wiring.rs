@@ -81,8 +81,9 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let executors = Arc::new(Executors::start(servers, journal.clone(), clock.clone(), options).await?);
     let runbooks = rules.runbooks.clone();
-    let planner = FlyballPlanner::new(rules.runbooks, model(settings)?, checker())?;
     let policy: Arc<dyn Policy> = Arc::new(rules.policies);
+    let planner = FlyballPlanner::new(rules.runbooks, models(settings)?, checker())?;
+    let planner = planner.with_budget(settings.model_budget.clone(), journal.clone(), clock.clone());
     let executor: Arc<dyn ToolExecutor> = executors.clone();
     let supervisor = Supervisor::new(Deps {
         journal,
@@ -194,21 +195,23 @@ fn entry(server: &Server, settings: &Settings, program: &Path) -> Result<ServerE
     })
 }
 
-fn model(settings: &Settings) -> Result<Option<ModelSettings>, StartError> {
-    let Some(model) = &settings.model else { return Ok(None) };
-    let key = model.api_key.as_ref().map(|k| k.resolve(&settings.dir)).transpose();
-    let key = key.map_err(|e| {
-        let suggestion = e.suggestion();
-        StartError::Settings(vec![
-            Finding::nowhere("model.api_key", e.to_string()).suggest(suggestion),
-        ])
-    })?;
-    Ok(Some(ModelSettings {
-        base_url: model.base_url.clone(),
-        name: model.name.clone(),
-        api_key: key.map(ApiKey::new),
-        timeout: model.timeout.duration(),
-    }))
+fn models(settings: &Settings) -> Result<Vec<ModelSettings>, StartError> {
+    let one = |model: &crate::settings::Model| {
+        let key = model.api_key.as_ref().map(|k| k.resolve(&settings.dir)).transpose();
+        let key = key.map_err(|e| {
+            let suggestion = e.suggestion();
+            Finding::nowhere(format!("api_key of the model {}", model.name), e.to_string()).suggest(suggestion)
+        })?;
+        Ok(ModelSettings {
+            base_url: model.base_url.clone(),
+            name: model.name.clone(),
+            api_key: key.map(ApiKey::new),
+            timeout: model.timeout.duration(),
+            price: model.price,
+        })
+    };
+    let read = settings.models.iter().map(one).collect::<Result<Vec<_>, _>>();
+    read.map_err(|finding: Finding| StartError::Settings(vec![finding]))
 }
 
 /// The engine's own check, which the planner repairs drafts against.

@@ -6,12 +6,18 @@ use crate::actor::Actor;
 use crate::canonical::Digest;
 use crate::contract::EffectClass;
 use crate::ids::ItemId;
-use crate::intent::event::{Decision, Event, RuleApplied, WayBack};
+use crate::intent::event::{Beside, Decision, Event, RuleApplied, WayBack};
 use crate::intent::item::{ItemState, ItemStatus};
 use crate::intent::state::IntentState;
+use crate::journal::Filter;
 use crate::payload::Payload;
 use crate::ports::{Proposal, ProposedCall, Verdict};
+use crate::target::Target;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// Most other intents that a verdict names.
+const MOST_BESIDE: usize = 16;
 
 /// What policy is asked, and what an approval will bind to beside its verdict.
 pub(super) struct Judgeable {
@@ -180,14 +186,42 @@ fn item_facts(id: &ItemId, item: &ItemState) -> Value {
 }
 
 /// Asks policy and fixes the digest.
-pub(super) fn judge(deps: &Deps, asked: Judgeable) -> Facts {
+pub(super) async fn judge(deps: &Deps, asked: Judgeable) -> Facts {
     let verdict = verdict(deps, &asked);
     let digest = digest_of(&asked, &verdict);
     Facts::of(Event::PlanJudged {
         decision: verdict.decision,
         rules: verdict.rules,
         digest,
+        beside: beside(deps, &asked.proposal).await,
     })
+}
+
+/// Other open intents on the same targets. The locks keep them apart; this only tells. A journal that cannot be read
+/// tells nothing here, and stops the intent where it matters.
+async fn beside(deps: &Deps, proposal: &Proposal) -> Vec<Beside> {
+    let mine: BTreeSet<&Target> = proposal.calls.iter().flat_map(|call| &call.targets).collect();
+    if mine.is_empty() {
+        return Vec::new();
+    }
+    let filter = Filter {
+        open: true,
+        ..Filter::default()
+    };
+    let rows = deps.journal.list(filter).await.unwrap_or_default();
+    let others = rows.into_iter().filter(|row| row.intent != proposal.intent);
+    let others = others.filter_map(|row| {
+        let shared = |target: &&&Target| row.targets.iter().any(|theirs| theirs.conflicts_with(target));
+        let targets: Vec<Target> = mine.iter().filter(shared).map(|target| (*target).clone()).collect();
+        (!targets.is_empty()).then(|| Beside {
+            intent: row.intent,
+            title: row.title.clone(),
+            by: row.by.to_string(),
+            state: row.state.clone(),
+            targets,
+        })
+    });
+    others.take(MOST_BESIDE).collect()
 }
 
 /// What policy says. A device that the inventory does not let be written to is refused before anybody is asked.

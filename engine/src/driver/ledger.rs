@@ -184,6 +184,8 @@ impl Ledger {
             | Event::WaveJudged { .. }
             | Event::PlanningStarted { .. }
             | Event::ModelAnswered { .. }
+            | Event::StageTried { .. }
+            | Event::ToolsRetrieved { .. }
             | Event::PlanDrafted { .. } => false,
             _ => true,
         }

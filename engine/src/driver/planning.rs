@@ -8,7 +8,7 @@ use crate::intent::Request;
 use crate::intent::event::{Event, PlanSource};
 use crate::plan::Plan;
 use crate::plan::check::{CheckContext, check};
-use crate::ports::{ModelCall, PlanAnswer, PlanningContext};
+use crate::ports::{ModelCall, PlanAnswer, PlanningContext, PlanningFact, PlanningNote};
 use crate::tool::{Catalogue, ToolName};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +20,10 @@ pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32) -> Facts
     let context = PlanningContext {
         catalogue: catalogue.clone(),
         contracts: deps.contracts.clone(),
+        inventory: deps.inventory.clone(),
     };
     let planned = deps.planner.plan(request, &context).await;
-    for call in planned.model_calls {
-        model_answered(&mut facts, call);
-    }
+    how_it_went(&mut facts, revision, planned.model_calls, planned.notes);
     match planned.answer {
         PlanAnswer::Refused {
             reason,
@@ -64,6 +63,34 @@ pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32) -> Facts
         }
     }
     facts
+}
+
+/// The model's answers and the stages they belong to, in the order in which they came.
+fn how_it_went(facts: &mut Facts, revision: u32, calls: Vec<ModelCall>, notes: Vec<PlanningNote>) {
+    let mut notes = notes.into_iter().peekable();
+    let mut told = |facts: &mut Facts, made: usize| {
+        while let Some(note) = notes.next_if(|note| note.after_calls <= made) {
+            facts.push(event_of(revision, note.fact));
+        }
+    };
+    let all = calls.len();
+    for (made, call) in calls.into_iter().enumerate() {
+        told(facts, made);
+        model_answered(facts, call);
+    }
+    told(facts, all);
+}
+
+fn event_of(revision: u32, fact: PlanningFact) -> Event {
+    match fact {
+        PlanningFact::Stage { stage, end, why } => Event::StageTried {
+            revision,
+            stage,
+            end,
+            why,
+        },
+        PlanningFact::Tools(tools) => Event::ToolsRetrieved { revision, tools },
+    }
 }
 
 fn model_answered(facts: &mut Facts, call: ModelCall) {

@@ -106,7 +106,7 @@ impl Driver {
             Work::Judge => {
                 let proposal = self.proposal().await?;
                 let deps = self.deps.clone();
-                Box::pin(async move { Told::Facts(judge::judge(&deps, proposal)) })
+                Box::pin(async move { Told::Facts(judge::judge(&deps, proposal).await) })
             }
             Work::Check { check, purpose } => {
                 let job = self.check_job(check, *purpose).await?;

@@ -2,8 +2,10 @@
 //! without evaluating an expression, asking a model or reading a clock: whatever was decided stands here as decided.
 
 mod parts;
+mod planning;
 
 pub use parts::*;
+pub use planning::*;
 
 use crate::actor::Actor;
 use crate::canonical::Digest;
@@ -41,6 +43,18 @@ pub enum Event {
         millis: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
+    },
+    /// A stage of the search for a plan has ended. The model's answers on the way stand before it.
+    StageTried {
+        revision: u32,
+        stage: PlanStage,
+        end: StageEnd,
+        why: String,
+    },
+    /// What a model is shown of the tools, and what not.
+    ToolsRetrieved {
+        revision: u32,
+        tools: ToolsRetrieved,
     },
     PlanDrafted {
         revision: u32,
@@ -103,6 +117,9 @@ pub enum Event {
         rules: Vec<RuleApplied>,
         /// What an approval binds to: plan, calls, targets, diffs, undos, bases, contracts, pins, policies.
         digest: Digest,
+        /// Open intents on the same targets. They will not overlap; who approves should know.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        beside: Vec<Beside>,
     },
     ApprovalRequested {
         approval: String,
@@ -345,6 +362,8 @@ impl Event {
             Claimed,
             PlanningStarted,
             ModelAnswered,
+            StageTried,
+            ToolsRetrieved,
             PlanDrafted,
             PlanRefused,
             PlanAccepted,

@@ -23,7 +23,7 @@ use crate::canonical::Digest;
 use crate::contract::Contract;
 use crate::ids::{IntentId, ItemId, StepId};
 use crate::intent::event::{
-    Awaited, CheckId, CheckPurpose, CheckReading, CheckVerdict, Decision, End, Event, ExpandedItem, RuleApplied,
+    Awaited, Beside, CheckId, CheckPurpose, CheckReading, CheckVerdict, Decision, End, Event, ExpandedItem, RuleApplied,
 };
 use crate::intent::{Mode, Request};
 use crate::journal::{Entry, Epoch, Seq};
@@ -64,6 +64,8 @@ pub struct Judged {
     pub decision: Decision,
     pub rules: Vec<RuleApplied>,
     pub digest: Digest,
+    /// Open intents on the same targets, as they stood then.
+    pub beside: Vec<Beside>,
 }
 
 /// An approval that was asked for.
@@ -265,11 +267,13 @@ impl IntentState {
                 decision,
                 rules,
                 digest,
+                beside,
             } => {
                 self.judged = Some(Judged {
                     decision: *decision,
                     rules: rules.clone(),
                     digest: digest.clone(),
+                    beside: beside.clone(),
                 });
             }
             Event::ApprovalRequested {

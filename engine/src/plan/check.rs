@@ -151,8 +151,11 @@ impl Checker<'_> {
             self.faults.add("/plan/steps", "plan.too_large", message);
         }
         let facts = self.facts(&before, &reads, &order);
-        self.changes(&reads, &facts);
-        self.check_changes(&check_reads, &facts);
+        // What waits in a circle runs neither before a change nor after it.
+        if order.len() == draft.steps.len() {
+            self.changes(&reads, &facts);
+            self.check_changes(&check_reads, &facts);
+        }
         (order, facts)
     }
 
@@ -215,11 +218,17 @@ impl Checker<'_> {
                 self.faults.add(at(key), "plan.shape", message);
             }
         }
-        if step.call.tool.is_some() && !mutating && step.gate.is_some() {
+        // Of a tool that nobody knows, nobody knows either what it does: that is a fault already, and causes no others.
+        let known = step
+            .call
+            .tool
+            .as_ref()
+            .is_some_and(|tool| self.context.catalogue.get(tool).is_some());
+        if known && !mutating && step.gate.is_some() {
             let message = "a gate guards a change, and this step only reads";
             self.faults.add(at("gate"), "plan.shape", message);
         }
-        if !step.waves.is_empty() && (!mutating || !self.fans_out(step)) {
+        if known && !step.waves.is_empty() && (!mutating || !self.fans_out(step)) {
             let message = "`waves` are for steps that change something for each element of a list";
             self.faults.add(at("waves"), "plan.shape", message);
         }

@@ -1,7 +1,8 @@
 //! The HTTP side: no retries of its own, no redirects, no quoting of what a server says in an error.
 
 use super::Error;
-use async_openai::error::{ApiErrorResponse, OpenAIError};
+use super::answer::Reply;
+use async_openai::error::{ApiError, ApiErrorResponse, OpenAIError};
 use async_openai::middleware::HttpRequestFactory;
 use reqwest::{Response, Url, redirect};
 use std::future::Future;
@@ -59,22 +60,55 @@ impl tower::Service<HttpRequestFactory> for Service {
             let request = request.build().await?;
             let response = http.execute(request).await.map_err(OpenAIError::Reqwest)?;
             if !response.status().is_success() {
-                return Err(bare_error(response.status()));
+                return Err(bare_error(response).await);
             }
             read_bounded(response).await
         })
     }
 }
 
-fn bare_error(status: reqwest::StatusCode) -> OpenAIError {
+/// The error that says this of an account instead of a moment: to wait is no use.
+pub(super) const NO_QUOTA: &str = "insufficient_quota";
+
+/// Of an error only what decides what to do next: the status, how long to wait (`param`, in milliseconds), and whether the
+/// account is used up (`code`).
+async fn bare_error(response: Response) -> OpenAIError {
+    let (status, wait) = (response.status(), wait_of(&response));
+    let code = match status.as_u16() {
+        429 => body(response).await.ok().filter(|body| says(body, NO_QUOTA)),
+        _ => None,
+    };
     OpenAIError::ApiError(ApiErrorResponse {
         status_code: status,
-        api_error: Default::default(),
+        api_error: ApiError {
+            param: wait.map(|wait| wait.as_millis().to_string()),
+            code: code.map(|_| NO_QUOTA.to_owned()),
+            ..ApiError::default()
+        },
     })
 }
 
+fn says(body: &[u8], word: &str) -> bool {
+    body.windows(word.len()).any(|window| window == word.as_bytes())
+}
+
+/// `Retry-After` in seconds, or in the milliseconds that some servers give beside it.
+fn wait_of(response: &Response) -> Option<Duration> {
+    let header = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let millis = header("retry-after-ms").or_else(|| Some(header("retry-after")? * 1_000.0))?;
+    (0.0..=86_400_000.0)
+        .contains(&millis)
+        .then(|| Duration::from_secs_f64(millis / 1_000.0))
+}
+
 /// The reply in full, if it is JSON of a sane size; what is not is told without its text.
-async fn read_bounded(mut response: Response) -> Result<Response, OpenAIError> {
+async fn read_bounded(response: Response) -> Result<Response, OpenAIError> {
+    let body = body(response).await?;
+    serde_json::from_slice::<Reply>(&body).map_err(|error| OpenAIError::JSONDeserialize(error, String::new()))?;
+    Ok(Response::from(http::Response::new(body)))
+}
+
+async fn body(mut response: Response) -> Result<Vec<u8>, OpenAIError> {
     let mut body: Vec<u8> = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(OpenAIError::Reqwest)? {
         if body.len() + chunk.len() > LONGEST_REPLY {
@@ -82,7 +116,5 @@ async fn read_bounded(mut response: Response) -> Result<Response, OpenAIError> {
         }
         body.extend_from_slice(&chunk);
     }
-    serde_json::from_slice::<super::Reply>(&body)
-        .map_err(|error| OpenAIError::JSONDeserialize(error, String::new()))?;
-    Ok(Response::from(http::Response::new(body)))
+    Ok(body)
 }

@@ -1,20 +1,27 @@
-//! The model behind an OpenAI-compatible endpoint. One question at a time, answered under a JSON schema. What is not
-//! here: what to ask, and what to make of the answer.
+//! Models behind OpenAI-compatible endpoints, in order of preference. One question at a time, answered under a JSON schema
+//! and within a budget. What is not here: what to ask, and what to make of the answer.
 
+mod answer;
+mod budget;
+mod endpoint;
 mod http;
 
+pub use budget::{ModelBudget, Spent};
+
 use crate::json::Ordered;
-use async_openai::Client;
-use async_openai::config::OpenAIConfig;
-use async_openai::error::OpenAIError;
-use flyball_engine::canonical::Digest;
-use flyball_engine::ports::ModelCall;
-use serde::{Deserialize, Serialize};
+use crate::record::Record;
+use budget::Purse;
+use endpoint::Endpoint;
+use flyball_engine::journal::Journal;
+use flyball_engine::ports::Clock;
+use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio_retry::RetryIf;
-use tokio_retry::strategy::{ExponentialBackoff, jitter};
+
+/// How long an endpoint that could not be reached is passed over while there is another.
+const REST: Duration = Duration::from_secs(30);
 
 /// A key that shows itself to nobody but the model's server.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,6 +48,20 @@ pub struct ModelSettings {
     pub api_key: Option<ApiKey>,
     /// For one question, waiting for a server that still loads its model included.
     pub timeout: Duration,
+    pub price: Price,
+}
+
+/// What a million tokens cost, in whatever unit the budget is in.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Price {
+    pub input: f64,
+    pub output: f64,
+}
+
+impl Price {
+    fn of(self, input_tokens: u64, output_tokens: u64) -> f64 {
+        (self.input * input_tokens as f64 + self.output * output_tokens as f64) / 1e6
+    }
 }
 
 /// Why a model cannot be used as it was configured.
@@ -110,209 +131,73 @@ pub(crate) struct Question {
     pub(crate) max_tokens: u32,
 }
 
-/// What came of asking.
-pub(crate) struct Answered {
-    pub(crate) call: ModelCall,
-    pub(crate) answer: Result<Value, Problem>,
+/// The models that may be asked, the preferred one first.
+pub(crate) struct Models {
+    endpoints: Vec<Endpoint>,
+    /// Until when each is passed over.
+    resting: Mutex<Vec<Option<Instant>>>,
+    purse: Purse,
 }
 
-/// A model that can be asked.
-pub(crate) struct Model {
-    client: Client<OpenAIConfig>,
-    name: String,
-    timeout: Duration,
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    messages: &'a [Message],
-    response_format: Format<'a>,
-    temperature: f32,
-    max_tokens: u32,
-    stream: bool,
-}
-
-#[derive(Serialize)]
-struct Format<'a> {
-    r#type: &'static str,
-    json_schema: Schema<'a>,
-}
-
-#[derive(Serialize)]
-struct Schema<'a> {
-    name: &'a str,
-    schema: &'a Ordered,
-}
-
-/// The parts of a reply that are read. Everything may be absent: servers differ.
-#[derive(Debug, Default, Deserialize)]
-struct Reply {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    #[serde(default)]
-    usage: Option<Usage>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Choice {
-    #[serde(default)]
-    message: ReplyMessage,
-    #[serde(default)]
-    finish_reason: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct ReplyMessage {
-    #[serde(default)]
-    content: Option<String>,
-    #[serde(default)]
-    refusal: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Usage {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-}
-
-impl Model {
-    /// Opens nothing yet: a server that is down is found out when it is asked.
-    pub(crate) fn new(settings: &ModelSettings) -> Result<Self, Error> {
-        let http = http::client(&settings.base_url, settings.timeout)?;
-        // From a file it may end with a newline; inside, async-openai would panic on one.
-        let key = settings.api_key.as_ref().map_or("", |key| key.0.trim());
-        if !key.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(Error::ApiKey);
-        }
-        let config = OpenAIConfig::new()
-            .with_api_base(settings.base_url.trim_end_matches('/'))
-            // Set even when empty: the default would be taken from the environment and sent to whatever server this is.
-            .with_org_id("")
-            .with_project_id("")
-            .with_api_key(key);
-        Ok(Self {
-            client: Client::build(http.clone(), config).with_http_service(http::Service::new(http)),
-            name: settings.name.clone(),
-            timeout: settings.timeout,
-        })
+impl Models {
+    /// Opens nothing yet: a server that is down is found out when it is asked. None: no model is configured.
+    pub(crate) fn new(settings: &[ModelSettings]) -> Result<Option<Self>, Error> {
+        let endpoints = settings.iter().map(Endpoint::new).collect::<Result<Vec<_>, _>>()?;
+        let resting = Mutex::new(vec![None; endpoints.len()]);
+        Ok((!endpoints.is_empty()).then(|| Self {
+            endpoints,
+            resting,
+            purse: Purse::new(ModelBudget::default(), None),
+        }))
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// Holds what is asked to a budget, whose day is kept in the journal.
+    pub(crate) fn hold_to(&mut self, budget: ModelBudget, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) {
+        self.purse = Purse::new(budget, Some((journal, clock)));
     }
 
-    /// Asks once. A server that is loading its model or is busy is waited for, no longer than the timeout.
-    pub(crate) async fn ask(&self, question: &Question) -> Answered {
-        let body = self.body(question);
-        let prompt = Digest::of_bytes(&serde_json::to_vec(&body).unwrap_or_default());
-        let began = Instant::now();
-        let reply = self.send(&body).await;
-        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let usage = reply.as_ref().ok().and_then(|reply| reply.usage.as_ref());
-        let (input_tokens, output_tokens) = usage.map_or((0, 0), |u| (u.prompt_tokens, u.completion_tokens));
-        let (raw, answer) = match reply {
-            Ok(reply) => read(reply),
-            Err(problem) => (Value::Null, Err(problem)),
-        };
-        let problem = answer.as_ref().err().map(|problem| problem.message().to_owned());
-        tracing::debug!(
-            purpose = question.purpose,
-            millis,
-            input_tokens,
-            output_tokens,
-            ?problem,
-            "model answered"
-        );
-        let call = ModelCall {
-            purpose: question.purpose.to_owned(),
-            model: self.name.clone(),
-            prompt,
-            answer: raw,
-            input_tokens,
-            output_tokens,
-            millis,
-            problem,
-        };
-        Answered { call, answer }
+    pub(crate) async fn spent_today(&self) -> Spent {
+        self.purse.today().await.1
     }
 
-    fn body<'a>(&'a self, question: &'a Question) -> Body<'a> {
-        Body {
-            model: &self.name,
-            messages: &question.messages,
-            response_format: Format {
-                r#type: "json_schema",
-                json_schema: Schema {
-                    name: question.purpose,
-                    schema: &question.schema,
-                },
-            },
-            temperature: 0.0,
-            max_tokens: question.max_tokens,
-            stream: false,
-        }
-    }
-
-    async fn send(&self, body: &Body<'_>) -> Result<Reply, Problem> {
-        let delays = ExponentialBackoff::from_millis(2)
-            .factor(100)
-            .max_delay(Duration::from_secs(5))
-            .map(jitter);
-        let ask = || async { self.client.chat().create_byot::<_, Reply>(body).await };
-        match tokio::time::timeout(self.timeout, RetryIf::start(delays, ask, busy)).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(error)) => Err(problem_of(&error)),
-            Err(_) => {
-                let message = format!("the model did not answer within {} s", self.timeout.as_secs_f32());
-                Err(Problem::Unreachable(message))
+    /// Asks one endpoint after the other until one answers. Each that was asked is in the record.
+    pub(crate) async fn ask(&self, question: &Question, record: &mut Record) -> Result<Value, Problem> {
+        let mut last = Problem::Unreachable("no model is configured".into());
+        for at in self.awake() {
+            let endpoint = &self.endpoints[at];
+            let most = endpoint.most(question);
+            if let Err(why) = self.purse.allows(record.spent, most).await {
+                return Err(Problem::Unreachable(why));
+            }
+            let (call, spent, answer) = endpoint.ask(question).await;
+            record.call(call, spent);
+            self.purse.spend(spent).await;
+            record.nearly = self.purse.nearly(record.spent).await;
+            match answer {
+                Err(problem @ Problem::Unreachable(_)) => {
+                    self.rest(at, Some(Instant::now() + REST));
+                    last = problem;
+                }
+                answer => {
+                    self.rest(at, None);
+                    return answer;
+                }
             }
         }
+        Err(last)
     }
-}
 
-/// 503 while the model is loaded, 429 while others are served: neither has begun to work on the question.
-fn busy(error: &OpenAIError) -> bool {
-    matches!(error, OpenAIError::ApiError(e) if matches!(e.status_code.as_u16(), 429 | 503))
-}
+    /// The endpoints in the order in which to ask them: those that rest only if nobody else is there.
+    fn awake(&self) -> Vec<usize> {
+        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let awake = |at: &usize| resting[*at].is_none_or(|until| until <= now);
+        let all: Vec<usize> = (0..self.endpoints.len()).collect();
+        let up: Vec<usize> = all.iter().copied().filter(awake).collect();
+        if up.is_empty() { all } else { up }
+    }
 
-/// Names what happened without quoting the server: its words may hold the key or the prompt.
-fn problem_of(error: &OpenAIError) -> Problem {
-    match error {
-        OpenAIError::ApiError(e) => {
-            Problem::Unreachable(format!("the model's server answered {}", e.status_code.as_u16()))
-        }
-        OpenAIError::Reqwest(e) if e.is_connect() => {
-            Problem::Unreachable("the model's server cannot be reached".into())
-        }
-        OpenAIError::Reqwest(e) if e.is_timeout() => Problem::Unreachable("the model did not answer in time".into()),
-        OpenAIError::JSONDeserialize(..) => {
-            Problem::Unusable("the model's server did not answer in JSON of the expected shape".into())
-        }
-        _ => Problem::Unreachable("the talk with the model's server broke off".into()),
-    }
-}
-
-/// The raw answer for the record, and what it says.
-fn read(reply: Reply) -> (Value, Result<Value, Problem>) {
-    let unusable = |message: &str| Err(Problem::Unusable(message.to_owned()));
-    let Some(choice) = reply.choices.into_iter().next() else {
-        return (Value::Null, unusable("the reply holds no answer"));
-    };
-    if let Some(refusal) = choice.message.refusal {
-        return (Value::String(refusal), unusable("the model refused to answer"));
-    }
-    let content = choice.message.content.unwrap_or_default();
-    if choice.finish_reason.as_deref() == Some("length") {
-        return (
-            Value::String(content),
-            unusable("the answer was cut off at its token limit"),
-        );
-    }
-    match serde_json::from_str::<Value>(content.trim()) {
-        Ok(value) => (value.clone(), Ok(value)),
-        Err(_) => (Value::String(content), unusable("the answer is no JSON")),
+    fn rest(&self, at: usize, until: Option<Instant>) {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)[at] = until;
     }
 }

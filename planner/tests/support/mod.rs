@@ -13,11 +13,12 @@ use axum::routing::post;
 use axum::{Json, Router};
 use flyball_engine::actor::{Actor, Origin, OriginKind};
 use flyball_engine::contract::{Contract, Contracts};
+use flyball_engine::intent::event::{PlanStage, StageEnd};
 use flyball_engine::intent::{Mode, Request, Wish};
 use flyball_engine::plan::check::{CheckContext, Limits, check};
-use flyball_engine::ports::{PlanAnswer, Planned, Planner, PlanningContext};
+use flyball_engine::ports::{NoInventory, PlanAnswer, Planned, Planner, PlanningContext, PlanningFact};
 use flyball_engine::tool::{Catalogue, ToolName, ToolSpec};
-use flyball_planner::{ApiKey, Checker, FlyballPlanner, ModelSettings, Runbooks};
+use flyball_planner::{ApiKey, Checker, FlyballPlanner, ModelSettings, Price, Runbooks};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -25,7 +26,41 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What the server says to one request.
-pub(crate) struct Said(u16, String);
+pub(crate) struct Said {
+    code: u16,
+    body: String,
+    headers: Vec<(&'static str, String)>,
+    hangs: bool,
+}
+
+impl Said {
+    fn of(code: u16, body: String) -> Self {
+        Self {
+            code,
+            body,
+            headers: Vec::new(),
+            hangs: false,
+        }
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+}
+
+/// The server takes the question and never answers.
+pub(crate) fn silence() -> Said {
+    Said {
+        hangs: true,
+        ..Said::of(200, String::new())
+    }
+}
+
+/// A reply as a server sent it, byte for byte.
+pub(crate) fn raw(body: &Value) -> Said {
+    Said::of(200, body.to_string())
+}
 
 /// An answer of the model.
 pub(crate) fn reply(answer: &Value) -> Said {
@@ -48,12 +83,12 @@ fn completion(content: &str, finish: &str) -> Said {
         "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": finish}],
         "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
     });
-    Said(200, body.to_string())
+    Said::of(200, body.to_string())
 }
 
 /// A bare status and body.
 pub(crate) fn status(code: u16, body: &str) -> Said {
-    Said(code, body.to_owned())
+    Said::of(code, body.to_owned())
 }
 
 #[derive(Default)]
@@ -82,7 +117,19 @@ impl Script {
         self.0.lock().unwrap().keys.clone()
     }
 
-    async fn serve(&self) -> String {
+    fn next(&self, headers: &HeaderMap, body: Value) -> Said {
+        let mut inner = self.0.lock().unwrap();
+        inner.bodies.push(body);
+        let key = headers
+            .get("authorization")
+            .map(|value| value.to_str().unwrap().to_owned());
+        inner.keys.push(key.unwrap_or_default());
+        let over = || status(500, "the script is over");
+        inner.answers.pop_front().unwrap_or_else(over)
+    }
+
+    /// Its address.
+    pub(crate) async fn serve(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/v1", listener.local_addr().unwrap());
         let router = Router::new()
@@ -94,22 +141,18 @@ impl Script {
 }
 
 async fn answer(State(script): State<Script>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    let mut inner = script.0.lock().unwrap();
-    inner.bodies.push(body);
-    let key = headers
-        .get("authorization")
-        .map(|value| value.to_str().unwrap().to_owned());
-    inner.keys.push(key.unwrap_or_default());
-    let Said(code, text) = inner
-        .answers
-        .pop_front()
-        .unwrap_or_else(|| status(500, "the script is over"));
-    (
-        StatusCode::from_u16(code).unwrap(),
-        [("content-type", "application/json")],
-        text,
-    )
-        .into_response()
+    let said = script.next(&headers, body);
+    if said.hangs {
+        std::future::pending::<()>().await;
+    }
+    let mut response = (StatusCode::from_u16(said.code).unwrap(), said.body).into_response();
+    response
+        .headers_mut()
+        .insert("content-type", "application/json".parse().unwrap());
+    for (name, value) in said.headers {
+        response.headers_mut().insert(name, value.parse().unwrap());
+    }
+    response
 }
 
 /// Asks with the script as the model; the whole script must be used up.
@@ -131,14 +174,30 @@ pub(crate) async fn plan_at(base_url: &str, text: &str) -> Planned {
     ask(base_url, text, Value::Null).await
 }
 
-async fn ask(base_url: &str, text: &str, alarm: Value) -> Planned {
-    let settings = ModelSettings {
+/// A model of this name at this address.
+pub(crate) fn model(base_url: &str, name: &str) -> ModelSettings {
+    ModelSettings {
         base_url: base_url.to_owned(),
-        name: "scripted".into(),
+        name: name.to_owned(),
         api_key: Some(ApiKey::new("sk-very-secret")),
         timeout: Duration::from_secs(20),
-    };
-    let planner = FlyballPlanner::new(runbooks(), Some(settings), checker()).unwrap();
+        price: Price::default(),
+    }
+}
+
+/// A planner over these models.
+pub(crate) fn planner(models: Vec<ModelSettings>) -> FlyballPlanner {
+    FlyballPlanner::new(runbooks(), models, checker()).unwrap()
+}
+
+pub(crate) async fn plan_by(planner: &FlyballPlanner, text: &str) -> Planned {
+    planner
+        .plan(&request(Wish::Text(text.into()), Value::Null), &context())
+        .await
+}
+
+async fn ask(base_url: &str, text: &str, alarm: Value) -> Planned {
+    let planner = planner(vec![model(base_url, "scripted")]);
     planner.plan(&request(Wish::Text(text.into()), alarm), &context()).await
 }
 
@@ -197,7 +256,7 @@ pub(crate) fn checked(draft: &Value, params: &Value) -> Vec<String> {
     faults.iter().map(ToString::to_string).collect()
 }
 
-fn context() -> PlanningContext {
+pub(crate) fn context() -> PlanningContext {
     let text = || json!({"type": "string"});
     let tools = [
         (
@@ -251,6 +310,7 @@ fn context() -> PlanningContext {
     PlanningContext {
         catalogue: Arc::new(Catalogue::of(specs)),
         contracts: Arc::new(contracts),
+        inventory: Arc::new(NoInventory),
     }
 }
 
@@ -270,6 +330,15 @@ pub(crate) fn refusal(planned: &Planned) -> &str {
         PlanAnswer::Refused { reason, .. } => reason,
         PlanAnswer::Draft { .. } => panic!("{planned:?}"),
     }
+}
+
+/// Each stage with its end and its reason, in order.
+pub(crate) fn stages(planned: &Planned) -> Vec<(PlanStage, StageEnd, &str)> {
+    let told = planned.notes.iter().filter_map(|note| match &note.fact {
+        PlanningFact::Stage { stage, end, why } => Some((*stage, *end, why.as_str())),
+        PlanningFact::Tools(_) => None,
+    });
+    told.collect()
 }
 
 /// `pointer rule` of each fault of a refusal.

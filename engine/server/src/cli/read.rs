@@ -182,6 +182,9 @@ fn standing(view: &IntentView) -> String {
             waiting.holders.join(", ")
         );
     }
+    for other in &view.beside {
+        text += &format!("{}\n", harmless(other));
+    }
     for doubt in &view.in_doubt {
         let (item, why) = (harmless(&doubt.item), harmless(&doubt.reason));
         text += &format!("in doubt: {item}: {why}\n          {}\n", harmless(&doubt.waits));

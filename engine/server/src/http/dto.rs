@@ -123,6 +123,9 @@ pub struct ApprovalView {
     pub irreversible: Vec<String>,
     /// The rules that asked for it.
     pub reasons: Vec<String>,
+    /// Open intents on the same targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
 }
 
 /// An intent as it stands.
@@ -167,6 +170,9 @@ pub struct IntentView {
     /// Targets that others hold, and who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<Waiting>,
+    /// Open intents that want some of the same targets, when this one's plan was judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// The halt that holds back what is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halted: Option<HaltView>,

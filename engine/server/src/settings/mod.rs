@@ -24,13 +24,16 @@ pub enum Pinning {
     Approve,
 }
 
-/// The model that helps with planning. Absent: runbooks only.
+pub use flyball_planner::{ModelBudget, Price};
+
+/// A model that helps with planning.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     pub base_url: String,
     pub name: String,
     pub api_key: Option<SecretText>,
     pub timeout: Span,
+    pub price: Price,
 }
 
 /// A caller with a name of their own.
@@ -66,7 +69,9 @@ pub struct Settings {
     pub data: PathBuf,
     pub store: String,
     pub writes: bool,
-    pub model: Option<Model>,
+    /// The preferred one first. None: runbooks only.
+    pub models: Vec<Model>,
+    pub model_budget: ModelBudget,
     pub servers: BTreeMap<String, Server>,
     pub inventory: Option<PathBuf>,
     pub contracts: Option<PathBuf>,

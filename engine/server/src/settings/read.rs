@@ -1,9 +1,10 @@
 //! From text and environment to [`Settings`], or to every mistake in them.
 
+mod models;
 mod retry;
 
-use super::secret::{self, SecretText};
-use super::{Model, Pinning, Server, Settings, User};
+use super::secret;
+use super::{Pinning, Server, Settings, User};
 use crate::finding::Finding;
 use flyball_engine::canonical::Digest;
 use flyball_engine::document::Document;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every key, `.` between levels. Those of a level below are reached by variables too: `FLYBALL_MODEL_NAME`.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 31] = [
     "listen",
     "data",
     "store",
@@ -23,6 +24,12 @@ const KEYS: [&str; 25] = [
     "model.name",
     "model.api_key",
     "model.timeout",
+    "model.price",
+    "models",
+    "model_budget.tokens_per_intent",
+    "model_budget.tokens_per_day",
+    "model_budget.cost_per_intent",
+    "model_budget.cost_per_day",
     "mcp_servers",
     "mcp_servers_file",
     "inventory",
@@ -203,7 +210,7 @@ impl<'a> Reader<'a> {
         let top: BTreeSet<&str> = KEYS.iter().filter_map(|k| k.split('.').next()).collect();
         let top: Vec<&str> = top.into_iter().collect();
         self.unknown_in("", &top);
-        for group in ["model", "retry"] {
+        for group in ["model", "model_budget", "retry"] {
             let of_group = |k: &&'static str| k.strip_prefix(group).and_then(|k| k.strip_prefix('.'));
             let known: Vec<&str> = KEYS.iter().filter_map(of_group).collect();
             self.unknown_in(&format!("/{group}"), &known);
@@ -211,6 +218,10 @@ impl<'a> Reader<'a> {
         let users = self.value.get("users").and_then(Value::as_array).map_or(0, Vec::len);
         for i in 0..users {
             self.unknown_in(&format!("/users/{i}"), &USER_KEYS);
+        }
+        let models = self.value.get("models").and_then(Value::as_array).map_or(0, Vec::len);
+        for i in 0..models {
+            self.unknown_in(&format!("/models/{i}"), &models::MODEL_KEYS);
         }
         for alias in self.server_aliases() {
             self.unknown_in(
@@ -260,7 +271,8 @@ impl<'a> Reader<'a> {
             store,
             data,
             writes: self.switch("/writes", false),
-            model: self.model(),
+            models: models::read(self),
+            model_budget: models::budget(self),
             servers,
             inventory: self.existing("/inventory", "inventory.yaml"),
             contracts: self.existing("/contracts", "contracts"),
@@ -337,25 +349,6 @@ impl<'a> Reader<'a> {
                 url
             }
         }
-    }
-
-    fn model(&mut self) -> Option<Model> {
-        self.value.get("model").filter(|m| !m.is_null())?;
-        let base_url = self.get::<String>("/model/base_url", "a URL");
-        let name = self.get::<String>("/model/name", "the model's name");
-        for (given, key) in [(base_url.is_some(), "base_url"), (name.is_some(), "name")] {
-            if !given {
-                let finding = self.fault("/model", format!("the model has no `{key}`"));
-                finding.suggestion = Some("give base_url and name, or leave `model` out: runbooks only".into());
-            }
-        }
-        let api_key = self.get::<String>("/model/api_key", "a reference such as ${env:OPENAI_API_KEY}");
-        Some(Model {
-            base_url: base_url?,
-            name: name?,
-            api_key: api_key.map(SecretText),
-            timeout: self.span("/model/timeout", 120),
-        })
     }
 
     fn servers(&mut self) -> BTreeMap<String, Server> {

@@ -10,7 +10,7 @@ fn every_key_has_a_default() {
     let s = at("", &[]).unwrap();
     assert_eq!(s.listen.to_string(), "127.0.0.1:8420");
     assert_eq!(s.store, "sled:/etc/flyball/flyball-data/store");
-    assert!(!s.writes && s.default_policies && s.model.is_none() && s.users.is_empty());
+    assert!(!s.writes && s.default_policies && s.models.is_empty() && s.users.is_empty());
     assert_eq!(s.approval_expires, Span::secs(24 * 3600));
     assert_eq!(s.deadline, Span::secs(7 * 24 * 3600));
 }
@@ -24,7 +24,30 @@ fn a_variable_wins_over_the_file() {
     .unwrap();
     assert!(s.writes && s.listen.port() == 0);
     let s = at("", &[("FLYBALL_MODEL_NAME", "m"), ("OPENAI_BASE_URL", "http://h/v1")]).unwrap();
-    assert_eq!(s.model.unwrap().base_url, "http://h/v1");
+    assert_eq!(s.models[0].base_url, "http://h/v1");
+}
+
+#[test]
+fn models_stand_in_order_of_preference_with_what_they_cost_and_may_cost() {
+    let text = "model: {base_url: http://a/v1, name: a, price: {input: 0.15, output: 0.6}}\n\
+                models:\n- {base_url: http://b/v1, name: b, timeout: 5s}\n\
+                model_budget: {tokens_per_intent: 60000, cost_per_day: 2.5}\n";
+    let s = at(text, &[("FLYBALL_MODEL_BUDGET_TOKENS_PER_DAY", "1000000")]).unwrap();
+    let names: Vec<&str> = s.models.iter().map(|m| m.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!((s.models[0].price.input, s.models[1].price.input), (0.15, 0.0));
+    assert_eq!(s.model_budget.tokens_per_intent, Some(60_000));
+    assert_eq!(s.model_budget.tokens_per_day, Some(1_000_000));
+    assert_eq!(
+        (s.model_budget.cost_per_intent, s.model_budget.cost_per_day),
+        (None, Some(2.5))
+    );
+    let bad = "models: [{base_url: http://b/v1, nmae: b, price: {inptu: 1}}]\nmodel_budget: {cost_per_day: -1}\n";
+    let faults = at(bad, &[]).err().unwrap();
+    let told = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    for wanted in ["has no `name`", "unknown key `nmae`", "unknown key `inptu`", "-1"] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
 }
 
 #[test]

@@ -116,6 +116,7 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         approval: state.approval.as_ref().map(|a| approval(state, a)),
         locked: texts(&state.locked),
         waiting_for: waiting,
+        beside: beside(state),
         halted: None,
         questions: Vec::new(),
         stuck: state
@@ -190,7 +191,14 @@ pub fn approval(state: &IntentState, approval: &Approval) -> ApprovalView {
         targets: targets.into_iter().map(ToString::to_string).collect(),
         irreversible: irreversible(state, |i| !is_settled(i)),
         reasons,
+        beside: beside(state),
     }
+}
+
+/// Open intents on the same targets, when the plan was judged.
+fn beside(state: &IntentState) -> Vec<String> {
+    let found = state.judged.iter().flat_map(|judged| &judged.beside);
+    found.map(ToString::to_string).collect()
 }
 
 /// Items that may change the world, in the plan's order.

@@ -1,0 +1,312 @@
+//! Text as terms that can be counted: the same stem for "configure", "configured" and "configuration", no names of
+//! things, and what else people say for a word.
+
+use crate::words::{Word, words};
+use std::collections::BTreeSet;
+
+/// Words that tell nothing about what is wanted.
+const EMPTY: &[&str] = &[
+    "the", "a", "an", "please", "of", "for", "on", "in", "to", "with", "and", "or", "all", "is", "are", "it", "its",
+    "that", "this", "by", "at", "from", "be", "as", "what", "which", "who", "how", "me", "my", "i", "we", "our",
+    "each", "every", "do", "does", "did", "has", "have", "had", "was", "were", "will", "would", "can", "could",
+    "should", "if", "then", "now", "not", "no", "so", "than", "into", "onto", "off", "up", "out", "any", "some",
+    "there", "these", "those", "their", "them", "they", "you", "your", "one", "also", "again", "still", "like",
+    "about", "between", "us", "when", "where", "why", "whether", "e", "g", "eg", "ie", "etc", "must", "may", "used",
+    "using", "use",
+];
+
+/// What network devices are called in general.
+const DEVICES: &[&str] = &["device", "switch", "router", "firewall", "box"];
+/// What a device is for. Before a word for devices it is a filter's value, not a tool's word.
+const ROLES: &[&str] = &[
+    "core",
+    "edge",
+    "leaf",
+    "spine",
+    "access",
+    "aggregation",
+    "border",
+    "distribution",
+];
+
+/// What people also say for a term. For the intent only: a tool is found by its own words first.
+const ALSO: &[(&str, &[&str])] = &[
+    ("switch", &["device"]),
+    ("router", &["device"]),
+    ("box", &["device"]),
+    ("firewall", &["device"]),
+    ("neighbour", &["neighbor"]),
+    ("adjacency", &["neighbor"]),
+    ("peer", &["neighbor", "peer"]),
+    ("port", &["interface"]),
+    ("nic", &["interface"]),
+    ("config", &["configuration"]),
+    ("configs", &["configuration"]),
+    ("reachable", &["reachability"]),
+    ("reach", &["reachability"]),
+    ("busy", &["cpu", "status"]),
+    ("load", &["cpu", "status"]),
+    ("health", &["status", "interface", "neighbor", "reachability", "device"]),
+    (
+        "healthy",
+        &["status", "interface", "neighbor", "reachability", "device"],
+    ),
+    ("detail", &["get", "info"]),
+    ("down", &["status", "state"]),
+    ("show", &["get", "list"]),
+    ("see", &["get", "show"]),
+    ("fetch", &["get"]),
+    ("give", &["get"]),
+    ("collect", &["get"]),
+    ("read", &["get"]),
+    ("dump", &["get", "read"]),
+    ("shut", &["enabled", "state"]),
+    ("bring", &["enabled", "state"]),
+    ("label", &["description"]),
+    ("write", &["save", "create"]),
+    ("put", &["configure", "set"]),
+    ("raise", &["set"]),
+    ("lower", &["set"]),
+    ("change", &["set", "update", "edit"]),
+    ("add", &["create", "configure"]),
+    ("make", &["create"]),
+    ("open", &["create", "navigate"]),
+    ("enable", &["configure", "set"]),
+    ("disable", &["remove", "set"]),
+    ("delete", &["remove"]),
+    ("take", &["remove"]),
+    ("forget", &["delete", "remove"]),
+    ("remember", &["create", "add", "observation", "knowledge"]),
+    ("close", &["update", "state"]),
+    ("rename", &["move"]),
+    ("replace", &["edit", "update"]),
+    ("folder", &["directory"]),
+    ("large", &["size"]),
+    ("big", &["size"]),
+    ("modified", &["info", "metadata"]),
+    ("changed", &["status", "diff"]),
+    ("difference", &["diff", "compare"]),
+    ("compare", &["diff"]),
+    ("stage", &["add"]),
+    ("tell", &["post", "message"]),
+    ("notify", &["post", "message"]),
+    ("said", &["message", "history"]),
+    ("answer", &["reply"]),
+    ("react", &["reaction"]),
+    ("members", &["user"]),
+    ("green", &["status", "check"]),
+    ("run", &["exec", "execute"]),
+    ("release", &["chart"]),
+    ("restart", &["reload", "rollout"]),
+    ("form", &["fill"]),
+    ("errors", &["message", "console"]),
+    ("pod", &["kubernetes", "resource"]),
+    ("deployment", &["kubernetes", "resource"]),
+    ("cluster", &["kubernetes"]),
+    ("save", &["write"]),
+];
+
+/// A term and how much it counts.
+pub(super) type Weighted = (String, f64);
+
+/// The terms of what somebody wants. Names of things and what stands in quotes are values, not tools' words; what kind of
+/// value they are may still tell which tool takes it.
+pub(super) fn of_intent(words: &[Word]) -> Vec<Weighted> {
+    let mut terms: Vec<Weighted> = Vec::new();
+    let of_words: BTreeSet<String> = words.iter().map(|word| crate::words::singular(&word.lower)).collect();
+    let of_devices = DEVICES.iter().any(|noun| of_words.contains(*noun));
+    for word in words.iter().filter(|word| !word.quoted) {
+        if of_devices && ROLES.contains(&crate::words::singular(&word.lower).as_str()) {
+            continue;
+        }
+        if let Some(kinds) = kinds(&word.raw) {
+            terms.extend(kinds.iter().map(|kind| (stem(kind), 0.6)));
+            continue;
+        }
+        for part in parts(&word.raw) {
+            let own = stem(&part);
+            let others = ALSO.iter().filter(|(said, _)| *said == part || stem(said) == own);
+            terms.extend(others.flat_map(|(_, also)| also.iter().map(|term| (stem(term), 0.5))));
+            terms.push((own, 1.0));
+        }
+    }
+    // A term that is said twice is not wanted twice.
+    terms.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.total_cmp(&a.1)));
+    terms.dedup_by(|later, first| later.0 == first.0);
+    terms
+}
+
+/// The terms of a tool's text.
+pub(super) fn of_text(text: &str) -> Vec<String> {
+    parts(text).iter().map(|part| stem(part)).collect()
+}
+
+/// The terms of the things of which an intent names a group; none: it names none by a word that a list may be called by.
+pub(super) fn of_group(words: &[Word]) -> Vec<Weighted> {
+    let plain: Vec<(String, bool)> = words
+        .iter()
+        .filter(|word| !word.quoted && kinds(&word.raw).is_none())
+        .map(|word| {
+            let one = crate::words::singular(&word.lower);
+            let several = one != word.lower;
+            (one, several)
+        })
+        .collect();
+    let devices =
+        |(one, _): &(String, bool)| DEVICES.contains(&one.as_str()) || one == "everything" || one == "everywhere";
+    if plain.iter().any(devices) {
+        return vec![(stem("device"), 1.0)];
+    }
+    let several = plain.into_iter().filter(|(_, several)| *several);
+    several.map(|(one, _)| (stem(&one), 1.0)).collect()
+}
+
+/// The intent as the parts that may need tools of their own.
+pub(super) fn clauses(text: &str) -> Vec<Vec<Word>> {
+    crate::verbs::clauses(&words(text))
+}
+
+/// What kind of thing a word names, if it is the name of one; none: it is a plain word.
+fn kinds(raw: &str) -> Option<&'static [&'static str]> {
+    let has = |what: fn(char) -> bool| raw.chars().any(what);
+    let extension = raw.rsplit_once('.').map(|(_, end)| end);
+    let file =
+        extension.is_some_and(|end| (1..=5).contains(&end.len()) && end.chars().all(|c| c.is_ascii_alphabetic()));
+    if raw.contains("://") {
+        Some(&["url", "navigate"])
+    } else if raw.starts_with('#') {
+        Some(&["channel"])
+    } else if raw.parse::<std::net::IpAddr>().is_ok() {
+        Some(&["address", "ip"])
+    } else if file && !has(char::is_whitespace) {
+        Some(&["file", "path"])
+    } else if raw.starts_with('/') {
+        Some(&["path", "repository"])
+    } else if has(|c| c.is_ascii_digit()) {
+        of_a_network(raw)
+    } else {
+        None
+    }
+}
+
+/// What a word with digits in it names on a network: an interface (`Gi0/1`, `eth2`), a device (`bj-core-1`, `r7`), or a
+/// number, which tells nothing.
+fn of_a_network(raw: &str) -> Option<&'static [&'static str]> {
+    const PORTS: &[&str] = &[
+        "eth", "gi", "te", "fa", "ge", "xe", "et", "po", "lo", "vlan", "ae", "hu", "ens", "eno",
+    ];
+    let letters = raw.chars().take_while(|c| c.is_ascii_alphabetic()).count();
+    let (name, rest) = raw.split_at(letters);
+    let lower = name.to_lowercase();
+    let port = !name.is_empty() && rest.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+    if port && (rest.contains('/') || PORTS.contains(&lower.as_str()) || lower.ends_with("ethernet")) {
+        Some(&["interface"])
+    } else if !name.is_empty() {
+        Some(&["device"])
+    } else {
+        Some(&[])
+    }
+}
+
+/// The words of a text in lower case: parts of `snake_case`, `kebab-case` and `camelCase` names too.
+fn parts(text: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    let mut after_lower = false;
+    for c in text.chars().chain([' ']) {
+        let begins = c.is_uppercase() && after_lower;
+        if (begins || !c.is_alphanumeric()) && !part.is_empty() {
+            parts.push(std::mem::take(&mut part));
+        }
+        if c.is_alphanumeric() {
+            part.extend(c.to_lowercase());
+        }
+        after_lower = c.is_lowercase();
+    }
+    parts.retain(|part| !EMPTY.contains(&part.as_str()));
+    parts
+}
+
+/// A word without its ending. Not a linguist's stem: it only has to be the same for the forms of one word, and another
+/// for another word ("router" and "route" stay apart).
+pub(crate) fn stem(word: &str) -> String {
+    let word = crate::words::singular(word);
+    if !word.is_ascii() {
+        return word;
+    }
+    for end in ["ability", "ibility", "ations", "ation", "able", "ible", "ment"] {
+        if let Some(root) = word.strip_suffix(end).filter(|root| root.len() >= 4) {
+            return root.trim_end_matches('e').to_owned();
+        }
+    }
+    for end in ["ing", "ed", "ion", "or"] {
+        let root = word.strip_suffix(end);
+        if let Some(root) = root.filter(|root| root.len() >= 3 && root.contains(['a', 'e', 'i', 'o', 'u', 'y'])) {
+            let keeps = end == "or" && !root.ends_with(['t', 's']);
+            if !keeps {
+                return single(root);
+            }
+        }
+    }
+    match word.strip_suffix('e') {
+        Some(root) if root.len() >= 3 => root.to_owned(),
+        _ => word,
+    }
+}
+
+/// "committ" as "commit"; "install" stays.
+fn single(root: &str) -> String {
+    let mut last = root.chars().rev();
+    match (last.next(), last.next()) {
+        (Some(a), Some(b)) if a == b && !matches!(a, 'l' | 's' | 'z' | 'e' | 'o') => root[..root.len() - 1].to_owned(),
+        _ => root.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_of_a_word_have_one_stem_and_other_words_another() {
+        for forms in [
+            &[
+                "configure",
+                "configured",
+                "configures",
+                "configuring",
+                "configuration",
+                "configurations",
+            ][..],
+            &["save", "saved", "saves", "saving"],
+            &["commit", "commits", "committed", "committing"],
+            &["reachable", "reachability", "reach"],
+            &["interface", "interfaces"],
+            &["set", "setting", "settings"],
+            &["install", "installed", "installs"],
+            &["create", "creates", "created", "creation"],
+        ] {
+            let stems: std::collections::BTreeSet<String> = forms.iter().map(|form| stem(form)).collect();
+            assert_eq!(stems.len(), 1, "{forms:?}: {stems:?}");
+        }
+        for (a, b) in [
+            ("router", "route"),
+            ("neighbor", "neighbors_of"),
+            ("process", "proceed"),
+            ("status", "state"),
+        ] {
+            assert_ne!(stem(a), stem(b));
+        }
+    }
+
+    #[test]
+    fn names_of_things_are_values_and_only_their_kind_counts() {
+        let terms = |text: &str| -> Vec<String> { of_intent(&words(text)).into_iter().map(|(term, _)| term).collect() };
+        assert_eq!(terms("sh-core-1 \"reload now\" 17"), [stem("device")]);
+        assert_eq!(terms("GigabitEthernet0/1 eth2 Gi0/0/1"), [stem("interface")]);
+        assert!(!terms("all core switches").contains(&"core".to_owned()));
+        assert!(terms("dump the core").contains(&"core".to_owned()));
+        assert_eq!(terms("notes/handover.txt"), ["fil", "path"]);
+        assert!(terms("routers").contains(&stem("device")));
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether the right tools are among those that a model is shown, and how long the prompt gets.
+
+use super::catalogue::{crowded, fixture};
+use super::made_up;
+use super::set::{Kind, intents};
+use flyball_engine::ports::PlanningContext;
+use flyball_planner::measure::draft_question;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// An intent, and the tools that a plan for it needs.
+pub(crate) struct Wanted {
+    pub(crate) text: String,
+    pub(crate) tools: Vec<String>,
+}
+
+/// What came of one set of intents.
+#[derive(Debug, Default)]
+pub(crate) struct Recall {
+    pub(crate) intents: usize,
+    /// All of their tools were shown.
+    pub(crate) found: usize,
+    /// The first tool shown was one of them.
+    pub(crate) first: usize,
+    pub(crate) longest_prompt: u64,
+    pub(crate) mean_shown: f64,
+    pub(crate) slowest: Duration,
+    pub(crate) missed: Vec<String>,
+}
+
+impl Recall {
+    pub(crate) fn share(&self) -> f64 {
+        self.found as f64 / self.intents.max(1) as f64
+    }
+}
+
+/// The sets, by name: those of netops, of the public servers, of made-up tools.
+pub(crate) fn sets() -> Vec<(&'static str, Vec<Wanted>)> {
+    let netops = intents("intents.yaml")
+        .into_iter()
+        .filter(|intent| matches!(intent.kind, Kind::Read | Kind::Write));
+    let netops = netops.filter(|intent| !intent.plan.is_empty()).map(|intent| Wanted {
+        tools: intent.plan.iter().map(|step| step.tool.clone()).collect(),
+        text: intent.text,
+    });
+    let public: Value = fixture("public.yaml");
+    let public = public["intents"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|intent| Wanted {
+            text: intent["text"].as_str().unwrap_or_default().to_owned(),
+            tools: intent["tools"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+        });
+    let made_up = made_up::questions().into_iter().map(|asked| Wanted {
+        text: asked.text,
+        tools: vec![asked.tool],
+    });
+    vec![
+        ("netops", netops.collect()),
+        ("public servers", public.collect()),
+        ("made-up tools", made_up.collect()),
+    ]
+}
+
+pub(crate) fn measure(set: &[Wanted], context: &PlanningContext) -> Recall {
+    let mut recall = Recall::default();
+    let mut shown_in_all = 0;
+    for wanted in set {
+        let began = Instant::now();
+        let question = draft_question(&wanted.text, context);
+        recall.slowest = recall.slowest.max(began.elapsed());
+        let shown: Vec<String> = question.tools.shown.iter().map(ToString::to_string).collect();
+        let all = wanted.tools.iter().all(|tool| shown.contains(tool));
+        recall.intents += 1;
+        recall.found += usize::from(all);
+        recall.first += usize::from(shown.first().is_some_and(|first| wanted.tools.contains(first)));
+        recall.longest_prompt = recall.longest_prompt.max(question.prompt_tokens);
+        shown_in_all += shown.len();
+        if !all {
+            recall.missed.push(format!(
+                "{:?}: {} not among {}",
+                wanted.text,
+                wanted.tools.join(", "),
+                shown.join(", ")
+            ));
+        }
+    }
+    recall.mean_shown = shown_in_all as f64 / set.len().max(1) as f64;
+    recall
+}
+
+/// Measures all sets on a catalogue of this size.
+pub(crate) fn on(size: usize) -> Vec<(&'static str, Recall)> {
+    let context = crowded(size);
+    sets()
+        .into_iter()
+        .map(|(name, set)| (name, measure(&set, &context)))
+        .collect()
+}

@@ -1,0 +1,206 @@
+//! Puts the intents to each way to plan, one after the other, and keeps what comes.
+
+use super::answers::{Answer, Answers, append, read};
+use super::catalogue::{netops, root};
+use super::react::{self, Endpoint, calls_of};
+use super::set::{Intent, Kind, all};
+use super::{Options, report};
+use flyball_engine::actor::{Actor, Origin, OriginKind};
+use flyball_engine::intent::event::PlanSource;
+use flyball_engine::intent::{Mode, Request, Wish};
+use flyball_engine::plan::check::{CheckContext, Limits, check};
+use flyball_engine::ports::{PlanAnswer, Planned, Planner, PlanningContext};
+use flyball_planner::measure::draft_question;
+use flyball_planner::{ApiKey, Checker, FlyballPlanner, ModelSettings, Price, Runbooks};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(crate) async fn run(options: &Options) -> Result<(), String> {
+    let context = netops();
+    let mutates = |tool: &str| {
+        tool.parse()
+            .is_ok_and(|name| context.contracts.of(&name).effect.mutates())
+    };
+    let set: Vec<Intent> = all()
+        .into_iter()
+        .filter(|i| options.only.is_empty() || options.only.contains(&i.id))
+        .collect();
+    let set: Vec<Intent> = set.into_iter().take(options.limit).collect();
+    let mut answers = read(&options.answers);
+    let endpoint = endpoint();
+    for way in &options.ways {
+        for (at, intent) in set.iter().enumerate() {
+            if answers.contains_key(&(way.clone(), intent.id.clone())) {
+                continue;
+            }
+            let Some(answer) = answer(way, intent, &context, endpoint.as_ref(), options, &answers).await? else {
+                continue;
+            };
+            let what = match &answer.draft {
+                Some(_) => format!("a plan of {} calls", answer.calls),
+                None => answer
+                    .refused
+                    .clone()
+                    .unwrap_or_else(|| format!("{} calls", answer.calls)),
+            };
+            eprintln!(
+                "{way} {}/{} {}: {what} ({} tokens, {:.1} s)",
+                at + 1,
+                set.len(),
+                intent.id,
+                answer.tokens,
+                answer.millis as f64 / 1e3
+            );
+            append(&options.answers, &answer).map_err(|e| format!("{}: {e}", options.answers.display()))?;
+            answers.insert((way.clone(), intent.id.clone()), answer);
+        }
+    }
+    println!("{}", report::report(&set, &answers, &mutates));
+    if options.wrong {
+        println!("{}", report::wrong(&set, &answers, &mutates));
+    }
+    Ok(())
+}
+
+fn endpoint() -> Option<Endpoint> {
+    let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Some(Endpoint {
+        base_url: var("OPENAI_BASE_URL")?,
+        model: var("FLYBALL_MODEL_NAME")?,
+        key: var("OPENAI_API_KEY").unwrap_or_else(|| "none".into()),
+    })
+}
+
+/// What one way says to one intent. None: it is not asked.
+async fn answer(
+    way: &str,
+    intent: &Intent,
+    context: &PlanningContext,
+    endpoint: Option<&Endpoint>,
+    options: &Options,
+    answers: &Answers,
+) -> Result<Option<Answer>, String> {
+    match (way, endpoint) {
+        ("phrases", _) => Ok(Some(planned("phrases", intent, context, None).await?)),
+        ("top", _) => Ok(Some(top(intent, context))),
+        ("planner", Some(at)) => {
+            let model = ModelSettings {
+                base_url: at.base_url.clone(),
+                name: at.model.clone(),
+                api_key: Some(ApiKey::new(at.key.clone())),
+                timeout: Duration::from_secs(options.timeout_seconds),
+                price: Price::default(),
+            };
+            Ok(Some(planned("planner", intent, context, Some(model)).await?))
+        }
+        ("react", Some(at)) if worth_a_loop(intent, answers) => Ok(Some(react::run(intent, context, at).await?)),
+        ("planner" | "react", _) => Ok(None),
+        (other, _) => Err(format!("no way {other:?}: planner, phrases, top, react")),
+    }
+}
+
+/// The loop is compared where there is a plan of three calls or more.
+fn worth_a_loop(intent: &Intent, answers: &Answers) -> bool {
+    let planned = answers.get(&("planner".to_owned(), intent.id.clone()));
+    matches!(intent.kind, Kind::Read | Kind::Write) && planned.is_some_and(|p| p.draft.is_some() && p.calls >= 3)
+}
+
+async fn planned(
+    way: &str,
+    intent: &Intent,
+    context: &PlanningContext,
+    model: Option<ModelSettings>,
+) -> Result<Answer, String> {
+    let runbooks = Runbooks::load(&root().join("engine/server/runbooks")).map_err(|faults| format!("{faults:?}"))?;
+    let by_id: Vec<(String, Value)> = runbooks
+        .iter()
+        .map(|r| (r.id.clone(), r.plan["steps"].clone()))
+        .collect();
+    let planner = FlyballPlanner::new(runbooks, model, checker()).map_err(|e| e.to_string())?;
+    let began = Instant::now();
+    let Planned {
+        model_calls, answer, ..
+    } = planner.plan(&request(&intent.text), context).await;
+    let mut found = Answer {
+        way: way.to_owned(),
+        intent: intent.id.clone(),
+        tokens: model_calls
+            .iter()
+            .map(|call| call.input_tokens + call.output_tokens)
+            .sum(),
+        problems: model_calls.iter().map(|call| call.problem.clone()).collect(),
+        said: model_calls
+            .into_iter()
+            .map(|call| (call.purpose, call.answer))
+            .collect(),
+        millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ..Answer::default()
+    };
+    match answer {
+        PlanAnswer::Draft { source, draft, params } => {
+            let chosen = by_id
+                .iter()
+                .find(|(_, steps)| *steps == draft["steps"])
+                .map(|(id, _)| id.clone());
+            found.runbook = match source {
+                PlanSource::Runbook { id } => Some(id),
+                _ => chosen,
+            };
+            found.calls = calls_of(&draft, &params);
+            (found.draft, found.params) = (Some(draft), params);
+        }
+        PlanAnswer::Refused { reason, faults, .. } => {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            found.refused = Some(format!("{reason} {}", faults.join("; ")).trim().to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// The tool that the retrieval has first, and nothing else.
+fn top(intent: &Intent, context: &PlanningContext) -> Answer {
+    let shown = draft_question(&intent.text, context).tools.shown;
+    let draft = shown
+        .first()
+        .map(|tool| json!({"steps": [{"id": "top", "tool": tool.to_string(), "args": {}}]}));
+    Answer {
+        way: "top".into(),
+        intent: intent.id.clone(),
+        calls: shown.len().min(1),
+        refused: draft.is_none().then(|| "no tool has to do with it".into()),
+        draft,
+        ..Answer::default()
+    }
+}
+
+fn checker() -> Checker {
+    Arc::new(|draft, params, context| {
+        let against = CheckContext {
+            catalogue: &context.catalogue,
+            contracts: &context.contracts,
+            params: params.clone(),
+            alarm: Value::Null,
+            limits: Limits::default(),
+        };
+        check(draft, &against).err().unwrap_or_default()
+    })
+}
+
+fn request(text: &str) -> Request {
+    Request {
+        wish: Wish::Text(text.to_owned()),
+        origin: Origin {
+            kind: OriginKind::Operator,
+            actor: Actor::human("olga"),
+        },
+        mode: Mode::Plan,
+        deadline_ms: None,
+        labels: Vec::new(),
+        change: None,
+        window: None,
+        backout_by_ms: None,
+        undo_of: None,
+        alarm: Value::Null,
+    }
+}

@@ -1,0 +1,30 @@
+//! The right tools among the few that a model is shown, out of five hundred.
+
+#[allow(dead_code, reason = "the run of a model reads all of it")]
+#[path = "../planning/catalogue.rs"]
+mod catalogue;
+#[path = "../planning/made_up.rs"]
+mod made_up;
+#[allow(dead_code, reason = "the run of a model reads all of it")]
+#[path = "../planning/recall.rs"]
+mod recall;
+#[allow(dead_code, reason = "the run of a model reads all of it")]
+#[path = "../planning/set.rs"]
+mod set;
+
+#[test]
+fn of_five_hundred_tools_the_right_ones_are_among_the_eight_shown_for_nineteen_intents_of_twenty() {
+    let (mut found, mut intents) = (0, 0);
+    for (name, recall) in recall::on(500) {
+        assert!(
+            recall.longest_prompt <= 10_000,
+            "{name}: {} tokens",
+            recall.longest_prompt
+        );
+        assert!(recall.mean_shown <= 8.0);
+        assert!(recall.share() >= 0.9, "{name}: {:#?}", recall.missed);
+        found += recall.found;
+        intents += recall.intents;
+    }
+    assert!(found * 20 >= intents * 19, "{found} of {intents}");
+}
