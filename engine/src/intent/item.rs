@@ -11,6 +11,7 @@ use crate::journal::Seq;
 use crate::payload::Payload;
 use crate::tool::{Incarnation, ToolName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Where an item stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -289,10 +290,8 @@ pub struct CallState {
     /// The server works on it as a task.
     pub task: Option<Task>,
     pub doubt: Option<Doubt>,
-    /// This attempt left us, or may have.
-    pub left: bool,
-    /// An attempt before this one left us, or may have, and nothing shows what came of it.
-    pub loose: bool,
+    /// Attempts that left us, or may have, and of which nothing shows that they did nothing.
+    pub unproven: BTreeSet<u32>,
     /// What [`ItemState::sent_at`] was before this attempt: it stands again if this one never left.
     pub sent_before: Option<Seq>,
     pub fault: Option<String>,
@@ -333,8 +332,7 @@ impl CallState {
             dead_since_ms: None,
             task: None,
             doubt: None,
-            left: true,
-            loose: false,
+            unproven: BTreeSet::from([*attempt]),
             sent_before: None,
             fault: None,
             effect: None,

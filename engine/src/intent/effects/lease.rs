@@ -49,7 +49,7 @@ impl IntentState {
                 CallStanding::BackingOff
                     if !self.goes_forward()
                         && open.call.id.phase == Phase::Confirm
-                        && (open.call.left || open.call.loose) =>
+                        && !open.call.unproven.is_empty() =>
                 {
                     let event = in_doubt(&open.call, "it was to be repeated, but nothing goes forward any more");
                     due.record.push(event);

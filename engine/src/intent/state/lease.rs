@@ -195,7 +195,8 @@ impl ItemState {
 
     /// Whether this very call is in doubt.
     pub fn is_in_doubt(&self, call: &CallId) -> bool {
-        let own = self.open_call().is_some_and(|c| c.id == *call && c.doubt.is_some());
+        // A call that was settled a moment ago remembers its doubt.
+        let own = self.status.is_doubt() && self.open_call().is_some_and(|c| c.id == *call);
         let of_lease = self.lease.as_ref().and_then(|l| l.calls.get(&call.phase));
         own || of_lease.is_some_and(|c| c.call.id == *call && c.standing == CallStanding::InDoubt)
     }

@@ -36,7 +36,7 @@ pub(in crate::intent::state) fn fold(
         Event::CallNotSent { .. } => {
             let call = open_call(item, &id)?;
             call.standing = CallStanding::BackingOff;
-            call.call.left = false;
+            call.call.unproven.remove(&call.call.attempt);
         }
         Event::CallRetryScheduled { until_ms, .. } => {
             // One whose server could not be had was not started: that it waits stands elsewhere.
@@ -96,7 +96,8 @@ fn started(item: &mut ItemState, id: &CallId, entry: &Entry) -> Result<(), Strin
     lease.faults.remove(&id.phase);
     let mut call = CallState::started(&entry.event, entry.at).ok_or("it is no start")?;
     let earlier = lease.calls.get(&id.phase).filter(|c| c.call.id == *id);
-    call.loose = earlier.is_some_and(|c| c.call.left || c.call.loose);
+    call.unproven
+        .extend(earlier.into_iter().flat_map(|c| c.call.unproven.clone()));
     let standing = CallStanding::Out;
     lease.calls.insert(
         id.phase,
