@@ -146,6 +146,7 @@ impl Driver {
     ) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
         let job = self.item_job(item).await?;
         let state = self.item(item);
+        let found = state.found.clone().filter(|_| state.overwrite);
         let overwrite = state.overwrite;
         let phase = state.contradiction.as_ref().map_or(Phase::Do, |c| c.phase);
         let call = match work {
@@ -159,7 +160,9 @@ impl Driver {
         Ok(match work {
             Work::Verify { .. } => Box::pin(async move { Told::Facts(act::verify(job, call).await) }),
             Work::VerifyUndo { .. } => {
-                Box::pin(async move { Told::Facts(act::verify_undo(job, call, overwrite).await) })
+                let found = self.optional(found.and_then(|r| r.state)).await?;
+                let overwritten = overwrite.then_some(act::Overwritten { found });
+                Box::pin(async move { Told::Facts(act::verify_undo(job, call, overwritten).await) })
             }
             Work::Recheck { .. } => {
                 Box::pin(async move { Told::Facts(Doubted { job, call, claimed_ms }.recheck().await) })

@@ -375,6 +375,9 @@ pub struct ItemState {
     pub sent_at: Option<Seq>,
     /// A person said that the undo may overwrite what somebody else did.
     pub overwrite: bool,
+    /// What the latest undo found before it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Reading>,
     /// Sendings that were given up and might still land.
     pub loose: Vec<Loose>,
     /// Before this time one of them might still land.
@@ -424,6 +427,7 @@ impl ItemState {
             undo_generation: 0,
             sent_at: undoes.map(|u| u.sent_at),
             overwrite: false,
+            found: None,
             loose: Vec::new(),
             hot_until_ms: i64::MIN,
             contradiction: None,

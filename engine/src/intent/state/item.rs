@@ -47,6 +47,11 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry) {
     match &entry.event {
         Event::StepSkipped { reason, .. } => item.reason = Some(reason.clone()),
         Event::StepSatisfied { output, .. } => item.output.clone_from(output),
+        Event::ProbeTaken {
+            purpose: ProbePurpose::BeforeUndo,
+            reading,
+            ..
+        } => item.found = Some(reading.clone()),
         Event::ProbeTaken { purpose, reading, .. } if item.expanded.undoes.is_some() => {
             update_undo_look(item, *purpose, reading);
         }
