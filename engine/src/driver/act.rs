@@ -260,8 +260,9 @@ impl Dispatch {
     }
 }
 
-/// Reads the state before a call anew, after an earlier call of the same intent has changed it.
-pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32) -> Facts {
+/// Reads the state before a call anew, after an earlier call of the same intent has changed it. `sent`: it went out before,
+/// and was settled as without effect.
+pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32, sent: bool) -> Facts {
     let taken = job.probe_until(READABLE_WITHIN, |_| true).await;
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::Before, &taken, None);

@@ -184,10 +184,11 @@ impl Driver {
                 }));
             }
         };
-        if self.was_changed_since(item) && !self.item(item).refreshed {
-            return Ok(Box::pin(
-                async move { Told::Facts(act::refresh(job, call, attempt).await) },
-            ));
+        if self.was_changed_since(item) {
+            let sent = self.item(item).sent_at.is_some();
+            return Ok(Box::pin(async move {
+                Told::Facts(act::refresh(job, call, attempt, sent).await)
+            }));
         }
         let expect_base = self.expected_base(item);
         let (tool, args) = (job.tool.clone(), job.known.args.clone());

@@ -93,7 +93,8 @@ impl ItemStatus {
     pub fn after(self, event: &Event, probed: bool) -> Option<ItemStatus> {
         match event {
             Event::StepSkipped { .. } => (self == Self::Waiting).then_some(Self::Skipped),
-            Event::StepSatisfied { .. } => (self == Self::Waiting).then_some(Self::Satisfied),
+            // One that never left is looked at again if another call was there meanwhile.
+            Event::StepSatisfied { .. } => matches!(self, Self::Waiting | Self::BackingOff).then_some(Self::Satisfied),
             Event::CallStarted { call, .. } => self.after_start(call.phase),
             Event::CallAnswered { call, .. } => self.after_answer(call.phase, probed),
             Event::CallNotSent { call, .. } => self.after_not_sent(call.phase),
@@ -359,8 +360,9 @@ pub struct ItemState {
     pub after: Option<Reading>,
     /// The probe under the lock was taken in this round and agreed.
     pub confirmed: bool,
-    /// The state before was read again after an earlier call of this intent had changed it.
-    pub refreshed: bool,
+    /// Number of the entry in which the state before was last read again, after an earlier call of this intent had changed
+    /// it: what was sent there later is not in that reading.
+    pub refreshed: Option<Seq>,
     pub preview: Option<Payload>,
     pub preview_base: Option<String>,
     pub way_back: Option<WayBack>,
@@ -416,7 +418,7 @@ impl ItemState {
             before: undoes.as_ref().and_then(|u| u.before.clone()),
             after: undoes.as_ref().and_then(|u| u.after.clone()),
             confirmed: false,
-            refreshed: false,
+            refreshed: None,
             preview: undoes.as_ref().and_then(|u| u.preview.clone()),
             preview_base: None,
             way_back: undoes.as_ref().map(|u| u.way_back.clone()),

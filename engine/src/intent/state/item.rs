@@ -57,7 +57,7 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry) {
         }
         Event::ProbeTaken { purpose, reading, .. } => match purpose {
             ProbePurpose::Before => {
-                item.refreshed = item.looked.is_some();
+                item.refreshed = item.looked.as_ref().map(|_| entry.seq);
                 item.looked.get_or_insert_with(|| reading.clone());
                 item.before = Some(reading.clone());
             }
