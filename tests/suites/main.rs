@@ -16,6 +16,7 @@ mod invariants;
 mod lease;
 mod lease_chaos;
 mod lease_life;
+mod lease_locks;
 mod locks;
 mod ownership;
 mod questions;
