@@ -8,6 +8,7 @@ mod brake;
 mod chaos;
 mod commands;
 mod doubt;
+mod each_commit;
 mod each_step;
 mod fleet;
 mod forward;
