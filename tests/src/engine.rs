@@ -101,7 +101,7 @@ pub struct Engine {
     decision: Decision,
     clock: Arc<PausedClock>,
     set_up: SetUp,
-    commands: AtomicU32,
+    commands: Arc<AtomicU32>,
 }
 
 /// What a test puts in the place of the usual parts, at each start of an engine.
@@ -114,17 +114,23 @@ pub struct Remains {
     decision: Decision,
     clock: Arc<PausedClock>,
     set_up: SetUp,
+    commands: Arc<AtomicU32>,
 }
 
 impl Remains {
     /// Another engine takes over.
     pub async fn restart(self) -> Engine {
-        Engine::start(self.world, self.journal, self.decision, self.clock, self.set_up).await
+        let (decision, set_up) = (self.decision, self.set_up.clone());
+        self.restart_with(decision, set_up).await
     }
 
     /// Another engine takes over, with other rules.
     pub async fn restart_with(self, decision: Decision, set_up: SetUp) -> Engine {
-        Engine::start(self.world, self.journal, decision, self.clock, set_up).await
+        let engine = Engine::start(self.world, self.journal, decision, self.clock, set_up).await;
+        Engine {
+            commands: self.commands,
+            ..engine
+        }
     }
 }
 
@@ -151,7 +157,12 @@ impl Engine {
     /// The same, with other parts.
     pub async fn beside_with(&self, set_up: SetUp) -> Self {
         let (world, journal) = (self.world.clone(), self.journal.clone());
-        Self::start(world, journal, self.decision, self.clock.clone(), set_up).await
+        let beside = Self::start(world, journal, self.decision, self.clock.clone(), set_up).await;
+        // What people send is known by its number, whichever engine takes it.
+        Self {
+            commands: self.commands.clone(),
+            ..beside
+        }
     }
 
     async fn start(
@@ -183,7 +194,7 @@ impl Engine {
             decision,
             clock,
             set_up,
-            commands: AtomicU32::new(0),
+            commands: Arc::default(),
         }
     }
 
@@ -201,6 +212,7 @@ impl Engine {
             decision: self.decision,
             clock: self.clock,
             set_up: self.set_up,
+            commands: self.commands,
         }
     }
 

@@ -84,11 +84,24 @@ impl Flaky {
         let mut inner = self.inner();
         let at = inner.started.elapsed().as_millis() as u64;
         inner.tried.push((words.to_owned(), at));
+        drop(inner);
+        self.strikes(words)
+    }
+
+    fn strikes(&self, words: &str) -> Option<Trouble> {
+        let mut inner = self.inner();
         let hit = inner
             .troubles
             .iter()
             .position(|(what, _)| words.contains(what.as_str()))?;
         inner.troubles.remove(hit).map(|(_, trouble)| trouble)
+    }
+}
+
+fn circuit_open(retry_after_ms: Option<u64>) -> Outcome {
+    Outcome::NotSent {
+        reason: "the circuit is open".into(),
+        retry_after_ms,
     }
 }
 
@@ -107,12 +120,12 @@ impl ToolExecutor for Flaky {
     async fn ready(&self, server: &str) -> Result<Incarnation, Outcome> {
         if self.inner().away {
             self.note("ready");
-            return Err(Outcome::NotSent {
-                reason: "the circuit is open".into(),
-                retry_after_ms: None,
-            });
+            return Err(circuit_open(None));
         }
-        self.world.ready(server).await
+        match self.strikes("ready") {
+            Some(Trouble::TurnedAway { retry_after_ms }) => Err(circuit_open(retry_after_ms)),
+            _ => self.world.ready(server).await,
+        }
     }
 
     async fn call(&self, request: ToolRequest) -> Answer {

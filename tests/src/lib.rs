@@ -8,6 +8,7 @@ pub mod chaos;
 pub mod clock;
 pub mod engine;
 pub mod flaky;
+pub mod history;
 mod leases;
 pub mod process;
 pub mod questions;

@@ -5,7 +5,7 @@ use flyball_engine::span::Span;
 use flyball_engine::tool::ToolName;
 
 /// Their names.
-pub const NAMES: [&str; 7] = [
+pub const NAMES: [&str; 8] = [
     "set_keyed",
     "set_bound",
     "set_never",
@@ -13,12 +13,13 @@ pub const NAMES: [&str; 7] = [
     "set_again",
     "set_in_part",
     "set_unseen",
+    "set_patient",
 ];
 
 /// Adds them to the world's contracts.
 pub(crate) fn with_variants(mut contracts: Contracts) -> Contracts {
     let set = contracts.of(&ToolName::new("world", "set"));
-    let variants: [(&str, Contract); 7] = [
+    let variants: [(&str, Contract); 8] = [
         // The server carries a key out once, whoever sends it how often.
         (
             "set_keyed",
@@ -74,6 +75,15 @@ pub(crate) fn with_variants(mut contracts: Contracts) -> Contracts {
             "set_again",
             Contract {
                 effect: EffectClass::Idempotent,
+                ..set.clone()
+            },
+        ),
+        // It is waited for longer than a call can take to land.
+        (
+            "set_patient",
+            Contract {
+                effect: EffectClass::Idempotent,
+                timeout: Some(Span::secs(12)),
                 ..set
             },
         ),

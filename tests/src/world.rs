@@ -2,6 +2,7 @@
 //! call that it executed, in order.
 
 use crate::based;
+use crate::history::{Hand, Write};
 use crate::leases::{self, Timers};
 use crate::questions::{Asking, Questions};
 use crate::tasks::{TaskEnd, Tasks};
@@ -44,6 +45,8 @@ pub enum Misbehaviour {
     Ask(Asking),
     /// Leaves this value instead, says that it stopped half way, and is too busy to be read just then.
     StopHalfWay(Value),
+    /// Executes, and answers with an error that says nothing of that.
+    ActAndComplain,
 }
 
 #[derive(Default)]
@@ -51,8 +54,9 @@ pub(crate) struct Inner {
     devices: BTreeMap<String, BTreeMap<String, Value>>,
     /// The key and the words of each.
     executed: Vec<(String, String)>,
-    /// Devices on which a call is out that has not landed, by its words.
-    landing: Vec<(Vec<String>, String)>,
+    /// Devices on which a call is out that has not landed, with its key and its words.
+    landing: Vec<(Vec<String>, String, String)>,
+    pub(crate) history: Vec<Write>,
     overlap: Option<String>,
     reads: u64,
     misbehave: VecDeque<(String, Misbehaviour)>,
@@ -76,6 +80,15 @@ pub(crate) struct Inner {
 impl Inner {
     pub(crate) fn values_of(&self, device: &str) -> Option<&BTreeMap<String, Value>> {
         self.devices.get(device)
+    }
+
+    fn write(&mut self, device: &str, key: &str, value: Option<Value>, by: Hand) {
+        let values = self.devices.entry(device.to_owned()).or_default();
+        match &value {
+            Some(value) => drop(values.insert(key.to_owned(), value.clone())),
+            None => drop(values.remove(key)),
+        }
+        self.history.push(Write::now(device, key, value, by));
     }
 }
 
@@ -102,11 +115,7 @@ impl World {
 
     /// Somebody else changes a value.
     pub fn intrude(&self, device: &str, key: &str, value: Value) {
-        self.inner()
-            .devices
-            .entry(device.to_owned())
-            .or_default()
-            .insert(key.to_owned(), value);
+        self.inner().write(device, key, Some(value), Hand::Foreign);
     }
 
     /// The next call whose words contain `what` misbehaves.
@@ -257,8 +266,7 @@ impl World {
 
     pub(crate) fn execute(&self, request: &ToolRequest, intrusion: Option<Value>) -> Outcome {
         let (tool, args) = (request.tool.tool(), &request.args);
-        let under = request.meta.get("io.flyball/key").and_then(Value::as_str);
-        let under = under.unwrap_or_default().to_owned();
+        let under = key(request);
         let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (device, key) = (text("device"), text("key"));
         let mut inner = self.inner();
@@ -281,22 +289,22 @@ impl World {
             return yes();
         }
         let words = words(tool, args);
-        inner.executed.push((under, words));
+        inner.executed.push((under.clone(), words));
+        let hand = Hand::Call {
+            under,
+            undo: is_undo(request),
+        };
         if let Some(fleet) = args.get("devices").and_then(Value::as_array) {
             for device in fleet.iter().filter_map(Value::as_str) {
-                let values = inner.devices.entry(device.to_owned()).or_default();
-                values.insert(key.clone(), value.clone());
+                inner.write(device, &key, Some(value.clone()), hand.clone());
             }
             return yes();
         }
+        inner.write(&device, &key, (tool != "unset").then_some(value), hand);
+        if intrusion.is_some() {
+            inner.write(&device, &key, intrusion, Hand::Foreign);
+        }
         let values = inner.devices.entry(device).or_default();
-        match tool {
-            "unset" => drop(values.remove(&key)),
-            _ => drop(values.insert(key.clone(), value)),
-        }
-        if let Some(value) = intrusion {
-            values.insert(key, value);
-        }
         Outcome::Done {
             output: based::answer(tool, values),
         }
@@ -309,22 +317,24 @@ impl World {
         inner.undos_at_once += usize::from(is_undo(request));
         inner.most_undos_at_once = inner.most_undos_at_once.max(inner.undos_at_once);
         let (devices, words) = (devices(&request.args), words(request.tool.tool(), &request.args));
+        let key = key(request);
+        // Attempts of one call may overlap where its contract lets it be repeated.
         let other = inner
             .landing
             .iter()
-            .find(|(busy, _)| busy.iter().any(|d| devices.contains(d)));
-        if let Some((_, other)) = other {
+            .find(|(busy, other, _)| *other != key && busy.iter().any(|d| devices.contains(d)));
+        if let Some((_, _, other)) = other {
             let both = format!("{words} came before {other} had landed");
             inner.overlap.get_or_insert(both);
         }
-        inner.landing.push((devices, words));
+        inner.landing.push((devices, key, words));
     }
 
     /// A call has had its effect, or never will have one.
     pub(crate) fn landed(&self, request: &ToolRequest) {
-        let words = words(request.tool.tool(), &request.args);
+        let key = key(request);
         let mut inner = self.inner();
-        if let Some(at) = inner.landing.iter().position(|(_, w)| *w == words) {
+        if let Some(at) = inner.landing.iter().position(|(_, k, _)| *k == key) {
             inner.landing.remove(at);
         }
     }
@@ -362,6 +372,13 @@ impl World {
         }
     }
 
+    fn complain(&self, request: &ToolRequest) -> Outcome {
+        self.execute(request, None);
+        Outcome::ToolError {
+            output: json!({"text": "something went wrong"}),
+        }
+    }
+
     async fn mutate(&self, request: &ToolRequest) -> Answer {
         let (tool, args) = (request.tool.tool(), &request.args);
         let silence = || Outcome::Unknown {
@@ -379,6 +396,7 @@ impl World {
             Some(Misbehaviour::Lie) => yes().into(),
             Some(Misbehaviour::Ask(how)) => self.ask(request, how),
             Some(Misbehaviour::FindAnotherBase) => based::another_base().into(),
+            Some(Misbehaviour::ActAndComplain) => self.complain(request).into(),
             Some(Misbehaviour::Refuse) => Outcome::ToolError {
                 output: json!({"text": "refused", "sent": 0}),
             }
@@ -436,6 +454,12 @@ fn yes() -> Outcome {
     Outcome::Done {
         output: json!({"ok": true}),
     }
+}
+
+/// The key that a call was sent under.
+fn key(request: &ToolRequest) -> String {
+    let key = request.meta.get("io.flyball/key").and_then(Value::as_str);
+    key.unwrap_or_default().to_owned()
 }
 
 fn is_undo(request: &ToolRequest) -> bool {

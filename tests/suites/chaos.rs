@@ -4,7 +4,7 @@
 use flyball_tests::chaos::{Tally, play};
 
 /// What must have come about somewhere, or the runs were too tame to prove anything.
-const STRUCK: [&str; 11] = [
+const STRUCK: [&str; 17] = [
     "Fulfilled",
     "RolledBack",
     "Cancelled",
@@ -16,6 +16,12 @@ const STRUCK: [&str; 11] = [
     "UndoConflict",
     "TargetsWaiting",
     "Claimed",
+    "TaskNoted",
+    "UndoBlocked",
+    "overwritten",
+    "handed over",
+    "taken away",
+    "undone by an intent",
 ];
 
 fn on_a_paused_clock(seed: u64) -> Result<Tally, String> {

@@ -2,7 +2,7 @@
 
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::What;
-use flyball_engine::intent::event::{Decision, End, Event, Resolution};
+use flyball_engine::intent::event::{Decision, End, Event, Resolution, Settlement};
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::target::Target;
 use flyball_tests::engine::Engine;
@@ -297,4 +297,66 @@ async fn two_intents_that_discover_each_others_targets_both_end() {
         assert!(both(&world.executed()), "never interleaved: {:?}", world.executed());
         assert!(holders(&engine).await.is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_may_still_land_keeps_the_locks_from_the_next_one() {
+    let world = World::of(&["a"]);
+    world.set_check("post", false);
+    world.misbehave("unset a", Misbehaviour::ActLate(8_000));
+    let engine = Engine::over(&world, Decision::Run).await;
+    let first = engine.submit(plan(&[set("one", "a", &[])])).await;
+    engine
+        .until_that(first, "a doubt", |s| item(s, "one") == "in_doubt")
+        .await;
+    let settle = What::Settle {
+        item: "one".parse().unwrap(),
+        verdict: Settlement::NotApplied,
+        force: true,
+        comment: None,
+    };
+    engine.command(first, settle).await.unwrap();
+    engine
+        .until_that(first, "a failed undo", |s| {
+            item(s, "one") == "undo_failed" && !s.stuck.is_empty()
+        })
+        .await;
+    world.set_check("post", true);
+    let undo = engine.undo("petra", first).await.unwrap();
+    engine
+        .until_that(undo, "a wait for the locks", |s| s.waiting_for.is_some())
+        .await;
+    let refused = engine.command(first, What::HandOver { to: undo }).await;
+    assert!(refused.unwrap_err().to_string().contains("may still land"));
+    assert_eq!(
+        engine.end(undo).await.ended.unwrap().0,
+        End::Fulfilled,
+        "{}",
+        engine.story(undo)
+    );
+    assert_eq!(engine.end(first).await.ended.unwrap().0, End::RolledBack);
+    assert_eq!(world.executed(), ["set a one=1", "unset a one"], "taken back once");
+    assert_eq!(world.overlap(), None);
+    assert!(holders(&engine).await.is_empty());
+    engine.assert_replays(first).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_in_doubt_when_an_undo_was_planned_is_taken_over_as_well() {
+    let world = World::of(&["a", "b"]);
+    world.set_check("post", false);
+    world.misbehave("unset a one", Misbehaviour::Lie);
+    world.misbehave("unset b two", Misbehaviour::FallSilent);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let first = engine.submit(plan(&[set("one", "a", &[]), set("two", "b", &[])])).await;
+    let half = |s: &IntentState| item(s, "one") == "undo_failed" && item(s, "two") == "in_doubt" && !s.stuck.is_empty();
+    engine.until_that(first, "a failed undo and one in doubt", half).await;
+    world.set_check("post", true);
+    let undo = engine.undo("petra", first).await.unwrap();
+    let state = engine.end(undo).await;
+    assert_eq!(state.ended.unwrap().0, End::Fulfilled, "{}", engine.story(undo));
+    assert_eq!(world.picture(), json!({"a": {}, "b": {}}), "{}", engine.story(first));
+    assert_eq!(engine.end(first).await.ended.unwrap().0, End::RolledBack);
+    assert!(holders(&engine).await.is_empty());
+    engine.assert_replays(undo).await;
 }

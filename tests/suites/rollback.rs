@@ -325,3 +325,48 @@ async fn one_call_with_an_effect_makes_a_fault_a_rollback() {
     );
     assert_eq!(world.executed(), ["set a mtu=9000", "unset a mtu"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_may_overwrite_and_changes_nothing_is_loud_all_the_same() {
+    for beside in [false, true] {
+        let world = World::of(&["a"]);
+        world.set_check("post", false);
+        if !beside {
+            world.misbehave("set a", Misbehaviour::ActThenIntrude(json!(4000)));
+        }
+        world.misbehave("unset a", Misbehaviour::Lie);
+        let engine = Engine::over(&world, Decision::Run).await;
+        let intent = engine.submit(set_all()).await;
+        if beside {
+            let done = |s: &flyball_engine::intent::state::IntentState| {
+                s.items
+                    .values()
+                    .any(|i| i.mutating && i.status.api_name() == "succeeded")
+            };
+            engine.until_that(intent, "the change", done).await;
+            world.intrude("a", "other", json!(4000));
+        }
+        engine.until(intent, "stuck").await;
+        let overwrite = || What::Resolve {
+            item: "mtu/0".parse().unwrap(),
+            resolution: Resolution::Overwrite,
+            comment: None,
+        };
+        let before = world.picture();
+        engine.command(intent, overwrite()).await.unwrap();
+        let failed = |s: &flyball_engine::intent::state::IntentState| {
+            s.items.values().any(|i| i.status.api_name() == "undo_failed") && !s.stuck.is_empty()
+        };
+        engine.until_that(intent, "a failed undo", failed).await;
+        assert_eq!(world.picture(), before, "it lied");
+        engine.command(intent, overwrite()).await.unwrap();
+        assert_eq!(
+            engine.end(intent).await.ended.unwrap().0,
+            End::RolledBack,
+            "{}",
+            engine.story(intent)
+        );
+        assert_eq!(world.value("a", "mtu"), None);
+        engine.assert_replays(intent).await;
+    }
+}

@@ -265,3 +265,76 @@ async fn a_late_answer_that_tells_nothing_leaves_the_probe_to_settle() {
     assert_eq!(settlements(&engine.events(intent)), [Settlement::NotApplied]);
     assert_eq!(world.executed(), ["set a k=1"]);
 }
+
+/// The attempts of a repeatable call come to these, one after the other; the answers that were held back come once the
+/// call is in doubt, or after the end.
+async fn attempts(tool: &str, come_to: &[Misbehaviour], after_the_end: bool) {
+    let world = World::of(&["a"]);
+    for how in come_to {
+        world.misbehave(tool, how.clone());
+    }
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(set_by(tool)).await;
+    engine.until_that(intent, "a doubt", in_doubt).await;
+    if after_the_end {
+        engine.end(intent).await;
+    }
+    world.release();
+    let (end, reason, _) = engine.end(intent).await.ended.unwrap();
+    assert_eq!(end, End::Fulfilled, "{tool}: {reason}\n{}", engine.story(intent));
+    until_told(&engine, intent, "LateAnswer").await;
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    assert_eq!(settlements(&engine.events(intent)), [Settlement::Applied], "{tool}");
+    assert_eq!(count(&engine, intent, "SettlementContradicted"), 0, "{tool}");
+    assert_eq!(world.executed().len(), 1, "{tool}: what it did is not done again");
+    assert_eq!(world.value("a", "k"), Some(json!(1)), "{tool}");
+    engine.assert_replays(intent).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_attempt_that_did_nothing_says_nothing_of_the_others() {
+    use Misbehaviour::{ActAndComplain, ActAndFallSilent, HoldRefusal};
+    for after_the_end in [false, true] {
+        // The first was applied so long ago that it can land no more when the others are given up.
+        attempts(
+            "set_patient",
+            &[ActAndFallSilent, HoldRefusal, HoldRefusal],
+            after_the_end,
+        )
+        .await;
+        // The last was answered, with nothing that tells what it did.
+        attempts("set_again", &[HoldRefusal, ActAndComplain], after_the_end).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_every_attempt_is_known_to_have_done_nothing_the_call_is_settled_at_once() {
+    let world = World::of(&["a"]);
+    for _ in 0..3 {
+        world.misbehave("set_again", Misbehaviour::HoldRefusal);
+    }
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(set_by("set_again")).await;
+    engine.until_that(intent, "a doubt", in_doubt).await;
+    let doubted = engine.supervisor.deps().clock.now_ms();
+    world.release();
+    assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Failed);
+    assert!(engine.supervisor.deps().clock.now_ms() < doubted + 5_000);
+    assert_eq!(settlements(&engine.events(intent)), [Settlement::NotApplied]);
+    assert!(world.executed().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_late_answers_that_come_together_settle_once() {
+    let world = World::of(&["a"]);
+    for _ in 0..3 {
+        world.misbehave("set_again", Misbehaviour::ActAndHoldAnswer);
+    }
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(set_by("set_again")).await;
+    engine.until_that(intent, "a doubt", in_doubt).await;
+    world.release();
+    assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Fulfilled);
+    assert_eq!(settlements(&engine.events(intent)), [Settlement::Applied]);
+    assert_eq!(count(&engine, intent, "LateAnswer"), 3);
+}

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 pub(super) use super::job::Args;
-use super::job::{ItemJob, brief};
+use super::job::{ItemJob, Taken, brief};
 use super::patience::Refused;
 use crate::contract::EffectClass;
 use crate::contract::apply::{self, ErrorEffect, Known};
@@ -13,6 +13,7 @@ use crate::ports::Answer;
 use crate::question::Answers;
 use crate::tool::{Incarnation, Outcome, ToolName, ToolRequest};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long after the call was given up before a probe may tell what came of it, when the undo's contract says nothing.
@@ -259,8 +260,9 @@ impl Dispatch {
     }
 }
 
-/// Reads the state before a call anew, after an earlier call of the same intent has changed it.
-pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32) -> Facts {
+/// Reads the state before a call anew, after an earlier call of the same intent has changed it. `sent`: it went out before,
+/// and was settled as without effect.
+pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32, sent: bool) -> Facts {
     let taken = job.probe_until(READABLE_WITHIN, |_| true).await;
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::Before, &taken, None);
@@ -272,6 +274,15 @@ pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32) -> Fac
             attempt,
             fault,
             effect: FaultEffect::None,
+            output: None,
+        });
+    } else if taken.holds == Some(true) && sent {
+        let fault = "the change shows, although the call was settled as without effect: nobody can tell whose it is";
+        facts.push(Event::CallFailed {
+            call,
+            attempt,
+            fault: fault.to_owned(),
+            effect: FaultEffect::Unknown,
             output: None,
         });
     } else if taken.holds == Some(true) {
@@ -341,6 +352,12 @@ pub(super) enum UndoStart {
     Go { facts: Facts, base: Option<String> },
 }
 
+/// That a person let an undo overwrite what somebody else did.
+pub(super) struct Overwritten {
+    /// What the undo found before it was sent. None: its reading is gone, so nothing shows that it changed anything.
+    pub(super) found: Option<Arc<Value>>,
+}
+
 /// Reads the state before an undo: it must be what our last call left.
 pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
     let mut facts = Facts::default();
@@ -393,20 +410,23 @@ pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
     UndoStart::Told(facts)
 }
 
-/// Reads back after an undo: the state must be what it was before the change.
-pub(super) async fn verify_undo(job: ItemJob, call: CallState, overwrite: bool) -> Facts {
+/// Reads back after an undo: the state must be what it was before the change. `overwritten`: a person let the undo
+/// overwrite somebody else's change, so "as before" cannot be asked for exactly; then it must at least have changed what
+/// it found, and our change must not show any more.
+pub(super) async fn verify_undo(job: ItemJob, call: CallState, overwritten: Option<Overwritten>) -> Facts {
     let before = job.known.before.clone();
     let within = job.holds_within().max(UNDO_SHOWS_WITHIN);
-    let taken = job.probe_until(within, |t| t.state.as_ref() == before.as_deref()).await;
-    let equal = taken.valid && taken.state.as_ref() == before.as_deref();
+    let gone = |t: &Taken| t.holds == Some(false) || job.contract.holds.is_none();
+    let changed = |t: &Taken, found: &Value| t.state.as_ref().is_some_and(|s| s != found);
+    let found = overwritten.as_ref().and_then(|o| o.found.as_deref());
+    let taken_back = |t: &Taken| {
+        let as_before = t.state.as_ref() == before.as_deref();
+        t.valid && (as_before || found.is_some_and(|found| changed(t, found) && gone(t)))
+    };
+    let taken = job.probe_until(within, taken_back).await;
+    let equal = taken_back(&taken);
     let mut facts = Facts::default();
-    // Where a person let the undo overwrite somebody else's change, "as before" cannot be asked for exactly.
-    job.taken(
-        &mut facts,
-        ProbePurpose::AfterUndo,
-        &taken,
-        Some(equal || (overwrite && taken.valid)),
-    );
+    job.taken(&mut facts, ProbePurpose::AfterUndo, &taken, Some(equal));
     let (id, attempt) = (call.id, call.attempt);
     if !taken.valid {
         let reason = "the undo was answered, but the state cannot be read back".to_owned();
@@ -417,12 +437,15 @@ pub(super) async fn verify_undo(job: ItemJob, call: CallState, overwrite: bool) 
             answered: true,
             dead_since_ms: None,
         });
-    } else if !equal && !overwrite {
-        let fault = "the undo was answered, but the state is not what it was before".to_owned();
+    } else if !equal {
+        let fault = match overwritten {
+            None => "the undo was answered, but the state is not what it was before",
+            Some(_) => "the undo was answered, but it changed nothing, or the change that it takes back shows still",
+        };
         facts.push(Event::CallFailed {
             call: id,
             attempt,
-            fault,
+            fault: fault.to_owned(),
             effect: FaultEffect::Unknown,
             output: None,
         });

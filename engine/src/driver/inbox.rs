@@ -69,9 +69,14 @@ impl From<&str> for Unfit {
 
 /// Whether a command fits an intent's state at `now`, as the API asks before it is synced: an error says why not.
 pub fn fits(state: &IntentState, command: &Command, now: i64) -> Result<(), String> {
-    events(state, command, now, &mut Facts::default()).map_err(|unfit| match unfit {
+    fits_when(state, command, now).map_err(|unfit| match unfit {
         Unfit::Never(why) | Unfit::NotYet { why, .. } => why,
     })
+}
+
+/// The same; an error may say from when on it will.
+pub(super) fn fits_when(state: &IntentState, command: &Command, now: i64) -> Result<(), Unfit> {
+    events(state, command, now, &mut Facts::default())
 }
 
 /// What a command comes to. Times are judged by `now`, the clock of who asks, and never by when the command was sent: that
@@ -107,7 +112,7 @@ fn events(state: &IntentState, command: &Command, now: i64, facts: &mut Facts) -
         What::Resolve { .. } => resolve(state, command, facts)?,
         What::Input { request, answer } => input(state, request, answer, by, facts)?,
         What::ReleaseLock { .. } => locks::release(state, command, now, facts)?,
-        What::HandOver { to } => locks::hand_over(state, *to, by, facts)?,
+        What::HandOver { to } => locks::hand_over(state, *to, by, now, facts)?,
     }
     Ok(())
 }

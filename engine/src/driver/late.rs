@@ -181,7 +181,8 @@ impl Driver {
         let mut job = self.job_of(&call.id).await?;
         if item.status.is_asked() {
             // What the server says now, it says of all that it did since the call came.
-            job.unproven.retain(|phase| *phase != call.id.phase || call.loose);
+            let others = item.has_other_sending(&call.id, call.attempt);
+            job.unproven.retain(|phase| *phase != call.id.phase || others);
         }
         let args = job.known.args.clone();
         Ok(Some(Dispatch {
@@ -339,6 +340,10 @@ fn heard(job: &ItemJob, item: &ItemState, late: &Late, outcome: &Outcome, by: &S
         Some(false) => Settlement::NotApplied,
         None => return facts,
     };
+    // One of several sendings that had no effect says nothing of the others.
+    if verdict == Settlement::NotApplied && item.has_other_sending(&late.call, late.attempt) {
+        return facts;
+    }
     if item.is_in_doubt(&late.call) {
         facts.events.extend(settled(job, item, late, verdict, by, reason));
     } else if let Some(was) = item.settlement_of(&late.call) {
@@ -355,10 +360,6 @@ fn settled(
     by: &SettledBy,
     evidence: String,
 ) -> Option<Event> {
-    // One of several sendings that had no effect says nothing of the others.
-    if verdict == Settlement::NotApplied && item.has_other_sending(&late.call, late.attempt) {
-        return None;
-    }
     let contract = job.contracts.of(&late.tool);
     let call = item.call_of(late.call.phase)?;
     let resend = contract.resend != crate::contract::Resend::Never && !call.unanswered;

@@ -65,10 +65,10 @@ impl Driver {
                 return Ok(told(unrepeatable(call, attempt, fault, unproven)));
             }
         };
-        if phase == Phase::Prepare && self.was_changed_since(item) && !self.item(item).refreshed {
-            return Ok(Box::pin(
-                async move { Told::Facts(act::refresh(job, call, attempt).await) },
-            ));
+        if phase == Phase::Prepare && self.was_changed_since(item) {
+            return Ok(Box::pin(async move {
+                Told::Facts(act::refresh(job, call, attempt, false).await)
+            }));
         }
         let unproven = job.unproven.contains(&phase);
         let Some(template) = job.contract.lease_call(phase).cloned() else {

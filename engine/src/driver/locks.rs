@@ -3,6 +3,7 @@
 
 use super::facts::Facts;
 use super::inbox::Unfit;
+use super::undo::Leftovers;
 use super::{DriveError, Driver};
 use crate::actor::Actor;
 use crate::ids::{IntentId, ItemId};
@@ -17,9 +18,11 @@ use tokio::sync::watch;
 impl Driver {
     /// Takes the locks, or says who holds one of them. True: the state changed.
     pub(super) async fn lock(&mut self) -> Result<bool, DriveError> {
-        if self.lock_blocked {
+        let ask_again = self.ask_again_ms.is_some_and(|at| at <= self.deps.clock.now_ms());
+        if self.lock_blocked && !ask_again {
             return Ok(false);
         }
+        self.ask_again_ms = None;
         if self.ledger.state.taken_away.is_empty()
             && let Some(stale) = self.rules_moved().await?
         {
@@ -40,7 +43,9 @@ impl Driver {
         if Some(lock.intent) == self.ledger.state.request.undo_of {
             // Before it is looked at, so that no change of it is missed.
             self.holder = Some(self.deps.journal.watch(lock.intent));
-            self.ask_for_locks(lock.intent).await?;
+            if self.ask_for_locks(lock.intent).await? {
+                return Ok(true);
+            }
         }
         let holders = vec![held_by(&lock)];
         let waiting = Some((targets.clone(), holders.clone()));
@@ -52,23 +57,35 @@ impl Driver {
         Ok(false)
     }
 
-    /// The intent that this one takes back holds the locks still: if it is stuck going back, it is asked for them. If it
-    /// is not, or not yet, it is looked at again when it has changed.
-    async fn ask_for_locks(&mut self, holder: IntentId) -> Result<(), DriveError> {
-        let (state, head, _) = super::load(self.deps.journal.as_ref(), holder).await?;
+    /// The intent that this one takes back holds the locks still: if it is stuck going back, it is asked for them. What it
+    /// cannot give, or not yet, it is asked for again when it has changed, or its targets have cooled. True: it has left
+    /// more than this one was planned for, so the plan is made again.
+    async fn ask_for_locks(&mut self, holder: IntentId) -> Result<bool, DriveError> {
         let (to, now) = (self.ledger.id, self.deps.clock.now_ms());
+        let left = Leftovers::read(self.deps.journal.as_ref(), holder, Some(to)).await?;
         // One id for each time that it is stuck anew, so that asking twice is harmless.
         let command = Command {
-            id: format!("hand-over-{to}-{}", head.seq),
+            id: format!("hand-over-{to}-{}", left.state.seq),
             by: self.ledger.state.request.origin.actor.clone(),
             at_ms: now,
             what: What::HandOver { to },
         };
         // What would only be refused is not asked: the refusal is an entry, and would be the next change to ask after.
-        if super::inbox::fits(&state, &command, now).is_ok() {
-            self.deps.journal.post(holder, command).await?;
+        match super::inbox::fits_when(&left.state, &command, now) {
+            Err(Unfit::NotYet { until_ms, .. }) => self.ask_again_ms = Some(until_ms),
+            Err(Unfit::Never(_)) => {}
+            Ok(()) => {
+                let items = left.missing_in(&self.ledger.state);
+                if !items.is_empty() {
+                    let why = format!("intent {holder} has left more than was known when this was planned");
+                    let replan = true;
+                    self.record(Facts::of(Event::PlanStale { items, why, replan })).await?;
+                    return Ok(true);
+                }
+                self.deps.journal.post(holder, command).await?;
+            }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The changes of locks that go with these facts; an end and a stale plan release all that is held.
@@ -174,32 +191,43 @@ pub(super) fn release(state: &IntentState, command: &Command, now: i64, facts: &
 
 /// A target where a call may still land is not anybody else's yet.
 fn may_still_land(state: &IntentState, target: &Target, now: i64) -> Result<(), Unfit> {
-    let on_it = |item: &&ItemState| item.mutating && item.expanded.targets.iter().any(|t| t.conflicts_with(target));
-    let there = || state.items.iter().filter(|(_, item)| on_it(item));
-    let why = |(id, item): (&ItemId, &ItemState)| {
-        let stands = item.status.api_name();
-        format!("{id} is {stands}: a call may still land on {target}; settle it first")
-    };
-    if let Some(open) = there().find(|(_, item)| item.status.is_open()) {
-        return Err(why(open).into());
+    let on_it = |item: &ItemState| item.expanded.targets.iter().any(|t| t.conflicts_with(target));
+    at_work(state, now, on_it)
+}
+
+/// Why what some items touch is not anybody else's yet.
+fn at_work(state: &IntentState, now: i64, which: impl Fn(&ItemState) -> bool) -> Result<(), Unfit> {
+    let there = || state.items.iter().filter(|(_, item)| item.mutating && which(item));
+    let says = |id: &ItemId, item: &ItemState, what: &str| format!("{id} is {}: {what}", item.status.api_name());
+    if let Some((id, item)) = there().find(|(_, item)| item.status.is_open()) {
+        return Err(says(id, item, "a call may still land; settle it first").into());
     }
-    match there().max_by_key(|(_, item)| item.hot_until_ms) {
-        Some((id, item)) if item.hot_until_ms > now => Err(Unfit::NotYet {
-            until_ms: item.hot_until_ms,
-            why: why((id, item)),
+    if let Some((id, item)) = there().find(|(_, item)| item.lease.as_ref().is_some_and(|l| l.is_open())) {
+        let what = "the device waits for it to be confirmed or taken back: cancel the intent, or wait";
+        return Err(says(id, item, what).into());
+    }
+    match there().max_by_key(|(_, item)| item.hot_until()) {
+        Some((id, item)) if item.hot_until() > now => Err(Unfit::NotYet {
+            until_ms: item.hot_until(),
+            why: says(id, item, "a call that was given up may still land"),
         }),
         _ => Ok(()),
     }
 }
 
 /// Gives all locks to the intent that takes this one back.
-pub(super) fn hand_over(state: &IntentState, to: IntentId, by: Actor, facts: &mut Facts) -> Result<(), String> {
+pub(super) fn hand_over(
+    state: &IntentState,
+    to: IntentId,
+    by: Actor,
+    now: i64,
+    facts: &mut Facts,
+) -> Result<(), Unfit> {
     if !state.is_stuck_going_back() {
         return Err("it is not stuck going back, so its locks stay its own".into());
     }
-    if let Some((id, _)) = state.items.iter().find(|(_, i)| i.mutating && i.status.is_open()) {
-        return Err(format!("{id} is out or in doubt: settle it first"));
-    }
+    // All of them, for what is not handed over is released with the end.
+    at_work(state, now, |_| true)?;
     // What is clean again is released with the end; only what is left goes to the other.
     let left: Vec<_> = state.items.values().filter(|i| i.must_be_undone()).collect();
     let theirs = |t: &&Target| {

@@ -109,6 +109,8 @@ pub(crate) struct Driver {
     holder: Option<watch::Receiver<u64>>,
     /// When the first of the commands that do not fit yet will, Unix milliseconds.
     commands_wait_ms: Option<i64>,
+    /// When the targets of that intent have cooled, so that it can be asked for its locks, Unix milliseconds.
+    ask_again_ms: Option<i64>,
     /// Of the work that is being prepared.
     patience: Option<patience::Patience>,
     /// The intent is not this driver's any more: what waits to be sent stays unsent.
@@ -173,6 +175,7 @@ impl Driver {
             lock_blocked: false,
             holder: None,
             commands_wait_ms: None,
+            ask_again_ms: None,
             patience: None,
             lost: Arc::default(),
         })
@@ -277,7 +280,11 @@ impl Driver {
         let wake = due.wake_ms.map(|at| (at - now).max(0));
         let look_again = self.look_again_ms(&due.work);
         let commands = self.commands_wait_ms.map(|at| (at - now).max(0));
-        let sleep = [ride, wake, look_again, commands].into_iter().flatten().min();
+        let ask_again = self.ask_again_ms.map(|at| (at - now).max(0));
+        let sleep = [ride, wake, look_again, commands, ask_again]
+            .into_iter()
+            .flatten()
+            .min();
         let clock = self.deps.clock.clone();
         let timer = async move {
             match sleep {

@@ -6,7 +6,7 @@ use super::{Deps, DriveError, Driver, expand};
 use crate::contract::apply::Known;
 use crate::contract::{Contract, Contracts};
 use crate::ids::{CallId, ItemId, Phase};
-use crate::intent::item::CallState;
+use crate::intent::item::{CallState, ItemState};
 use crate::plan::OnFailure;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -140,15 +140,16 @@ impl Driver {
             .unwrap_or(true)
     }
 
-    /// Whether an earlier call of this intent has changed what the item acts on, so that the reading taken at the look
-    /// says nothing any more.
+    /// Whether another call of this intent has changed what the item acts on since it was last read, so that this reading
+    /// says nothing any more. Not asked again once a call of its own may have landed: its change would pass for the state
+    /// before.
     pub(super) fn was_changed_since(&self, id: &ItemId) -> bool {
         let item = self.item(id);
-        item.probed
-            && item.call.is_none()
-            && self.ledger.state.items.iter().any(|(other, o)| {
-                other != id && o.mutating && o.sent_at.is_some() && crate::intent::effects::overlap(item, o)
-            })
+        let read = item.refreshed.unwrap_or_default();
+        let sent_since = |o: &ItemState| o.mutating && o.sent_at.is_some_and(|at| at > read);
+        let touched = [Phase::Prepare, Phase::Do].into_iter().any(|p| item.unproven(p));
+        let mut others = self.ledger.state.items.iter().filter(|(other, _)| *other != id);
+        item.probed && !touched && others.any(|(_, o)| sent_since(o) && crate::intent::effects::overlap(item, o))
     }
 
     /// The base that a writing tool must find: that of the approved preview, or the one read after an earlier call of this

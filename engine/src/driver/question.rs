@@ -157,9 +157,9 @@ impl Driver {
             ..
         } = with;
         let out = self.item(&call.item).call_of(call.phase);
-        let loose = out.is_some_and(|c| c.loose);
+        let others = out.is_some_and(|c| c.unproven.iter().any(|other| *other != c.attempt));
         // What the server says in the end, it says of all that it did since the call came.
-        job.unproven.retain(|phase| *phase != call.phase || loose);
+        job.unproven.retain(|phase| *phase != call.phase || others);
         let incarnation = out.and_then(|c| c.incarnation.clone());
         let now = self.deps.clock.now_ms();
         let timeout_ms = job.patience.attempt_ms(timeout_ms);

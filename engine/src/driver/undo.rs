@@ -80,6 +80,17 @@ impl Leftovers {
         self.taken.iter().find(|(id, _)| id == item).map(|(_, by)| *by)
     }
 
+    /// What is to be taken back and does not stand in the plan of an undo: its outcome was open when that was made.
+    pub(super) fn missing_in(&self, undo: &IntentState) -> Vec<ItemId> {
+        let planned = |id: &ItemId| undo.items.get(id).is_some_and(|i| i.expanded.undoes.is_some());
+        let left = self
+            .state
+            .items
+            .iter()
+            .filter(|(id, item)| self.stays(id, item).is_none());
+        left.map(|(id, _)| id).filter(|id| !planned(id)).cloned().collect()
+    }
+
     /// Why there is nothing to take back of one item. None: it is to be taken back.
     fn stays(&self, id: &ItemId, item: &ItemState) -> Option<String> {
         if let Some(by) = self.taken_by(id) {

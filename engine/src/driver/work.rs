@@ -147,6 +147,7 @@ impl Driver {
     ) -> Result<futures::future::BoxFuture<'static, Told>, DriveError> {
         let job = self.item_job(item).await?;
         let state = self.item(item);
+        let found = state.found.clone().filter(|_| state.overwrite);
         let overwrite = state.overwrite;
         let phase = state.contradiction.as_ref().map_or(Phase::Do, |c| c.phase);
         let call = match work {
@@ -160,7 +161,9 @@ impl Driver {
         Ok(match work {
             Work::Verify { .. } => Box::pin(async move { Told::Facts(act::verify(job, call).await) }),
             Work::VerifyUndo { .. } => {
-                Box::pin(async move { Told::Facts(act::verify_undo(job, call, overwrite).await) })
+                let found = self.optional(found.and_then(|r| r.state)).await?;
+                let overwritten = overwrite.then_some(act::Overwritten { found });
+                Box::pin(async move { Told::Facts(act::verify_undo(job, call, overwritten).await) })
             }
             Work::Recheck { .. } => {
                 Box::pin(async move { Told::Facts(Doubted { job, call, claimed_ms }.recheck().await) })
@@ -182,10 +185,11 @@ impl Driver {
                 }));
             }
         };
-        if self.was_changed_since(item) && !self.item(item).refreshed {
-            return Ok(Box::pin(
-                async move { Told::Facts(act::refresh(job, call, attempt).await) },
-            ));
+        if self.was_changed_since(item) {
+            let sent = self.item(item).sent_at.is_some();
+            return Ok(Box::pin(async move {
+                Told::Facts(act::refresh(job, call, attempt, sent).await)
+            }));
         }
         let expect_base = self.expected_base(item);
         let (tool, args) = (job.tool.clone(), job.known.args.clone());

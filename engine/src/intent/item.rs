@@ -11,6 +11,7 @@ use crate::journal::Seq;
 use crate::payload::Payload;
 use crate::tool::{Incarnation, ToolName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Where an item stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,7 +93,8 @@ impl ItemStatus {
     pub fn after(self, event: &Event, probed: bool) -> Option<ItemStatus> {
         match event {
             Event::StepSkipped { .. } => (self == Self::Waiting).then_some(Self::Skipped),
-            Event::StepSatisfied { .. } => (self == Self::Waiting).then_some(Self::Satisfied),
+            // One that never left is looked at again if another call was there meanwhile.
+            Event::StepSatisfied { .. } => matches!(self, Self::Waiting | Self::BackingOff).then_some(Self::Satisfied),
             Event::CallStarted { call, .. } => self.after_start(call.phase),
             Event::CallAnswered { call, .. } => self.after_answer(call.phase, probed),
             Event::CallNotSent { call, .. } => self.after_not_sent(call.phase),
@@ -289,10 +291,8 @@ pub struct CallState {
     /// The server works on it as a task.
     pub task: Option<Task>,
     pub doubt: Option<Doubt>,
-    /// This attempt left us, or may have.
-    pub left: bool,
-    /// An attempt before this one left us, or may have, and nothing shows what came of it.
-    pub loose: bool,
+    /// Attempts that left us, or may have, and of which nothing shows that they did nothing.
+    pub unproven: BTreeSet<u32>,
     /// What [`ItemState::sent_at`] was before this attempt: it stands again if this one never left.
     pub sent_before: Option<Seq>,
     pub fault: Option<String>,
@@ -333,8 +333,7 @@ impl CallState {
             dead_since_ms: None,
             task: None,
             doubt: None,
-            left: true,
-            loose: false,
+            unproven: BTreeSet::from([*attempt]),
             sent_before: None,
             fault: None,
             effect: None,
@@ -361,8 +360,9 @@ pub struct ItemState {
     pub after: Option<Reading>,
     /// The probe under the lock was taken in this round and agreed.
     pub confirmed: bool,
-    /// The state before was read again after an earlier call of this intent had changed it.
-    pub refreshed: bool,
+    /// Number of the entry in which the state before was last read again, after an earlier call of this intent had changed
+    /// it: what was sent there later is not in that reading.
+    pub refreshed: Option<Seq>,
     pub preview: Option<Payload>,
     pub preview_base: Option<String>,
     pub way_back: Option<WayBack>,
@@ -377,6 +377,9 @@ pub struct ItemState {
     pub sent_at: Option<Seq>,
     /// A person said that the undo may overwrite what somebody else did.
     pub overwrite: bool,
+    /// What the latest undo found before it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Reading>,
     /// Sendings that were given up and might still land.
     pub loose: Vec<Loose>,
     /// Before this time one of them might still land.
@@ -415,7 +418,7 @@ impl ItemState {
             before: undoes.as_ref().and_then(|u| u.before.clone()),
             after: undoes.as_ref().and_then(|u| u.after.clone()),
             confirmed: false,
-            refreshed: false,
+            refreshed: None,
             preview: undoes.as_ref().and_then(|u| u.preview.clone()),
             preview_base: None,
             way_back: undoes.as_ref().map(|u| u.way_back.clone()),
@@ -426,6 +429,7 @@ impl ItemState {
             undo_generation: 0,
             sent_at: undoes.map(|u| u.sent_at),
             overwrite: false,
+            found: None,
             loose: Vec::new(),
             hot_until_ms: i64::MIN,
             contradiction: None,

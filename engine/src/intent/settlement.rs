@@ -110,12 +110,6 @@ impl ItemState {
         effect == Some(FaultEffect::None)
     }
 
-    /// Whether an attempt of the phase's latest call left us, or may have, and nothing shows that it did nothing.
-    pub fn unproven(&self, phase: Phase) -> bool {
-        let call = self.call_of(phase).filter(|c| c.id.phase == phase);
-        call.is_some_and(|c| c.effect != Some(FaultEffect::None) && (c.left || c.loose))
-    }
-
     /// Whether a person found the call done in part, and what it left is still to be read: until then nothing may change it.
     pub fn is_unread(&self) -> bool {
         self.unread && self.status == ItemStatus::Failed
@@ -137,10 +131,17 @@ impl ItemState {
         (id.generation < latest.id.generation).then_some(Settlement::NotApplied)
     }
 
-    /// Whether a sending of the call other than this attempt might still land.
+    /// Whether an attempt of the phase's latest call left us, or may have, and nothing shows that it did nothing.
+    pub fn unproven(&self, phase: Phase) -> bool {
+        let call = self.call_of(phase).filter(|c| c.id.phase == phase);
+        call.is_some_and(|c| c.effect != Some(FaultEffect::None) && !c.unproven.is_empty())
+    }
+
+    /// Whether an attempt of the call other than this one may have had an effect: it was answered or not, it may have landed
+    /// long ago or may still land.
     pub fn has_other_sending(&self, id: &CallId, attempt: u32) -> bool {
-        let other = |l: &Loose| l.call == *id && l.attempt != attempt;
-        self.loose.iter().any(other)
+        let call = self.call_of(id.phase).filter(|c| c.id == *id);
+        call.is_some_and(|c| c.unproven.iter().any(|other| *other != attempt))
     }
 }
 

@@ -34,6 +34,8 @@ struct State {
     joins: HashMap<Digest, IntentId>,
     facts: BTreeMap<String, Value>,
     refuses: Option<String>,
+    /// The number of the first write that is refused.
+    refuses_from: Option<u64>,
     writes: u64,
 }
 
@@ -65,7 +67,12 @@ impl State {
     }
 
     fn writable(&self) -> Result<(), Error> {
-        self.refuses.clone().map_or(Ok(()), |why| Err(Error::Unwritable(why)))
+        let over = self.refuses_from.is_some_and(|from| self.writes >= from);
+        let why = self
+            .refuses
+            .clone()
+            .or(over.then(|| "the last write is done".to_owned()));
+        why.map_or(Ok(()), |why| Err(Error::Unwritable(why)))
     }
 
     fn create(&mut self, new: NewIntent) -> Result<Created, Error> {
@@ -161,7 +168,16 @@ impl InMemoryJournal {
 
     /// From now on every write fails with [`Error::Unwritable`] and this reason; `None` mends it. Reads go on.
     pub fn refuse_writes(&self, why: Option<&str>) {
-        self.state().refuses = why.map(str::to_owned);
+        let mut state = self.state();
+        state.refuses = why.map(str::to_owned);
+        state.refuses_from = None;
+    }
+
+    /// So many more writes are done, and none after them until [`InMemoryJournal::refuse_writes`] mends it: the engine dies
+    /// between two commits.
+    pub fn refuse_writes_after(&self, writes: u64) {
+        let mut state = self.state();
+        state.refuses_from = Some(state.writes + writes);
     }
 
     /// All entries of a stream, for tests that look at it as an auditor does. Empty if there is no such intent.

@@ -189,7 +189,8 @@ impl IntentState {
             .iter()
             .filter_map(|p| self.items.get(*p))
             .any(|other| super::overlap(item, other));
-        if self.is_hot(id, item, now) {
+        let prepared = item.lease.as_ref().map_or(i64::MIN, |l| l.hot_until_ms());
+        if prepared > now || self.is_hot(id, item, now) {
             self.wake_when_it_cools(now, due);
         } else if self.is_unread_near(id, item) {
             // The reading that is due comes first.

@@ -12,7 +12,7 @@ impl IntentState {
     /// is for a person to decide.
     pub(super) fn is_hot(&self, id: &ItemId, item: &ItemState, now: i64) -> bool {
         self.items.iter().filter(|(other, _)| *other != id).any(|(_, other)| {
-            let open = other.status.is_open() || other.hot_until_ms > now || other.contradiction.is_some();
+            let open = other.status.is_open() || other.hot_until() > now || other.contradiction.is_some();
             other.mutating && open && overlap(item, other)
         })
     }
@@ -30,9 +30,19 @@ impl IntentState {
 
     /// Looks again when the first target has cooled: what waits for it names no time of its own.
     pub(super) fn due_heat(&self, now: i64, due: &mut Due) {
-        let hot = self.items.values().map(|i| i.hot_until_ms).filter(|until| *until > now);
+        let hot = self
+            .items
+            .values()
+            .map(ItemState::hot_until)
+            .filter(|until| *until > now);
         if let Some(until) = hot.min() {
             due.wake(until);
         }
+    }
+
+    /// When the last call that was given up can land no more. None: none can by now.
+    pub fn cools_at(&self, now: i64) -> Option<i64> {
+        let hottest = self.items.values().map(ItemState::hot_until).max();
+        hottest.filter(|until| *until > now)
     }
 }

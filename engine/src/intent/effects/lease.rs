@@ -49,7 +49,7 @@ impl IntentState {
                 CallStanding::BackingOff
                     if !self.goes_forward()
                         && open.call.id.phase == Phase::Confirm
-                        && (open.call.left || open.call.loose) =>
+                        && !open.call.unproven.is_empty() =>
                 {
                     let event = in_doubt(&open.call, "it was to be repeated, but nothing goes forward any more");
                     due.record.push(event);
@@ -228,7 +228,10 @@ impl IntentState {
                 continue;
             };
             ready = false;
-            self.due_once(id, lease, Phase::Prepare, now, due);
+            match self.lost_its_lock(item) {
+                true => due.record.push(self.stays_unsent(id)),
+                false => self.due_once(id, lease, Phase::Prepare, now, due),
+            }
         }
         ready
     }
@@ -267,7 +270,11 @@ impl IntentState {
         if in_doubt || (!begun && !pending.iter().all(margin)) {
             return false;
         }
-        for (id, _, lease) in pending {
+        for (id, item, lease) in pending {
+            if self.lost_its_lock(item) {
+                self.due_relock(due);
+                continue;
+            }
             let extending = |w: &Work| matches!(w, Work::LeaseCall { item, phase: Phase::Extend } if item == id);
             if now < lease.earliest_ms && !is_out(lease, Phase::Extend) && !due.work.iter().any(extending) {
                 self.due_once(id, lease, Phase::Confirm, now, due);
@@ -296,11 +303,16 @@ impl IntentState {
     }
 
     /// Whether an item's way back has to wait for its lease.
-    pub(super) fn waits_for_lease(&self, item: &ItemState, due: &mut Due) -> bool {
+    pub(super) fn waits_for_lease(&self, item: &ItemState, now: i64, due: &mut Due) -> bool {
         let Some(lease) = item.lease.as_deref() else {
             return false;
         };
         if is_out(lease, Phase::Confirm) || is_out(lease, Phase::Extend) || lease.doubtful().is_some() {
+            return true;
+        }
+        // A cancel may go to what is pending; an undo must not meet a call of the lease that lands late.
+        if lease.standing != Standing::Pending && lease.hot_until_ms() > now {
+            due.wake(lease.hot_until_ms());
             return true;
         }
         let left_to_the_timer = lease.standing == Standing::Pending && lease.cancel_spent;
@@ -340,13 +352,7 @@ impl IntentState {
 
     /// A lease's call that was given up may still land for a while. True: none can.
     pub(super) fn lease_heat(&self, now: i64, due: &mut Due) -> bool {
-        let until = self.leases().flat_map(|(id, _, lease)| {
-            let doubts = lease.calls.values().filter(|c| c.standing == CallStanding::InDoubt);
-            let since = doubts.map(|c| c.call.anchor_ms(self.claimed_ms));
-            since
-                .map(|since| since.saturating_add(self.settle_after_ms(id)))
-                .collect::<Vec<_>>()
-        });
+        let until = self.leases().map(|(_, _, lease)| lease.hot_until_ms());
         match until.max().filter(|until| *until > now) {
             Some(until) => {
                 due.wake(until);

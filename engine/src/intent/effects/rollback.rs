@@ -10,6 +10,10 @@ use crate::intent::state::IntentState;
 impl IntentState {
     pub(super) fn due_rollback(&self, now: i64, due: &mut Due) {
         if let Some(to) = self.handed_to {
+            if let Some(until) = self.cools_at(now) {
+                due.wake(until);
+                return;
+            }
             due.record.push(Event::IntentEnded {
                 end: self.back_out.as_ref().map_or(End::RolledBack, |out| out.taken_back),
                 reason: format!(
@@ -39,9 +43,8 @@ impl IntentState {
     }
 
     fn due_rolled_back(&self, now: i64, due: &mut Due) {
-        let hot = self.items.values().map(|i| i.hot_until_ms).max().unwrap_or(i64::MIN);
-        if hot > now {
-            due.wake(hot);
+        if let Some(until) = self.cools_at(now) {
+            due.wake(until);
             return;
         }
         let why = self.rollback.clone().unwrap_or_default();

@@ -85,7 +85,7 @@ impl IntentState {
         if item.reported && self.stuck.contains_key(&id.to_string()) {
             return;
         }
-        if self.waits_for_lease(item, due) {
+        if self.waits_for_lease(item, now, due) {
             return;
         }
         if item.hot_until_ms > now && item.hot_until_ms < i64::MAX {
@@ -99,10 +99,7 @@ impl IntentState {
             return;
         }
         if self.lost_its_lock(item) {
-            if !due.work.contains(&Work::Lock) {
-                due.work.push(Work::Lock);
-            }
-            return;
+            return self.due_relock(due);
         }
         let out = self.items.values().filter(|i| i.mutating && i.status.is_open()).count();
         let planned = due.work.iter().filter(|w| matches!(w, Work::Undo { .. })).count();
@@ -111,12 +108,19 @@ impl IntentState {
         }
     }
 
+    /// What a person took away is had again before anything is written there.
+    pub(super) fn due_relock(&self, due: &mut Due) {
+        if !due.work.contains(&Work::Lock) {
+            due.work.push(Work::Lock);
+        }
+    }
+
     /// Until when a call of another item may still land where this item acts: forever, while its outcome is open.
     fn heat_around(&self, id: &ItemId, item: &ItemState, now: i64) -> Option<i64> {
         let others = self.items.iter().filter(|(other, _)| *other != id);
         others
-            .filter(|(_, o)| o.mutating && (is_open(o) || o.hot_until_ms > now) && super::overlap(item, o))
-            .map(|(_, o)| if is_open(o) { i64::MAX } else { o.hot_until_ms })
+            .filter(|(_, o)| o.mutating && (is_open(o) || o.hot_until() > now) && super::overlap(item, o))
+            .map(|(_, o)| if is_open(o) { i64::MAX } else { o.hot_until() })
             .max()
     }
 

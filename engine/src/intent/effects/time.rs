@@ -8,7 +8,7 @@
 
 use super::{Due, Stage};
 use crate::intent::event::{Deadline, Event};
-use crate::intent::item::ItemStatus;
+use crate::intent::item::{ItemState, ItemStatus};
 use crate::intent::state::IntentState;
 
 impl IntentState {
@@ -46,7 +46,7 @@ impl IntentState {
     /// Whoever is kept from a hot target looks again when the next one cools. What is hot because a call is out wakes by
     /// the call's end; what a person settled early has nothing but its time.
     pub(super) fn wake_when_it_cools(&self, now: i64, due: &mut Due) {
-        let until = self.items.values().map(|i| i.hot_until_ms);
+        let until = self.items.values().map(ItemState::hot_until);
         if let Some(until) = until.filter(|until| *until > now && *until != i64::MAX).min() {
             due.wake(until);
         }

@@ -86,11 +86,11 @@ impl IntentState {
     }
 
     fn is_anything_hot(&self, now: i64, due: &mut Due) -> bool {
-        let hot = self.items.values().map(|i| i.hot_until_ms).max().unwrap_or(i64::MIN);
-        if hot > now {
-            due.wake(hot);
+        let hot = self.cools_at(now);
+        if let Some(until) = hot {
+            due.wake(until);
         }
-        hot > now
+        hot.is_some()
     }
 
     fn taken_back(&self) -> Event {

@@ -47,12 +47,17 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry) {
     match &entry.event {
         Event::StepSkipped { reason, .. } => item.reason = Some(reason.clone()),
         Event::StepSatisfied { output, .. } => item.output.clone_from(output),
+        Event::ProbeTaken {
+            purpose: ProbePurpose::BeforeUndo,
+            reading,
+            ..
+        } => item.found = Some(reading.clone()),
         Event::ProbeTaken { purpose, reading, .. } if item.expanded.undoes.is_some() => {
             update_undo_look(item, *purpose, reading);
         }
         Event::ProbeTaken { purpose, reading, .. } => match purpose {
             ProbePurpose::Before => {
-                item.refreshed = item.looked.is_some();
+                item.refreshed = item.looked.as_ref().map(|_| entry.seq);
                 item.looked.get_or_insert_with(|| reading.clone());
                 item.before = Some(reading.clone());
             }
@@ -108,9 +113,11 @@ fn update_undo_look(item: &mut ItemState, purpose: ProbePurpose, reading: &Readi
 fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64) {
     if let Event::CallStarted { call, args, .. } = event {
         let earlier = item.call_of(call.phase).filter(|c| c.id == *call);
+        let mut before = earlier.map(|c| c.unproven.clone()).unwrap_or_default();
         // An answer goes to the very call that is out: it is no other sending.
-        let goes_on = item.holds_question();
-        let loose = earlier.is_some_and(|c| c.loose || (c.left && !goes_on));
+        if let Some(out) = earlier.filter(|_| item.holds_question()) {
+            before.remove(&out.attempt);
+        }
         let sent_before = item.sent_at;
         if call.phase == crate::ids::Phase::Do {
             item.sent_at = Some(seq);
@@ -119,10 +126,9 @@ fn update_call(item: &mut ItemState, event: &Event, seq: Seq, at: i64) {
             // What was bound just before it was sent is what it is read back, settled and taken back with.
             item.expanded.args.get_or_insert_with(|| args.clone());
         }
-        let started = CallState::started(event, at).map(|started| CallState {
-            loose,
-            sent_before,
-            ..started
+        let started = CallState::started(event, at).map(|mut started| {
+            started.unproven.extend(before);
+            CallState { sent_before, ..started }
         });
         *item.call_of_mut(call.phase) = started;
         return;
@@ -166,7 +172,7 @@ fn never_left(item: &mut ItemState, id: &CallId) {
         return;
     }
     let Some(call) = item.call_of_mut(id.phase) else { return };
-    call.left = false;
+    call.unproven.remove(&call.attempt);
     let sent_before = call.sent_before;
     if id.phase == crate::ids::Phase::Do {
         item.sent_at = sent_before;

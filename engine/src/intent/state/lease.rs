@@ -13,6 +13,7 @@ use crate::contract::{Contract, EffectClass};
 use crate::ids::{CallId, ItemId, Phase};
 use crate::intent::event::{CheckId, CheckReading, CheckVerdict};
 use crate::intent::item::{CallState, ItemState, ItemStatus};
+use crate::intent::settlement::Loose;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -84,6 +85,9 @@ pub struct Lease {
     pub to_margin: bool,
     /// A cancel was sent and did not bring the device back: the timer will.
     pub cancel_spent: bool,
+    /// Calls of the lease that were given up and might still land, whatever was settled of them meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loose: Vec<Loose>,
 }
 
 impl Lease {
@@ -101,7 +105,39 @@ impl Lease {
             looked_ms: None,
             to_margin: false,
             cancel_spent: false,
+            loose: Vec::new(),
         }
+    }
+
+    /// Before this time a call of the lease that was given up might still land. Unix milliseconds.
+    pub fn hot_until_ms(&self) -> i64 {
+        self.loose.iter().map(Loose::until_ms).max().unwrap_or(i64::MIN)
+    }
+
+    fn loosen(&mut self, call: &CallId, attempt: u32, since_ms: i64, bound_ms: i64) {
+        self.loose.retain(|l| l.until_ms() > since_ms);
+        self.loose.push(Loose {
+            call: call.clone(),
+            attempt,
+            since_ms,
+            bound_ms,
+        });
+    }
+
+    /// Whether the device holds something on our account, or a call about that is out or in doubt.
+    pub fn is_open(&self) -> bool {
+        let out = |c: &LeaseCall| matches!(c.standing, CallStanding::Out | CallStanding::Answered);
+        let let_go = matches!(
+            self.stands(Phase::Cancel),
+            Some(CallStanding::Done | CallStanding::Failed | CallStanding::InDoubt)
+        );
+        let held = match self.standing {
+            Standing::Pending => true,
+            // Whether it was let go of cannot be known better than this.
+            Standing::Prepared => !let_go && !self.faults.contains_key(&Phase::Cancel),
+            Standing::Free | Standing::Confirmed | Standing::Expired => false,
+        };
+        held || self.doubtful().is_some() || self.calls.values().any(out)
     }
 
     /// The lease's length in milliseconds.
@@ -158,6 +194,10 @@ impl Lease {
         for fault in self.faults.values_mut() {
             fault.at_ms = fault.at_ms.min(at);
         }
+        self.loose.retain(|l| l.until_ms() > last);
+        for loose in &mut self.loose {
+            loose.since_ms = at;
+        }
         for call in self.calls.values_mut() {
             call.call.orphaned |= call.standing == CallStanding::Out;
             call.retry_at_ms = call.retry_at_ms.map(|until| until.min(left(until)));
@@ -188,6 +228,12 @@ impl ItemState {
         }
     }
 
+    /// Before this time a call that was given up might still land, one of its lease included. Unix milliseconds.
+    pub fn hot_until(&self) -> i64 {
+        let lease = self.lease.as_ref().map_or(i64::MIN, |l| l.hot_until_ms());
+        self.hot_until_ms.max(lease)
+    }
+
     /// Whether the device may still hold the change on a timer.
     pub fn is_pending(&self) -> bool {
         self.lease.as_ref().is_some_and(|l| l.standing == Standing::Pending)
@@ -195,7 +241,8 @@ impl ItemState {
 
     /// Whether this very call is in doubt.
     pub fn is_in_doubt(&self, call: &CallId) -> bool {
-        let own = self.open_call().is_some_and(|c| c.id == *call && c.doubt.is_some());
+        // A call that was settled a moment ago remembers its doubt.
+        let own = self.status.is_doubt() && self.open_call().is_some_and(|c| c.id == *call);
         let of_lease = self.lease.as_ref().and_then(|l| l.calls.get(&call.phase));
         own || of_lease.is_some_and(|c| c.call.id == *call && c.standing == CallStanding::InDoubt)
     }

@@ -83,10 +83,12 @@ pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry, settl
                 state.task = Some(Task { id, lost });
             }
         }
-        Event::LateAnswer { call, attempt, .. } => {
+        Event::LateAnswer {
+            call, attempt, applied, ..
+        } => {
             item.loose.retain(|l| l.call != *call || l.attempt != *attempt);
-            if let Some(state) = latest(item, call).filter(|c| c.attempt == *attempt) {
-                state.answered = true;
+            if let Some(state) = latest(item, call) {
+                state.heard_late(*attempt, *applied);
             }
         }
         Event::CallAnswered { call, .. } | Event::CallFailed { call, .. } => {
@@ -121,6 +123,16 @@ fn is_out(status: ItemStatus) -> bool {
 
 fn latest<'a>(item: &'a mut ItemState, id: &CallId) -> Option<&'a mut CallState> {
     item.call_of_mut(id.phase).as_mut().filter(|c| c.id == *id)
+}
+
+impl CallState {
+    /// One of its attempts was answered after all. `applied`: what the answer says of it.
+    pub(super) fn heard_late(&mut self, attempt: u32, applied: Option<bool>) {
+        self.answered |= attempt == self.attempt;
+        if applied == Some(false) {
+            self.unproven.remove(&attempt);
+        }
+    }
 }
 
 fn cool(item: &mut ItemState) {

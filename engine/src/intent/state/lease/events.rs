@@ -32,13 +32,26 @@ pub(in crate::intent::state) fn fold(
         Event::CallAnswered { .. } => answered(item, &id, entry.at)?,
         Event::CallSettled { verdict, by, .. } => settled(item, &id, *verdict, by, entry.at)?,
         Event::CallFailed { fault, effect, .. } => failed(item, &id, fault, *effect, entry.at),
-        Event::CallInDoubt { reason, .. } => in_doubt(item, &id, reason, entry.at, settle_after_ms)?,
+        Event::CallInDoubt { reason, answered, .. } => {
+            if !answered {
+                given_up(item, &id, entry.at, settle_after_ms);
+            }
+            in_doubt(item, &id, reason, entry.at, settle_after_ms)?;
+        }
+        Event::LateAnswer { attempt, applied, .. } => {
+            let lease = lease_of(item)?;
+            lease.loose.retain(|l| l.call != id || l.attempt != *attempt);
+            if let Some(call) = lease.calls.get_mut(&id.phase).filter(|c| c.call.id == id) {
+                call.call.heard_late(*attempt, *applied);
+            }
+        }
         Event::CallNotSent { .. } => {
             let call = open_call(item, &id)?;
             call.standing = CallStanding::BackingOff;
-            call.call.left = false;
+            call.call.unproven.remove(&call.call.attempt);
         }
         Event::CallRetryScheduled { until_ms, .. } => {
+            given_up(item, &id, entry.at, settle_after_ms);
             // One whose server could not be had was not started: that it waits stands elsewhere.
             let Ok(call) = open_call(item, &id) else {
                 return Ok(true);
@@ -96,7 +109,8 @@ fn started(item: &mut ItemState, id: &CallId, entry: &Entry) -> Result<(), Strin
     lease.faults.remove(&id.phase);
     let mut call = CallState::started(&entry.event, entry.at).ok_or("it is no start")?;
     let earlier = lease.calls.get(&id.phase).filter(|c| c.call.id == *id);
-    call.loose = earlier.is_some_and(|c| c.call.left || c.call.loose);
+    call.unproven
+        .extend(earlier.into_iter().flat_map(|c| c.call.unproven.clone()));
     let standing = CallStanding::Out;
     lease.calls.insert(
         id.phase,
@@ -205,6 +219,16 @@ fn came_to_nothing(item: &mut ItemState, phase: Phase, fault: &str, effect: Faul
         }
         Phase::Cancel => item.reason = Some(format!("what was prepared may not be let go: {fault}")),
         _ => {}
+    }
+}
+
+/// A call that is out is waited for no more: it may still land.
+fn given_up(item: &mut ItemState, id: &CallId, at: i64, settle_after_ms: i64) {
+    let out = |c: &&mut LeaseCall| c.call.id == *id && c.standing == CallStanding::Out;
+    let Some(lease) = item.lease.as_deref_mut() else { return };
+    if let Some(call) = lease.calls.get_mut(&id.phase).filter(out).map(|c| &c.call) {
+        let (attempt, since_ms) = (call.attempt, at.max(call.leaves_until_ms()));
+        lease.loosen(id, attempt, since_ms, settle_after_ms);
     }
 }
 
