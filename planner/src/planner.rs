@@ -16,6 +16,9 @@ use flyball_engine::ports::{Clock, PlanAnswer, Planned, Planner, PlanningContext
 use serde_json::Value;
 use std::sync::Arc;
 
+/// How many runbooks a refusal names when none is near.
+const NAMED: usize = 12;
+
 /// The engine's plan check: draft and parameters → all faults, pointers from `/plan`.
 pub type Checker = Arc<dyn Fn(&Value, &Value, &PlanningContext) -> Vec<Fault> + Send + Sync>;
 
@@ -66,8 +69,9 @@ impl FlyballPlanner {
     fn runbook(&self, id: &str, params: &Value, request: &Request) -> PlanAnswer {
         let Some(runbook) = self.runbooks.get(id) else {
             let near = nearest(id, self.runbooks.iter().map(|runbook| runbook.id.as_str()));
+            let instead = if near.is_none() { self.known() } else { String::new() };
             return refused(
-                format!("there is no runbook `{id}`"),
+                format!("there is no runbook `{id}`{instead}"),
                 near.into_iter().map(str::to_owned).collect(),
                 Vec::new(),
             );
@@ -152,9 +156,26 @@ impl FlyballPlanner {
         let example = near.first().and_then(|runbook| runbook.phrases().next());
         let hint = example
             .map(|phrase| format!("; one that comes close: \"{phrase}\""))
+            .or_else(|| near.is_empty().then(|| self.known()))
             .unwrap_or_default();
         let reason = format!("no runbook's phrase says this, and {why}{hint}");
         refused(reason, near.iter().map(|runbook| runbook.id.clone()).collect(), faults)
+    }
+
+    /// What there is, for a refusal that comes close to nothing: a dead end would help nobody.
+    fn known(&self) -> String {
+        let mut ids: Vec<&str> = self.runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
+        ids.sort_unstable();
+        let more = ids.len().saturating_sub(NAMED);
+        ids.truncate(NAMED);
+        match (ids.is_empty(), more) {
+            (true, _) => "; there are no runbooks at all".to_owned(),
+            (_, 0) => format!("; there are {}", ids.join(", ")),
+            _ => format!(
+                "; there are {} and {more} more, see: flyball runbook list",
+                ids.join(", ")
+            ),
+        }
     }
 }
 

@@ -63,6 +63,22 @@ async fn a_runbook_by_its_id_takes_only_what_it_accepts() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_comes_close_to_nothing_names_what_there_is() {
+    let unknown = Wish::Runbook {
+        id: "zzz".into(),
+        params: json!({}),
+    };
+    for wish in [unknown, Wish::Text("qqq".into())] {
+        let planned = plan_wish(wish).await;
+        let reason = refusal(&planned);
+        assert!(
+            reason.contains("; there are ") && reason.contains("health-check"),
+            "{reason}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_nobody_understands_is_refused_with_what_comes_close() {
     let planned = plan_wish(Wish::Text("put OSPF on the edge".into())).await;
     let PlanAnswer::Refused { reason, nearest, .. } = &planned.answer else {

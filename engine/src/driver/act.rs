@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 pub(super) use super::job::Args;
-use super::job::{ItemJob, Taken, brief};
+use super::job::{ItemJob, Taken, said};
 use super::patience::Refused;
 use crate::contract::EffectClass;
 use crate::contract::apply::{self, ErrorEffect, Known};
@@ -166,7 +166,7 @@ impl Dispatch {
     }
 
     async fn refused(&self, output: &Value, means: ErrorEffect) -> Facts {
-        let fault = format!("{}: {}", self.tool, brief(output));
+        let fault = format!("{}: {}", self.tool, said(output));
         match means {
             ErrorEffect::None => self.failed(fault, FaultEffect::None, Some(output)),
             ErrorEffect::Unknown => self.answered_doubt(fault),

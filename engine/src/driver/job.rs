@@ -103,7 +103,7 @@ fn said_no(tool: &ToolName, output: &Value, how: &str) -> Unread {
     let refusal = refusal(output);
     let why = match &refusal {
         Some(said) => format!("{tool} refuses: {said}"),
-        None => format!("{tool} {how}: {}", brief(output)),
+        None => format!("{tool} {how}: {}", said(output)),
     };
     Unread { why, refusal }
 }
@@ -118,6 +118,17 @@ pub(super) fn refusal(output: &Value) -> Option<String> {
         .find_map(Value::as_str);
     let said = sentence.map_or_else(|| brief(refused), |s| brief(&json!({ "text": s })));
     Some(said)
+}
+
+/// What a tool says went wrong: the sentence of its error, where there is one, else all that it answered.
+pub(super) fn said(output: &Value) -> String {
+    let error = output.get("error");
+    let mut sentences = [error, error.and_then(|e| e.get("message")), output.get("message")]
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    let sentence = sentences.find(|s| !s.trim().is_empty());
+    sentence.map_or_else(|| brief(output), |s| brief(&json!({ "text": s })))
 }
 
 /// An output in one line, for messages.
@@ -213,5 +224,30 @@ impl ItemJob {
             purpose,
             reading,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tools_error_is_told_in_its_own_sentence_where_it_has_one() {
+        for (output, told) in [
+            (json!({"error": "the disk is full", "code": 28}), "the disk is full"),
+            (
+                json!({"error": {"code": 28, "message": "the disk\nis full"}}),
+                "the disk is full",
+            ),
+            (
+                json!({"isError": true, "message": "the disk is full"}),
+                "the disk is full",
+            ),
+            (json!({"text": "the disk is full"}), "the disk is full"),
+            (json!({"error": {"code": 28}}), r#"{"error":{"code":28}}"#),
+            (json!({"code": 28, "error": " "}), r#"{"code":28,"error":" "}"#),
+        ] {
+            assert_eq!(said(&output), told);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::act::Dispatch;
 use super::facts::Facts;
-use super::job::{ItemJob, brief};
+use super::job::{ItemJob, said};
 use super::work::{Report, Told};
 use super::{Deps, DriveError, Driver};
 use crate::contract::apply::{self, ErrorEffect};
@@ -298,13 +298,13 @@ fn reading<'a>(job: &ItemJob, late: &Late, outcome: &'a Outcome) -> (Option<bool
             _ => (
                 effect(job, late, output),
                 Some(output),
-                format!("a failure: {}", brief(output)),
+                format!("a failure: {}", said(output)),
             ),
         },
         Outcome::ToolError { output } => (
             effect(job, late, output),
             Some(output),
-            format!("an error: {}", brief(output)),
+            format!("an error: {}", said(output)),
         ),
         Outcome::Rejected { code, message } => (Some(false), None, format!("a refusal ({code}): {message}")),
         Outcome::NotSent { reason, .. } => (Some(false), None, format!("turned away unread: {reason}")),

@@ -266,7 +266,7 @@ pub struct Answer {
 pub struct Approve {
     /// The approval or its intent.
     pub id: String,
-    /// The digest that was shown; another one is refused.
+    /// The digest that was shown, or its first twelve digits or more; another one is refused.
     #[arg(long)]
     pub digest: Option<String>,
     /// Approve what stands there now without asking.

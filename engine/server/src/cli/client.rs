@@ -55,6 +55,9 @@ impl Client {
         let listen = || settings.as_ref().map(|s| format!("http://{}", s.listen));
         let base = global.url.clone().or_else(running).or_else(listen);
         let base = base.unwrap_or_else(|| "http://127.0.0.1:8420".to_owned());
+        if base.ends_with(":0") {
+            return Err(not_running(data.as_deref()));
+        }
         let stored = || {
             let file = auth::admin_token_file(data.as_ref()?);
             std::fs::read_to_string(file).ok().map(|t| t.trim().to_owned())
@@ -179,6 +182,13 @@ impl Client {
     }
 }
 
+/// The settings leave the port to the system, so that only a running server's own file says where it answers.
+fn not_running(data: Option<&Path>) -> Failure {
+    let data = data.map(|d| format!(" {}", d.display())).unwrap_or_default();
+    let detail = format!("no server is running with the data directory{data}; start one with: flyball serve");
+    Failure::Problem(Box::new(Problem::new(Code::Unreachable, detail)))
+}
+
 impl Failure {
     /// The exit code of a failure.
     pub fn exit(&self) -> Exit {
@@ -215,4 +225,34 @@ pub fn settings(global: &Global) -> Result<Settings, Vec<crate::finding::Finding
 pub fn environment() -> BTreeMap<String, String> {
     let text = |(k, v): (std::ffi::OsString, std::ffi::OsString)| Some((k.into_string().ok()?, v.into_string().ok()?));
     std::env::vars_os().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_server_and_a_port_it_is_said_that_none_is_running() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("flyball.yaml");
+        std::fs::write(&config, "listen: 127.0.0.1:0\n").unwrap();
+        let global = Global {
+            url: None,
+            config: Some(config),
+            json: false,
+            no_color: true,
+        };
+        let Err(failure) = Client::new(&global) else {
+            panic!("there is no server to call")
+        };
+        assert_eq!(failure.exit(), Exit::Unreachable);
+        let Failure::Problem(problem) = failure else {
+            panic!("{failure:?}")
+        };
+        assert!(
+            problem.detail.contains("no server is running with the data directory"),
+            "{problem:?}"
+        );
+        assert!(problem.detail.contains("flyball-data"), "{problem:?}");
+    }
 }

@@ -5,14 +5,15 @@ use super::client::Client;
 use super::output::{Output, confirm};
 use super::{Exit, Failure, Outcome, watch};
 use crate::http::dto::{ApprovalView, DecisionBody, DiffView, HaltView, IntentView, ReasonBody, StepsView, Taken};
-use crate::render::{diff, tree};
+use crate::render::{diff, harmless, tree};
+use flyball_engine::canonical::Digest;
 use serde::Serialize;
 use serde_json::json;
 
 pub(super) async fn approve(client: &Client, args: Approve, output: Output) -> Outcome {
     let approval = waiting(client, &args.id).await?;
     let digest = match args.digest {
-        Some(digest) => digest,
+        Some(given) => meant(&given, &approval.digest)?,
         None => {
             if !args.yes {
                 show(client, &approval, output).await?;
@@ -41,6 +42,24 @@ pub(super) async fn approve(client: &Client, args: Approve, output: Output) -> O
     watch::until_rest(client, &approval.intent, Some(before.seq), output).await
 }
 
+/// How much of a digest names one: as much as lists show, and more than anybody hits by chance.
+const DIGEST_LEAST: usize = 12;
+
+/// The digest of which the beginning was typed, as lists show it. What does not begin it goes to the server as it is, whose
+/// check is exact and says what stands there now.
+fn meant(given: &str, open: &Digest) -> Result<String, Failure> {
+    let of_open = open.as_str().strip_prefix("sha256:").unwrap_or(open.as_str());
+    let typed = given.strip_prefix("sha256:").unwrap_or(given);
+    if typed.len() < DIGEST_LEAST {
+        let least = format!("give at least {DIGEST_LEAST} of its digits");
+        return Err(Failure::Usage(format!("{given:?} is too short for a digest: {least}")));
+    }
+    match of_open.starts_with(typed) {
+        true => Ok(open.to_string()),
+        false => Ok(given.to_owned()),
+    }
+}
+
 async fn waiting(client: &Client, id: &str) -> Result<ApprovalView, Failure> {
     let approvals: Vec<ApprovalView> = client.get("/v1/approvals").await?;
     let found = approvals.into_iter().find(|a| a.id == id || a.intent == id);
@@ -51,7 +70,11 @@ async fn waiting(client: &Client, id: &str) -> Result<ApprovalView, Failure> {
 async fn show(client: &Client, approval: &ApprovalView, output: Output) -> Result<(), Failure> {
     let steps: StepsView = client.get(&format!("/v1/intents/{}/steps", approval.intent)).await?;
     let change: DiffView = client.get(&format!("/v1/intents/{}/diff", approval.intent)).await?;
-    output.text(&format!("{} asks: {}\n\n", approval.asked_by, approval.title));
+    output.text(&format!(
+        "{} asks: {}\n\n",
+        harmless(&approval.asked_by),
+        harmless(&approval.title)
+    ));
     output.text(&tree::tree(&steps, output.style));
     output.text(&format!("\n{}", diff::diff(&change, output.style)));
     Ok(())
@@ -130,4 +153,21 @@ pub(super) async fn unhalt(client: &Client, output: Output) -> Outcome {
     let halt: HaltView = client.post("/v1/unhalt", &json!({})).await?;
     output.show(&halt, HaltView::line);
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_the_open_digest_is_enough_and_another_one_is_left_to_the_server() {
+        let open = Digest::of_bytes(b"the change");
+        let hex = open.as_str().strip_prefix("sha256:").unwrap();
+        for typed in [&hex[..12], &hex[..40], hex, open.as_str(), &open.as_str()[..19]] {
+            assert_eq!(meant(typed, &open).unwrap(), open.as_str(), "{typed}");
+        }
+        assert!(matches!(meant(&hex[..11], &open), Err(Failure::Usage(_))));
+        assert!(matches!(meant("sha256:", &open), Err(Failure::Usage(_))));
+        assert_eq!(meant("000000000000", &open).unwrap(), "000000000000");
+    }
 }

@@ -21,13 +21,14 @@ impl Output {
     pub fn new(json: bool, no_color: bool) -> Self {
         let terminal = std::io::stdout().is_terminal();
         let plain = no_color || std::env::var_os("NO_COLOR").is_some();
-        let width = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+        let columns = std::env::var("COLUMNS").ok();
+        let screen = terminal.then(|| console::Term::stdout().size_checked().map(|(_, columns)| columns));
         Self {
             json,
             live: terminal && !plain && !json,
             style: Style {
                 color: terminal && !plain,
-                width: width.filter(|w| *w >= 60).unwrap_or(100),
+                width: width(columns.as_deref(), screen),
             },
         }
     }
@@ -89,6 +90,17 @@ impl Output {
     }
 }
 
+/// How wide to draw: as `COLUMNS` says, else as wide as the terminal is, else without a limit, since what is in a pipe is
+/// for programs or for another terminal. `screen`: none in a pipe, `Some(None)` for a terminal that does not know.
+fn width(columns: Option<&str>, screen: Option<Option<u16>>) -> usize {
+    let usable = |w: &usize| *w >= 20;
+    let asked = columns.and_then(|c| c.parse().ok()).filter(usable);
+    asked.unwrap_or_else(|| match screen {
+        Some(screen) => screen.map(usize::from).filter(usable).unwrap_or(100),
+        None => usize::MAX,
+    })
+}
+
 /// Asks a person; without a terminal the answer is no.
 pub fn confirm(question: &str) -> bool {
     if !std::io::stdin().is_terminal() {
@@ -127,4 +139,21 @@ fn err(text: &str) {
     let mut stderr = std::io::stderr().lock();
     // Nobody is left to be told when standard error is gone.
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_terminal_says_how_wide_it_is_and_a_pipe_has_no_limit() {
+        assert_eq!(width(None, Some(Some(187))), 187);
+        assert_eq!(width(Some("220"), Some(Some(80))), 220);
+        assert_eq!((width(Some("220"), None), width(None, None)), (220, usize::MAX));
+        // A terminal that knows no size, or one that nothing could be drawn in.
+        assert_eq!(
+            (width(Some(""), Some(None)), width(Some("0"), Some(Some(0)))),
+            (100, 100)
+        );
+    }
 }

@@ -47,6 +47,13 @@ fn body(wish: Wish, mode: &str) -> Result<IntentBody, Failure> {
             "in words (flyball submit \"…\"), as a plan (--plan FILE) or as a runbook (--runbook ID --param KEY=VALUE)";
         return Err(Failure::Usage(format!("say what is wanted: {ways}")));
     }
+    // Not left to the parser: it asks for no runbook where words stand, since the two exclude each other.
+    if wish.runbook.is_none() && !wish.params.is_empty() {
+        let hint = "parameters go with a runbook: --runbook ID --param KEY=VALUE (flyball runbook list shows them)";
+        return Err(Failure::Usage(format!(
+            "--param without --runbook says nothing; {hint}"
+        )));
+    }
     let plan = wish.plan.as_deref().map(plan_file).transpose()?;
     let params = params(&wish.params)?;
     let window = wish.window.as_deref().map(window).transpose()?;
@@ -115,6 +122,8 @@ fn params(given: &[String]) -> Result<Value, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::args::{Cli, Command};
+    use clap::Parser;
     use serde_json::json;
 
     #[test]
@@ -125,5 +134,28 @@ mod tests {
             json!({"area": 0, "site": "beijing", "x": "a=b"})
         );
         assert!(params(&["area".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn parameters_without_a_runbook_are_a_mistake_and_not_ignored() {
+        for words in [
+            &["flyball", "submit", "check beijing", "-p", "site=beijing"][..],
+            &["flyball", "plan", "--plan", "x.yaml", "-p", "site=beijing"],
+        ] {
+            let refused = match Cli::try_parse_from(words) {
+                Err(e) => e.to_string(),
+                Ok(cli) => match cli.command {
+                    Command::Submit(wish) | Command::Plan(wish) => match body(wish, "apply") {
+                        Err(failure) => {
+                            assert_eq!(failure.exit() as u8, 2);
+                            format!("{failure:?}")
+                        }
+                        Ok(body) => panic!("taken as {body:?}"),
+                    },
+                    other => panic!("{other:?}"),
+                },
+            };
+            assert!(refused.contains("--runbook"), "{refused}");
+        }
     }
 }

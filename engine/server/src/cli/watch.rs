@@ -4,7 +4,7 @@ use super::client::{Client, Told};
 use super::output::Output;
 use super::{Exit, Failure, Outcome};
 use crate::http::dto::{DiffView, EntryView, HaltView, IntentView, ReportView, StepsView};
-use crate::render::{diff, question, table, tree};
+use crate::render::{diff, harmless, question, table, tree};
 use futures::{Stream, StreamExt};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::pin::pin;
@@ -237,12 +237,19 @@ pub(super) async fn finish(client: &Client, view: &IntentView, output: Output) -
             let suggestion = fault
                 .suggestion
                 .as_deref()
-                .map(|s| format!("\n    → {s}"))
+                .map(|s| format!("\n    → {}", harmless(s)))
                 .unwrap_or_default();
             output.text(&format!(
                 "{} {} [{}]{suggestion}\n",
-                fault.pointer, fault.message, fault.rule
+                harmless(&fault.pointer),
+                harmless(&fault.message),
+                fault.rule
             ));
+        }
+        // What only reads was asked for the sake of what it read.
+        if view.state == "fulfilled" && report.targets.is_empty() {
+            let steps: StepsView = client.get(&format!("/v1/intents/{}/steps", view.id)).await?;
+            output.text(&tree::outputs(&steps, style));
         }
         return Ok(exit);
     }
@@ -264,13 +271,13 @@ fn next_step(view: &IntentView) -> String {
         "planned" => format!("\nplanned; go on with: flyball apply {id}\n"),
         "awaiting_approval" => {
             let reasons = view.approval.iter().flat_map(|a| &a.reasons);
-            let reasons: String = reasons.map(|r| format!("  {r}\n")).collect();
+            let reasons: String = reasons.map(|r| format!("  {}\n", harmless(r))).collect();
             format!("\nwaiting for approval\n{reasons}approve with: flyball approve {id}\n")
         }
         "awaiting_input" => String::new(),
         "paused" => format!("\npaused; go on with: flyball resume {id}\n"),
         "stuck" => {
-            let why: String = view.stuck.iter().map(|s| format!("  {s}\n")).collect();
+            let why: String = view.stuck.iter().map(|s| format!("  {}\n", harmless(s))).collect();
             format!("\nstuck, a person must decide:\n{why}see: flyball settle, flyball resolve\n")
         }
         state => format!("\n{}\n", state.replace('_', " ")),

@@ -271,6 +271,10 @@ pub struct ItemView {
     pub way_back: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<String>,
+    /// What a step that only reads has read; `{"sealed": true}` where it may hold secrets, `{"too_long": true}` where only
+    /// the journal holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
     /// A call was sent.
     pub sent: bool,
     /// A valid reading after the call says that the change is in place; absent: nothing can tell.

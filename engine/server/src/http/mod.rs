@@ -25,15 +25,16 @@ mod world;
 use app::App;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::Method;
-use axum::response::IntoResponse;
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::{HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
 use problem::Problem;
 use std::sync::Arc;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -116,10 +117,9 @@ fn open() -> OpenApiRouter<Arc<App>> {
 pub fn router(app: Arc<App>) -> Router {
     let (guarded, _) = guarded().split_for_parts();
     let (open, _) = open().split_for_parts();
-    let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi());
     let authenticate = axum::middleware::from_fn_with_state(app.clone(), app::authenticate);
     guarded
-        .merge(docs)
+        .merge(docs())
         .fallback(no_route)
         .layer(DefaultBodyLimit::max(problem::BODY_LIMIT))
         .layer(axum::middleware::from_fn_with_state(app.clone(), idempotency::once))
@@ -129,7 +129,53 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// What the documentation's pages may load: this server's own files, styles that Swagger UI sets as it draws, and pictures
+/// that stand in its style sheet.
+const DOCS_MAY_LOAD: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+    base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The documentation. It asks nobody but this server: Swagger UI would show the description to a validator of its maker's
+/// as soon as it is not read on the same machine.
+fn docs<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let ui = SwaggerUi::new("/docs")
+        .url("/openapi.json", openapi())
+        .config(Config::default().validator_url("none"));
+    let own_only = |mut response: Response| async move {
+        let policy = HeaderValue::from_static(DOCS_MAY_LOAD);
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        response
+    };
+    Router::from(ui).layer(axum::middleware::map_response(own_only))
+}
+
 async fn no_route(method: Method, uri: axum::http::Uri) -> impl IntoResponse {
     let detail = format!("there is no {method} {}", uri.path());
     Problem::new(crate::errors::Code::NoSuchRoute, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::IntoFuture;
+
+    #[tokio::test]
+    async fn the_documentation_asks_no_other_host_for_anything() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/docs", listener.local_addr().unwrap());
+        let serving = tokio::spawn(axum::serve(listener, docs::<()>()).into_future());
+        let initializer = reqwest::get(format!("{url}/swagger-initializer.js")).await.unwrap();
+        let policy = initializer.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'self';"), "{policy}");
+        let text = initializer.text().await.unwrap();
+        assert!(text.contains(r#""validatorUrl": "none""#), "{text}");
+        assert!(text.contains(r#""/openapi.json""#), "{text}");
+        let page = reqwest::get(format!("{url}/")).await.unwrap();
+        assert!(page.headers().contains_key("content-security-policy"));
+        let page = page.text().await.unwrap();
+        assert!(
+            page.contains("swagger-initializer.js") && !page.contains("http"),
+            "{page}"
+        );
+        serving.abort();
+    }
 }

@@ -8,7 +8,7 @@ pub mod table;
 pub mod tree;
 pub mod unified;
 
-/// How to draw: colours, and how many columns there are.
+/// How to draw: colours, and how many columns there are (`usize::MAX`: no limit).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     pub color: bool,
@@ -16,7 +16,7 @@ pub struct Style {
 }
 
 impl Style {
-    /// For pipes and golden tests.
+    /// For golden tests.
     pub const PLAIN: Style = Style {
         color: false,
         width: 100,
@@ -82,17 +82,33 @@ pub fn cut(text: &str, width: usize) -> String {
     cut
 }
 
+/// The text in pieces of `width` columns, none of it left out. An empty text is one empty piece.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    match chars.is_empty() {
+        true => vec![String::new()],
+        false => chars.chunks(width.max(1)).map(|c| c.iter().collect()).collect(),
+    }
+}
+
 /// The text, padded to `width` columns.
 pub fn pad(text: &str, width: usize) -> String {
     let missing = width.saturating_sub(columns(text));
     format!("{text}{}", " ".repeat(missing))
 }
 
-/// Text from a device or a tool may hold control characters: they must not reach a terminal.
+/// Text from a device or a tool may hold control characters, and characters that turn round or hide what is beside them:
+/// they must not reach a terminal.
 pub fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
-        .collect()
+    let misleads = |c: char| (c.is_control() && c != '\t') || is_invisible(c);
+    text.chars().map(|c| if misleads(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Characters without a width of their own that change how their neighbours are read: direction marks, joiners, breaks of
+/// lines, tags.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -102,6 +118,24 @@ mod tests {
     #[test]
     fn escape_sequences_of_a_device_never_reach_the_terminal() {
         assert_eq!(harmless("ok\x1b[2Jgone\x07"), "ok\u{fffd}[2Jgone\u{fffd}");
+    }
+
+    #[test]
+    fn what_turns_text_round_or_hides_in_it_is_shown_as_replaced() {
+        for c in ('\u{202a}'..='\u{202e}')
+            .chain('\u{2066}'..='\u{2069}')
+            .chain('\u{200b}'..='\u{200f}')
+            .chain(['\u{feff}'])
+        {
+            assert_eq!(harmless(&format!("a{c}b")), "a\u{fffd}b", "{}", c.escape_unicode());
+        }
+        assert_eq!(harmless("北京 überlang\t№"), "北京 überlang\t№");
+    }
+
+    #[test]
+    fn wrapping_leaves_nothing_out() {
+        assert_eq!(wrap("überlang", 3), ["übe", "rla", "ng"]);
+        assert_eq!(wrap("", 3), [""]);
     }
 
     #[test]

@@ -117,7 +117,10 @@ fn check(check: &CheckView, style: Style) -> String {
     );
     if let Some(reading) = &check.reading {
         out += &format!("    expected {}\n", harmless(&check.expect));
-        out += &format!("    read     {}\n", cut(&harmless(reading), 4 * style.width));
+        out += &format!(
+            "    read     {}\n",
+            cut(&harmless(reading), style.width.saturating_mul(4))
+        );
     }
     out
 }

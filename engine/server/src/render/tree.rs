@@ -25,6 +25,27 @@ pub fn tree(view: &StepsView, style: Style) -> String {
     out
 }
 
+/// What the steps have read, of a plan that changes nothing; else nothing, since there the change is what counts.
+pub fn outputs(view: &StepsView, style: Style) -> String {
+    if view.steps.iter().any(|s| s.mutating) {
+        return String::new();
+    }
+    let mut out = String::new();
+    for item in view.steps.iter().flat_map(|s| &s.items) {
+        let Some(read) = &item.output else { continue };
+        out += &format!("\n{}\n", style.paint(&harmless(&item.id), Color::Bold));
+        let text = match read.as_object() {
+            Some(only) if only.len() == 1 => only.get("text").and_then(|t| t.as_str()),
+            _ => None,
+        };
+        let shown = text.map_or_else(|| serde_json::to_string_pretty(read).unwrap_or_default(), str::to_owned);
+        for line in shown.lines() {
+            out += &format!("  {}\n", harmless(line));
+        }
+    }
+    out
+}
+
 /// One line with the share that is done, for a live view's head.
 pub fn progress(view: &StepsView, state: &str, style: Style) -> String {
     let items = || view.steps.iter().flat_map(|s| &s.items);
@@ -200,5 +221,34 @@ OSPF in Beijing
     fn progress_counts_the_items_that_are_done() {
         let line = progress(&sample(), "executing", Style::PLAIN);
         assert!(line.contains(" 1/3 executing"), "{line}");
+    }
+
+    #[test]
+    fn what_was_read_is_shown_of_plans_that_change_nothing() {
+        let mut read = item("health", "device:bj-core-1", "succeeded", 0);
+        read.output = Some(serde_json::json!({"note": "a\u{202e}b", "up": true}));
+        let mut said = item("version", "device:bj-core-1", "succeeded", 0);
+        said.output = Some(serde_json::json!({"text": "IOS\n17.3"}));
+        let mut view = StepsView {
+            steps: vec![StepView {
+                items: vec![read, said],
+                ..StepView::default()
+            }],
+            ..StepsView::default()
+        };
+        let golden = "
+health
+  {
+    \"note\": \"a\u{fffd}b\",
+    \"up\": true
+  }
+
+version
+  IOS
+  17.3
+";
+        assert_eq!(outputs(&view, Style::PLAIN), golden);
+        view.steps[0].mutating = true;
+        assert_eq!(outputs(&view, Style::PLAIN), "");
     }
 }

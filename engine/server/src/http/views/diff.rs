@@ -49,10 +49,7 @@ async fn change(id: &ItemId, item: &ItemState, tool: &ToolName, values: &Values<
     }
     let forward = match native {
         Some(lines) => lines,
-        None => vec![call_line(
-            tool,
-            values.shown_if(item.expanded.args.as_ref()).await.as_ref(),
-        )],
+        None => call_lines(tool, values.shown_if(item.expanded.args.as_ref()).await.as_ref()),
     };
     let unchanged = item.status == ItemStatus::Satisfied;
     ChangeView {
@@ -82,10 +79,7 @@ async fn taking_back(
     };
     let again = match native {
         Some(lines) => lines,
-        None => vec![call_line(
-            tool,
-            values.shown_if(item.expanded.args.as_ref()).await.as_ref(),
-        )],
+        None => call_lines(tool, values.shown_if(item.expanded.args.as_ref()).await.as_ref()),
     };
     let unchanged = item.status == ItemStatus::Undone && !item.was_sent();
     let (lines, way_back) = if irreversible {
@@ -113,10 +107,7 @@ async fn way_back(item: &ItemState, reverse: Option<Vec<String>>, values: &Value
         Some(WayBack::Call(undo)) => {
             let args = values.shown(&undo.args).await;
             let native = lines(&args, "lines").or(reverse).filter(|l| !l.is_empty());
-            (
-                native.unwrap_or_else(|| vec![call_line(&undo.tool, Some(&args))]),
-                false,
-            )
+            (native.unwrap_or_else(|| call_lines(&undo.tool, Some(&args))), false)
         }
     }
 }
@@ -126,18 +117,56 @@ fn lines(value: &Value, key: &str) -> Option<Vec<String>> {
     list.iter().map(|l| l.as_str().map(str::to_owned)).collect()
 }
 
-/// A call in one line: `config/save device=bj-core-1`.
-fn call_line(tool: &ToolName, args: Option<&Value>) -> String {
-    let mut text = tool.to_string();
-    match args {
-        Some(Value::Object(map)) => {
-            for (key, value) in map {
-                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                text += &format!(" {key}={value}");
-            }
+/// A call without native lines. One argument stands behind the tool (`config/save device=bj-core-1`), several below it, one
+/// to a line; the lines of a text are set off by a bar, so that none of them passes for an argument.
+fn call_lines(tool: &ToolName, args: Option<&Value>) -> Vec<String> {
+    let map = match args {
+        Some(Value::Object(map)) => map,
+        Some(other) => return vec![format!("{tool} {other}")],
+        None => return vec![format!("{tool} (arguments follow from a step before it)")],
+    };
+    let mut below = Vec::new();
+    for (key, value) in map {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if value.contains(['\n', '\r']) {
+            below.push(format!("{key}:"));
+            below.extend(value.split('\n').map(|l| format!("| {}", l.trim_end_matches('\r'))));
+        } else {
+            below.push(format!("{key}={value}"));
         }
-        Some(other) => text += &format!(" {other}"),
-        None => text += " (arguments follow from a step before it)",
     }
-    text
+    match &below[..] {
+        [] => vec![tool.to_string()],
+        [only] => vec![format!("{tool} {only}")],
+        _ => {
+            let below = below.into_iter().map(|l| format!("  {l}"));
+            std::iter::once(tool.to_string()).chain(below).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_argument_of_a_call_without_a_preview_has_its_own_line() {
+        let tool: ToolName = "files/write_file".parse().unwrap();
+        let told = |args: Value| call_lines(&tool, Some(&args));
+        assert_eq!(told(json!({"path": "/a b"})), ["files/write_file path=/a b"]);
+        assert_eq!(
+            told(json!({"content": "# CHG-2041\n  path=/etc/passwd\n", "mode": 420, "path": "/srv/x"})),
+            [
+                "files/write_file",
+                "  content:",
+                "  | # CHG-2041",
+                "  |   path=/etc/passwd",
+                "  | ",
+                "  mode=420",
+                "  path=/srv/x"
+            ]
+        );
+        assert_eq!(told(json!({})), ["files/write_file"]);
+    }
 }

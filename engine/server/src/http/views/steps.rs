@@ -7,7 +7,12 @@ use flyball_engine::ids::ItemId;
 use flyball_engine::intent::event::WayBack;
 use flyball_engine::intent::item::{ItemState, ItemStatus};
 use flyball_engine::intent::state::IntentState;
+use flyball_engine::payload::Payload;
 use flyball_engine::plan::{Step, StepFacts};
+use serde_json::{Value, json};
+
+/// The longest output of one reading that is shown, in bytes of JSON.
+const LONGEST_OUTPUT: usize = 16 * 1024;
 
 /// The accepted plan, if there is one.
 pub fn plan(state: &IntentState) -> Option<PlanView> {
@@ -61,7 +66,13 @@ async fn step(state: &IntentState, step: &Step, facts: &StepFacts, values: &Valu
     let mut items = Vec::new();
     for (id, of_item) in state.items_of(&step.id) {
         let status = state.item_api_name(id, of_item);
-        items.push(item(id, of_item, status, values).await);
+        let mut shown = item(id, of_item, status, values).await;
+        if !facts.mutating
+            && let Some(read) = &of_item.output
+        {
+            shown.output = Some(output(read, values).await);
+        }
+        items.push(shown);
     }
     let statuses: Vec<&str> = items.iter().map(|i| i.status.as_str()).collect();
     StepView {
@@ -130,8 +141,24 @@ async fn item(id: &ItemId, item: &ItemState, status: &str, values: &Values<'_>) 
             .open_call()
             .and_then(|c| c.doubt.as_ref())
             .map(|d| d.reason.clone()),
+        output: None,
         sent: item.was_sent(),
         verified: verified(item),
+    }
+}
+
+/// What was read, if it is not too long to be shown beside others.
+async fn output(read: &Payload, values: &Values<'_>) -> Value {
+    match read {
+        // Not even fetched.
+        Payload::Blob { bytes, .. } if *bytes > LONGEST_OUTPUT as u64 => json!({"too_long": true, "bytes": bytes}),
+        _ => {
+            let value = values.shown(read).await;
+            match value.to_string().len() {
+                length if length > LONGEST_OUTPUT => json!({"too_long": true, "bytes": length}),
+                _ => value,
+            }
+        }
     }
 }
 
