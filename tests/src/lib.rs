@@ -6,9 +6,11 @@
 mod based;
 pub mod chaos;
 pub mod clock;
+pub mod coming;
 pub mod engine;
 pub mod flaky;
 mod leases;
+pub mod measure;
 pub mod process;
 pub mod questions;
 pub mod stop;

@@ -115,6 +115,7 @@ fn plan(draft: Draft, (order, facts): Found, context: &CheckContext<'_>) -> Plan
         facts: order.iter().map(|at| facts[*at].take().expect(complete)).collect(),
         params: context.params.clone(),
         alarm: context.alarm.clone(),
+        places: super::Places::default(),
     }
 }
 
