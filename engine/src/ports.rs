@@ -13,6 +13,7 @@ use crate::tool::{Catalogue, Incarnation, Outcome, ToolName, ToolRequest};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -173,6 +174,11 @@ pub enum TaskReport {
 pub trait ToolExecutor: Send + Sync {
     /// The tools of all servers, as last listed.
     fn catalogue(&self) -> Arc<Catalogue>;
+    /// Waits, at most for a while after the engine's start, until each of these servers runs or is known not to; until then
+    /// the catalogue says nothing of them. None: all servers.
+    async fn settled(&self, servers: Option<&BTreeSet<String>>) {
+        let _ = servers;
+    }
     /// Makes sure that the server runs and, if it is a child, that its record is synced. The life that a call would go to.
     async fn ready(&self, server: &str) -> Result<Incarnation, Outcome>;
     async fn call(&self, request: ToolRequest) -> Answer;

@@ -2,6 +2,7 @@
 
 mod halt;
 mod owners;
+mod pickup;
 mod question;
 mod undo;
 
@@ -28,6 +29,7 @@ use tokio::task::JoinHandle;
 pub use crate::driver::{Deps, inbox_fits};
 pub use halt::{Halt, Lifted};
 pub use owners::NotDriven;
+pub(crate) use pickup::Pickup;
 pub use undo::{UndoError, undo_request, undos_of};
 
 /// What came of a submission.
@@ -101,6 +103,7 @@ impl Supervisor {
     /// Picks up every open intent, and a halt that is in force.
     pub async fn start(self: &Arc<Self>) -> Result<(), journal::Error> {
         self.find_halt().await?;
+        let pickup = Pickup::begin(&self.deps.clock);
         let mut after = None;
         loop {
             let filter = Filter {
@@ -113,7 +116,7 @@ impl Supervisor {
             let Some(last) = page.last() else { break };
             after = Some(last.intent);
             for row in page {
-                self.drive(row.intent);
+                self.drive_found(row.intent, pickup.found());
             }
         }
         // A command that came while an intent ended, and whose engine died then, is answered still.

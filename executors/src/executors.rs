@@ -17,13 +17,16 @@ use flyball_engine::ports::{Answer, Clock, TaskReport, ToolExecutor};
 use flyball_engine::question::Answers;
 use flyball_engine::tool::{Catalogue, Incarnation, Outcome, PinState, ToolName, ToolRequest};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
+
+/// How long after our start what needs a server waits for it, before it takes the server for missing.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// How a server is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -125,9 +128,12 @@ impl Executors {
     }
 
     /// Waits until every server is up or known to be down, at most so long.
-    pub async fn settled(&self, within: Duration) {
-        let deadline = Instant::now() + within;
-        for server in self.servers.values() {
+    pub async fn all_settled(&self, within: Duration) {
+        self.settle(Instant::now() + within, |_| true).await;
+    }
+
+    async fn settle(&self, deadline: Instant, wanted: impl Fn(&str) -> bool) {
+        for (_, server) in self.servers.iter().filter(|(alias, _)| wanted(alias)) {
             let mut state = server.board.state.subscribe();
             let _ = timeout_at(deadline, state.wait_for(|s| !matches!(s, State::Starting))).await;
         }
@@ -353,6 +359,11 @@ impl Executors {
 impl ToolExecutor for Executors {
     fn catalogue(&self) -> Arc<Catalogue> {
         self.tools.catalogue()
+    }
+
+    async fn settled(&self, servers: Option<&BTreeSet<String>>) {
+        let wanted = |alias: &str| servers.is_none_or(|s| s.contains(alias));
+        self.settle(self.started + SETTLE, wanted).await;
     }
 
     async fn ready(&self, alias: &str) -> Result<Incarnation, Outcome> {

@@ -410,10 +410,11 @@ impl Server {
     }
 
     async fn keep_era(&mut self, era: Era) {
-        if self.mode == Some(Mode::Known(era)) && self.known_era().await == Mode::Known(era) {
+        self.mode = Some(Mode::Known(era));
+        // No sync for what is known: calls wait for this.
+        if self.known_era().await == Mode::Known(era) {
             return;
         }
-        self.mode = Some(Mode::Known(era));
         let fact = json!({"era": era, "server": self.identity()});
         if let Err(error) = self.facts.put_fact(&self.era_key(), fact).await {
             tracing::warn!(alias = self.settings.alias, %error, "the era is not kept");

@@ -6,10 +6,12 @@
 mod based;
 pub mod chaos;
 pub mod clock;
+pub mod coming;
 pub mod engine;
 pub mod flaky;
 pub mod history;
 mod leases;
+pub mod measure;
 pub mod process;
 pub mod questions;
 pub mod stop;

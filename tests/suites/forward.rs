@@ -1,6 +1,7 @@
 //! The way forward: look, then act, in waves, with gates and checks.
 
 use flyball_engine::intent::event::{CheckVerdict, Decision, End, Event};
+use flyball_engine::journal::Journal as _;
 use flyball_tests::engine::Engine;
 use flyball_tests::world::{Misbehaviour, World};
 use serde_json::json;
@@ -106,6 +107,23 @@ async fn mutating_calls_on_one_device_never_overlap_and_on_others_do() {
         .await;
     engine.end(intent).await;
     assert_eq!(world.most_at_once(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_that_wait_for_nothing_go_out_together_behind_one_commit() {
+    let names: Vec<String> = (0..20).map(|n| format!("d{n}")).collect();
+    let world = World::of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let engine = Engine::over(&world, Decision::Run).await;
+    let step =
+        |name: &String| json!({"id": name, "tool": "world/set_same", "args": {"device": name, "key": "k", "value": 1}});
+    let steps: Vec<_> = names.iter().map(step).collect();
+    let before = engine.journal.syncs();
+    let intent = engine.submit(json!({"steps": steps})).await;
+    assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Fulfilled);
+    assert_eq!((world.executed().len(), world.most_at_once()), (20, 20));
+    let commits = engine.journal.syncs() - before;
+    assert!(commits < 12, "{commits} commits\n{}", engine.story(intent));
+    engine.assert_replays(intent).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,9 +3,11 @@
 use flyball_engine::intent::checkpoint;
 use flyball_engine::intent::event::{Decision, End};
 use flyball_engine::journal::Journal;
-use flyball_tests::engine::Engine;
-use flyball_tests::world::World;
+use flyball_tests::coming::Coming;
+use flyball_tests::engine::{Engine, SetUp};
+use flyball_tests::world::{Misbehaviour, World};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn set_all() -> Value {
     json!({
@@ -54,4 +56,29 @@ async fn a_checkpoint_that_fits_in_any_part_no_more_is_ignored() {
     let mut other = good;
     other.fold_version += 1;
     assert_eq!(checkpoint::restore(other, Some(&last.hash)), None);
+}
+
+fn set_one(device: &str) -> Value {
+    let first = json!({"id": "first", "tool": "world/set_again", "args": {"device": device, "key": "k", "value": 1}});
+    let then = json!({"id": "then", "tool": "world/set", "needs": ["first"],
+        "args": {"device": device, "key": "mtu", "value": 9000}});
+    json!({"steps": [first, then]})
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_start_an_open_intent_waits_for_its_own_servers_and_a_new_one_for_all() {
+    let world = World::of(&["a", "b"]);
+    let engine = Engine::over(&world, Decision::Run).await;
+    world.misbehave("set_again a", Misbehaviour::ActAndFallSilent);
+    let open = engine.submit(set_one("a")).await;
+    engine.until_executed(1).await;
+    let slow = Coming::with(&world);
+    let through = slow.clone();
+    let set_up: SetUp = Arc::new(move |deps| deps.executor = through.clone());
+    let engine = engine.crash().restart_with(Decision::Run, set_up).await;
+    let new = engine.submit(set_one("b")).await;
+    assert_eq!(engine.end(open).await.ended.unwrap().0, End::Fulfilled);
+    assert_eq!(engine.supervisor.state(new).await.unwrap().api_state(), "planning");
+    slow.come_up();
+    assert_eq!(engine.end(new).await.ended.unwrap().0, End::Fulfilled);
 }

@@ -26,8 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a child of a former engine may go on before it is killed at boot.
 const FENCE_DRAIN: Duration = Duration::from_secs(10);
-/// How long an intent may wait at boot for servers to come up before planning sees what is there.
-const SETTLE: Duration = Duration::from_secs(10);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +68,7 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
         keys: Some(settings.data.join("keys")),
         ..OpenOptions::default()
     };
+    tracing::info!("opening the store");
     let journal = flyball_store::open(&settings.store, options)?;
     flyball_executors::fence_previous(journal.as_ref(), FENCE_DRAIN).await?;
     let mut options = flyball_executors::Options::new(program);
@@ -97,7 +96,7 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
         deadline: Some(settings.deadline.duration()),
         build: concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned(),
     });
-    executors.settled(SETTLE).await;
+    // No server is waited for: each intent waits for its own.
     supervisor.start().await?;
     Ok(Arc::new(App {
         supervisor,

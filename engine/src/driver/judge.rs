@@ -28,14 +28,17 @@ pub(super) struct Judgeable {
 impl Driver {
     /// The expanded plan as policy sees it: the mutating calls that are not in place already.
     pub(super) async fn proposal(&mut self) -> Result<Judgeable, DriveError> {
-        self.proposal_of(|_, item| item.status == ItemStatus::Waiting || to_take_back(item))
-            .await
+        let binds_to = binding_facts(&self.ledger.state);
+        let proposal = self
+            .proposal_of(|_, item| item.status == ItemStatus::Waiting || to_take_back(item))
+            .await?;
+        Ok(Judgeable { proposal, binds_to })
     }
 
-    async fn proposal_of(&mut self, asked: impl Fn(&ItemId, &ItemState) -> bool) -> Result<Judgeable, DriveError> {
+    async fn proposal_of(&mut self, asked: impl Fn(&ItemId, &ItemState) -> bool) -> Result<Proposal, DriveError> {
         let state = &self.ledger.state;
         let accepted = state.accepted.clone().expect("only an accepted plan is judged");
-        let (request, binds_to) = (state.request.clone(), binding_facts(state));
+        let request = state.request.clone();
         let pending: Vec<_> = state
             .items
             .iter()
@@ -76,16 +79,13 @@ impl Driver {
             .cloned()
             .collect();
         let (intent, source, now_ms) = (self.ledger.id, accepted.source, self.deps.clock.now_ms());
-        Ok(Judgeable {
-            proposal: Proposal {
-                intent,
-                request,
-                source,
-                calls,
-                reads,
-                now_ms,
-            },
-            binds_to,
+        Ok(Proposal {
+            intent,
+            request,
+            source,
+            calls,
+            reads,
+            now_ms,
         })
     }
 }
@@ -122,7 +122,7 @@ impl Driver {
             }
         }
         let asked = self.proposal().await?;
-        let now = verdict(&self.deps, &asked);
+        let now = verdict(&self.deps, &asked.proposal);
         let moved = digest_of(&asked, &now) != judged.digest;
         Ok(moved.then(|| stale("policy says something else now".to_owned(), false)))
     }
@@ -187,7 +187,7 @@ fn item_facts(id: &ItemId, item: &ItemState) -> Value {
 
 /// Asks policy and fixes the digest.
 pub(super) async fn judge(deps: &Deps, asked: Judgeable) -> Facts {
-    let verdict = verdict(deps, &asked);
+    let verdict = verdict(deps, &asked.proposal);
     let digest = digest_of(&asked, &verdict);
     Facts::of(Event::PlanJudged {
         decision: verdict.decision,
@@ -225,9 +225,9 @@ async fn beside(deps: &Deps, proposal: &Proposal) -> Vec<Beside> {
 }
 
 /// What policy says. A device that the inventory does not let be written to is refused before anybody is asked.
-fn verdict(deps: &Deps, asked: &Judgeable) -> Verdict {
-    let mut verdict = deps.policy.judge(&asked.proposal);
-    for call in &asked.proposal.calls {
+fn verdict(deps: &Deps, asked: &Proposal) -> Verdict {
+    let mut verdict = deps.policy.judge(asked);
+    for call in &asked.calls {
         for target in call
             .targets
             .iter()

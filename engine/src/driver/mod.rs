@@ -21,6 +21,7 @@ mod planning;
 mod poll;
 pub(crate) mod question;
 mod ready;
+mod servers;
 mod settle;
 mod undo;
 mod window;
@@ -35,14 +36,15 @@ use crate::intent::checkpoint;
 use crate::intent::effects::Work;
 use crate::intent::event::Event;
 use crate::intent::state::{IllegalEvent, IntentState};
-use crate::journal::{Head, Journal, verify_chain};
+use crate::journal::{Head, Journal, LockChange, verify_chain};
 use crate::plan::check::Limits;
 use crate::ports::{Clock, Inventory, Planner, Policy, ToolExecutor};
-use crate::supervisor::Halt;
+use crate::supervisor::{Halt, Pickup};
+use act::Dispatch;
 use facts::{Facts, Seen};
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use ledger::Ledger;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -53,6 +55,8 @@ use work::{Report, Told};
 
 /// How long a fact that nothing depends on may wait for a commit to ride with.
 const RIDE_MS: i64 = 20;
+/// How many reports are taken in before what they say is written: a bound for the size of a commit.
+const HEARD_AT_ONCE: usize = 64;
 /// How many entries are read at once when an intent is loaded.
 const PAGE: usize = 1000;
 
@@ -111,10 +115,25 @@ pub(crate) struct Driver {
     commands_wait_ms: Option<i64>,
     /// When the targets of that intent have cooled, so that it can be asked for its locks, Unix milliseconds.
     ask_again_ms: Option<i64>,
+    met: servers::Met,
+    /// Held until the intent is taken up.
+    pickup: Option<Arc<Pickup>>,
     /// Of the work that is being prepared.
     patience: Option<patience::Patience>,
     /// The intent is not this driver's any more: what waits to be sent stays unsent.
     lost: Arc<AtomicBool>,
+    owed: Owed,
+}
+
+/// What the driver has decided and not made durable yet.
+#[derive(Default)]
+struct Owed {
+    sync: bool,
+    locks: Vec<LockChange>,
+    /// Questions that the executor may let go of.
+    dismissed: Vec<String>,
+    /// Calls whose start is recorded: to be sent once that is durable.
+    calls: Vec<(Work, Dispatch)>,
 }
 
 /// Loads an intent's state: its last checkpoint, if that fits, and the entries after it through the one fold.
@@ -176,13 +195,17 @@ impl Driver {
             holder: None,
             commands_wait_ms: None,
             ask_again_ms: None,
+            met: servers::Met::None,
+            pickup: None,
             patience: None,
             lost: Arc::default(),
+            owed: Owed::default(),
         })
     }
 
     /// Drives until the intent has ended or the supervisor stops.
-    pub(crate) async fn run(mut self) -> Result<IntentState, DriveError> {
+    pub(crate) async fn run(mut self, pickup: Option<Arc<Pickup>>) -> Result<IntentState, DriveError> {
+        self.pickup = pickup;
         match self.drive().await {
             Ok(()) => Ok(self.ledger.state),
             Err(error) => {
@@ -239,6 +262,9 @@ impl Driver {
             }
             return Ok(true);
         }
+        if self.meet_servers(&due.work).await {
+            return Ok(true);
+        }
         let mut changed = false;
         for work in due.work {
             if !self.started.contains(&work) {
@@ -253,19 +279,35 @@ impl Driver {
         self.record_by(facts, &Actor::engine()).await
     }
 
-    async fn record_by(&mut self, mut facts: Facts, actor: &Actor) -> Result<(), DriveError> {
+    async fn record_by(&mut self, facts: Facts, actor: &Actor) -> Result<(), DriveError> {
+        self.note(facts, actor).await?;
+        self.make_durable().await
+    }
+
+    /// Folds facts in. What must be durable is, after the next [`Self::make_durable`].
+    async fn note(&mut self, mut facts: Facts, actor: &Actor) -> Result<(), DriveError> {
         let locks = self.released_with(&mut facts);
         let dismissed = self.dismissed_by(&facts).await?;
-        let sync = facts.events.iter().any(|e| self.ledger.must_sync(e));
-        self.ledger.record(facts, actor)?;
-        if sync {
-            let frees = !locks.is_empty();
-            self.ledger.flush(locks).await?;
+        self.owed.dismissed.extend(dismissed);
+        self.owed.sync |= facts.events.iter().any(|e| self.ledger.must_sync(e));
+        self.owed.locks.extend(locks);
+        self.ledger.record(facts, actor)
+    }
+
+    /// Writes what must be durable, all in one commit, and only then sends the calls whose start it says.
+    async fn make_durable(&mut self) -> Result<(), DriveError> {
+        let owed = std::mem::take(&mut self.owed);
+        if owed.sync || !owed.calls.is_empty() {
+            let frees = !owed.locks.is_empty();
+            self.ledger.flush(owed.locks).await?;
             if frees {
                 self.signals.lock_released.send_modify(|n| *n += 1);
             }
         }
-        self.dismiss(dismissed);
+        self.dismiss(owed.dismissed);
+        for (work, dispatch) in owed.calls {
+            self.send(work, dispatch);
+        }
         Ok(())
     }
 
@@ -276,6 +318,7 @@ impl Driver {
             // Nothing will come soon that these facts could ride with.
             self.ledger.flush(Vec::new()).await?;
         }
+        self.pickup = None;
         let ride = self.ledger.pending_since.map(|since| (since + RIDE_MS - now).max(0));
         let wake = due.wake_ms.map(|at| (at - now).max(0));
         let look_again = self.look_again_ms(&due.work);
@@ -308,8 +351,19 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes in what a piece of work has to tell.
+    /// Takes in what a piece of work has to tell, and what others have to tell by now: one commit is enough for all.
     async fn hear(&mut self, report: Report) -> Result<(), DriveError> {
+        self.take_in(report).await?;
+        for _ in 1..HEARD_AT_ONCE {
+            match self.in_flight.next().now_or_never().flatten() {
+                Some(report) => self.take_in(report).await?,
+                None => break,
+            }
+        }
+        self.make_durable().await
+    }
+
+    async fn take_in(&mut self, report: Report) -> Result<(), DriveError> {
         let Report { work, look, told } = report;
         match told {
             Told::Late(late) => {
@@ -322,7 +376,7 @@ impl Driver {
                 self.started.remove(&work);
                 self.watch_late(&work, late);
                 self.look_again_if_moved(&mut facts);
-                return self.record(facts).await;
+                return self.note(facts, &Actor::engine()).await;
             }
             told => {
                 // What was read for a plan that has gone stale, or for an intent that went another way, is dropped.
@@ -335,7 +389,7 @@ impl Driver {
                     Told::Ready { facts, dispatch } => self.dispatch(work, facts, *dispatch).await?,
                     Told::Facts(facts) => {
                         self.started.remove(&work);
-                        self.record(facts).await?;
+                        self.note(facts, &Actor::engine()).await?;
                     }
                     Told::Late(_) | Told::Sent { .. } => {}
                 }

@@ -167,6 +167,7 @@ fn accept(out: &mut Facts, accepted: &Accepted, state: &IntentState, revision: u
         params: plan.params.clone(),
         alarm: serde_json::Value::Null,
         facts,
+        places: Default::default(),
     };
     let plan = serde_json::to_value(&back).expect("a plan serialises");
     let contracts = serde_json::to_value(&*accepted.contracts).expect("contracts serialise");

@@ -9,6 +9,7 @@ use super::question::Continued;
 use super::ready::{ready, unrepeatable};
 use super::settle::Doubted;
 use super::{DriveError, Driver, checks, expand, judge, look, planning, undo};
+use crate::actor::Actor;
 use crate::expr::Bindings;
 use crate::ids::{ItemId, Phase, StepId};
 use crate::intent::effects::Work;
@@ -269,7 +270,7 @@ impl Driver {
         }))
     }
 
-    /// Records the start of a call, durably, and then sends it.
+    /// Records the start of a call. It is sent once that is durable.
     pub(super) async fn dispatch(
         &mut self,
         work: Work,
@@ -284,7 +285,12 @@ impl Driver {
             && matches!(self.item(&dispatch.call.item).way_back, Some(WayBack::Call(ref u)) if matches!(u.args, Payload::Sealed { .. }));
         let sealed = sealed || self.seals_lease(&dispatch);
         dispatch.started(&mut facts, sealed);
-        self.record(facts).await?;
+        self.note(facts, &Actor::engine()).await?;
+        self.owed.calls.push((work, dispatch));
+        Ok(())
+    }
+
+    pub(super) fn send(&mut self, work: Work, dispatch: Dispatch) {
         let lost = self.lost.clone();
         self.spawn(work, async move {
             if lost.load(Ordering::SeqCst) {
@@ -293,7 +299,6 @@ impl Driver {
             let (facts, late) = dispatch.send().await;
             Told::Sent { facts, late }
         });
-        Ok(())
     }
 
     async fn expand(&mut self, step: &StepId) -> Result<Facts, DriveError> {

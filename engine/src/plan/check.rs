@@ -116,6 +116,7 @@ fn plan(draft: Draft, (order, facts): Found, context: &CheckContext<'_>) -> Plan
         platforms: draft.platforms,
         params: context.params.clone(),
         alarm: context.alarm.clone(),
+        places: super::Places::default(),
     }
 }
 

@@ -16,6 +16,8 @@ use crate::span::Span;
 use crate::tool::ToolName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// A read-only call whose output must satisfy an expression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,6 +173,19 @@ pub struct Plan {
     pub alarm: Value,
     /// One per step, in the order of `steps`, which is a topological order of the DAG.
     pub facts: Vec<StepFacts>,
+    /// Where each step stands. Made when first asked for.
+    #[serde(skip)]
+    pub(crate) places: Places,
+}
+
+/// Steps by their ids: derived, so that no two plans differ in it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places(OnceLock<HashMap<StepId, usize>>);
+
+impl PartialEq for Places {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Step {
@@ -188,7 +203,15 @@ impl Plan {
 
     /// A step with what is known of it.
     pub fn step(&self, id: &StepId) -> Option<(&Step, &StepFacts)> {
-        self.steps.iter().zip(&self.facts).find(|(s, _)| s.id == *id)
+        let places = || {
+            self.steps
+                .iter()
+                .enumerate()
+                .map(|(at, s)| (s.id.clone(), at))
+                .collect()
+        };
+        let at = *self.places.0.get_or_init(places).get(id)?;
+        Some((self.steps.get(at)?, self.facts.get(at)?))
     }
 
     /// Every step before one, however far.

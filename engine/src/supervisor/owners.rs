@@ -1,7 +1,7 @@
 //! A driver for each intent: started when there is something to do, started again when it failed, and gone only when
 //! nothing is left behind.
 
-use super::Supervisor;
+use super::{Pickup, Supervisor};
 use crate::driver::{DriveError, Driver};
 use crate::ids::IntentId;
 use crate::journal;
@@ -41,6 +41,11 @@ enum After {
 impl Supervisor {
     /// Sees to it that the intent has a driver, and that this one looks at what has come.
     pub(super) fn drive(self: &Arc<Self>, intent: IntentId) {
+        self.drive_found(intent, None);
+    }
+
+    /// The same, for what a start found open.
+    pub(super) fn drive_found(self: &Arc<Self>, intent: IntentId, pickup: Option<Arc<Pickup>>) {
         let mut running = self.running.lock().expect("no panic while held");
         if self.is_lost(intent) || *self.stopping.borrow() {
             return;
@@ -50,16 +55,16 @@ impl Supervisor {
             return;
         }
         let this = self.clone();
-        let task = tokio::spawn(async move { this.own(intent).await });
+        let task = tokio::spawn(async move { this.own(intent, pickup).await });
         running.insert(intent, Running { task, again: false });
     }
 
     /// Drives an intent for as long as it is this engine's.
-    async fn own(&self, intent: IntentId) {
+    async fn own(&self, intent: IntentId, mut pickup: Option<Arc<Pickup>>) {
         let mut failures = 0;
         loop {
             let began = self.deps.clock.now_ms();
-            let driven = self.drive_once(intent).await;
+            let driven = self.drive_once(intent, &mut pickup).await;
             let lasted = self.deps.clock.now_ms().saturating_sub(began);
             if lasted > LONGEST_PAUSE.as_millis() as i64 {
                 failures = 0;
@@ -79,10 +84,10 @@ impl Supervisor {
         }
     }
 
-    async fn drive_once(&self, intent: IntentId) -> Result<(), DriveError> {
+    async fn drive_once(&self, intent: IntentId, pickup: &mut Option<Arc<Pickup>>) -> Result<(), DriveError> {
         let driver = Driver::claim(self.deps.clone(), self.signals.clone(), intent).await?;
         self.not_driven.lock().expect("no panic while held").remove(&intent);
-        Box::pin(driver.run()).await.map(|_| ())
+        Box::pin(driver.run(pickup.take())).await.map(|_| ())
     }
 
     fn after(&self, intent: IntentId, driven: Result<(), DriveError>, failures: u32) -> After {

@@ -4,6 +4,7 @@
 //! with all others that waited at that moment; after the first error nothing is written any more. `memory:` is a journal
 //! that is gone with the process.
 
+mod crowd;
 mod disk;
 mod files;
 mod group;

@@ -1,5 +1,6 @@
 //! The embedded store: one process, one tree, one writer thread.
 
+use crate::crowd::Crowd;
 use crate::disk::Disk;
 use crate::files::{self, NotLocked, ProcessLock};
 use crate::group::Group;
@@ -76,6 +77,7 @@ impl SledJournal {
             watchers: watchers.clone(),
             in_flight: Arc::<InFlight>::clone(&reader.in_flight),
             group: options.group.max(1),
+            crowd: Crowd::default(),
         };
         let (queue, requests) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));

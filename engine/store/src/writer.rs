@@ -1,5 +1,6 @@
 //! The one thread that writes. It drains the queue, writes one batch, syncs once and only then answers all who asked.
 
+use crate::crowd::Crowd;
 use crate::disk::Disk;
 use crate::group::Group;
 use crate::heads::HeadFile;
@@ -64,6 +65,7 @@ pub(crate) struct Writer {
     pub(crate) in_flight: Arc<InFlight>,
     /// The largest group.
     pub(crate) group: usize,
+    pub(crate) crowd: Crowd,
 }
 
 impl Writer {
@@ -92,20 +94,27 @@ impl Writer {
         }
     }
 
-    fn gather(&self, first: Request, queue: &Receiver<Request>, last: usize) -> Vec<Request> {
+    fn gather(&mut self, first: Request, queue: &Receiver<Request>, last: usize) -> Vec<Request> {
         let mut weight = weight(&first.ask);
+        let now = Instant::now();
+        let (expected, patience) = self.crowd.expected(now);
         let mut group = vec![first];
-        let until = Instant::now() + GATHER;
         while group.len() < self.group && weight < GROUP_BYTES {
-            let more = if group.len() < last {
-                queue.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
-            } else {
-                queue.try_recv().ok()
+            let until = match group.len() {
+                few if few < expected => patience,
+                some if some < last => now + GATHER,
+                _ => now,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            let more = match left.is_zero() {
+                true => queue.try_recv().ok(),
+                false => queue.recv_timeout(left).ok(),
             };
             let Some(more) = more else { break };
             weight += self::weight(&more.ask);
             group.push(more);
         }
+        group.iter().for_each(|request| self.crowd.note(&request.ask, now));
         group
     }
 

@@ -7,6 +7,7 @@
 //! | `die_after` | executed, then killed: no answer |
 //! | `cut` | executed, half of the answer is written, then killed |
 //! | `hold` | executed; `NAME.held` appears; the answer waits for `NAME.release` |
+//! | `slow` | `NAME.held` appears; executed after half of `ms` (1000), answered after all of it |
 //! | `land_late` | `NAME.held` appears; executed when `NAME.release` appears, whether anybody still waits or not |
 //! | `drip` | executed; the answer comes a byte every `ms` (1000) |
 //! | `ask` | it asks for a number of `seconds` before it executes the call, in the way of its era; declined: an error |
@@ -45,11 +46,34 @@ impl Fault {
         self.spec["kind"].as_str().unwrap_or_default()
     }
 
-    /// Says that the call is held, and waits for its release.
-    pub(crate) async fn hold(&self) {
+    /// Says that the call is here.
+    fn say_held(&self) {
         if let Err(error) = std::fs::write(self.path.with_extension("held"), "") {
             eprintln!("ledger: nobody will hear that a call is held: {error}");
         }
+    }
+
+    /// Says that the call is here, and lets half of its time pass.
+    pub(crate) async fn first_half(&self) {
+        self.say_held();
+        self.second_half().await;
+    }
+
+    pub(crate) async fn second_half(&self) {
+        tokio::time::sleep(self.pause() / 2).await;
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_millis(self.number("ms", 1000))
+    }
+
+    fn number(&self, key: &str, default: u64) -> u64 {
+        self.spec[key].as_u64().unwrap_or(default)
+    }
+
+    /// Says that the call is held, and waits for its release.
+    pub(crate) async fn hold(&self) {
+        self.say_held();
         let release = self.path.with_extension("release");
         while !release.exists() {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -57,12 +81,11 @@ impl Fault {
     }
 
     fn wire(&self) -> Option<Wire> {
-        let number = |key: &str, default: u64| self.spec[key].as_u64().unwrap_or(default);
         match self.kind() {
             "cut" => Some(Wire::Cut),
-            "drip" => Some(Wire::Drip(Duration::from_millis(number("ms", 1000)))),
+            "drip" => Some(Wire::Drip(self.pause())),
             "flood" => Some(Wire::Flood(
-                usize::try_from(number("bytes", 64 << 20)).unwrap_or(usize::MAX),
+                usize::try_from(self.number("bytes", 64 << 20)).unwrap_or(usize::MAX),
             )),
             _ => None,
         }

@@ -9,6 +9,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) const NAMES: [&str; 5] = ["noop", "read", "get", "set", "unset"];
 
@@ -21,12 +22,19 @@ pub(crate) struct Ledger {
 }
 
 fn tool(name: &'static str) -> Tool {
-    let text = json!({"type": "string"});
+    let (text, ms) = (
+        json!({"type": "string"}),
+        json!({"type": "integer", "description": "answer after so many milliseconds"}),
+    );
     let (about, properties, required) = match name {
-        "noop" => ("Does nothing. As often as you like.", json!({"n": {}}), json!([])),
+        "noop" => (
+            "Does nothing. As often as you like.",
+            json!({"n": {}, "ms": ms}),
+            json!([]),
+        ),
         "read" => (
             "Says what it was told.",
-            json!({"n": {}, "name": text, "value": text}),
+            json!({"n": {}, "name": text, "value": text, "ms": ms}),
             json!([]),
         ),
         "get" => ("Reads a value.", json!({"name": text}), json!(["name"])),
@@ -50,8 +58,10 @@ impl Ledger {
         match (&fault, kind) {
             (_, "die_before") => die(),
             (Some(fault), "land_late") => fault.hold().await,
+            (Some(fault), "slow") => fault.first_half().await,
             _ => {}
         }
+        let takes = Duration::from_millis(args["ms"].as_u64().unwrap_or(0));
         let (book, tool) = (self.book.clone(), name.to_owned());
         let executed = tokio::task::spawn_blocking(move || book.execute(&tool, &args, &meta)).await;
         let executed = executed.map_err(|e| e.to_string());
@@ -59,8 +69,12 @@ impl Ledger {
         match (&fault, kind) {
             (_, "die_after") => die(),
             (Some(fault), "hold") => fault.hold().await,
+            (Some(fault), "slow") => fault.second_half().await,
             (Some(fault), _) => self.faults.arm(fault),
             _ => {}
+        }
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
         }
         match executed {
             Ok(Some(output)) => Ok(CallToolResult::structured(output)),

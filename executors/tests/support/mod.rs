@@ -89,7 +89,7 @@ pub async fn rig_by(
     options: Options,
 ) -> Rig {
     let executors = Executors::start(servers, facts.clone(), clock, options).await.unwrap();
-    executors.settled(Duration::from_secs(60)).await;
+    executors.all_settled(Duration::from_secs(60)).await;
     Rig { executors, facts }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 const CONTRACTS: &str = r#"contracts:
-  ledger/noop: {effect: idempotent, targets: "['ledger:noop']", settle_after: 100ms}
+  ledger/noop: {effect: idempotent, targets: "['ledger:noop-' + string(args.n)]", settle_after: 100ms}
   ledger/read: {effect: read}
   ledger/get: {effect: read, timeout: TIMEOUT}
   ledger/set:

@@ -20,6 +20,7 @@ use serde_json::Value;
 pub(super) async fn tools(State(app): Shared, caller: Caller) -> Result<Json<Vec<ToolView>>, Problem> {
     app.may(&caller, "read", None)?;
     let contracts = &app.supervisor.deps().contracts;
+    app.executors.settled(None).await;
     let catalogue = app.executors.catalogue();
     let views = catalogue.tools.values().map(|tool| {
         let name = &tool.spec.name;
@@ -46,6 +47,7 @@ pub(super) async fn tool(
 ) -> Result<Json<ToolDetail>, Problem> {
     app.may(&caller, "read", None)?;
     let name = ToolName::new(server, tool);
+    app.executors.settled(None).await;
     let catalogue = app.executors.catalogue();
     let listed = catalogue.get(&name);
     let listed = listed.ok_or_else(|| Problem::new(Code::NoSuchThing, format!("no server lists a tool {name}")))?;
@@ -91,6 +93,7 @@ pub(super) async fn pin(
         Problem::new(Code::WrongShape, message).with("/digest", "tool.digest", message, None)
     })?;
     let tool = ToolName::new(server, tool);
+    app.executors.settled(None).await;
     let pinned = app.executors.pin(&tool, &digest).await;
     pinned.map_err(|e| {
         let code = match e {

@@ -183,8 +183,9 @@ impl IntentState {
             due.record.push(self.stays_unsent(id));
             return;
         }
-        let out = self.items.values().filter(|i| i.mutating && i.status.is_open()).count();
+        let out = self.items_of(&id.step).filter(|(_, i)| i.status.is_open()).count();
         let planned: Vec<&ItemId> = due.work.iter().filter_map(sent_item).collect();
+        let beside = planned.iter().filter(|p| p.step == id.step).count();
         let clash = planned
             .iter()
             .filter_map(|p| self.items.get(*p))
@@ -194,7 +195,7 @@ impl IntentState {
             self.wake_when_it_cools(now, due);
         } else if self.is_unread_near(id, item) {
             // The reading that is due comes first.
-        } else if out + planned.len() < WRITES_AT_ONCE && !clash {
+        } else if out + beside < WRITES_AT_ONCE && !clash {
             due.work.push(Work::Send { item: id.clone() });
         }
     }

@@ -22,7 +22,7 @@ use crate::ids::{CallId, ItemId, Phase, StepId};
 use crate::intent::event::{CheckId, CheckPurpose, Decision, End, Event};
 use crate::plan::{Plan, Step, StepFacts};
 
-/// How many mutating calls of one intent may be out at once.
+/// How many mutating calls of one step may be out at once, and how many undos of one intent.
 pub const WRITES_AT_ONCE: usize = 8;
 
 /// Something to be done. Also its own key: the driver starts none that is in flight already.
