@@ -201,10 +201,15 @@ async fn without_a_process_number_nothing_holds_where_processes_have_numbers() {
 async fn lines_that_are_not_understood_hold_by_the_base_that_their_own_answer_names() {
     let lab = Lab::start(&["bj-core-1"]).await;
     let lines = json!(["snmp-server location x"]);
-    for (tool, given) in [
-        ("apply_lines", json!({"device": "bj-core-1", "lines": lines})),
+    for (tool, edit, given) in [
+        (
+            "apply_lines",
+            "router ospf 8",
+            json!({"device": "bj-core-1", "lines": lines}),
+        ),
         (
             "batch_configure_devices",
+            "router ospf 9",
             json!({"device_ips": ["bj-core-1"], "commands": ["snmp-server location y"]}),
         ),
     ] {
@@ -221,11 +226,8 @@ async fn lines_that_are_not_understood_hold_by_the_base_that_their_own_answer_na
             json!(true),
             "{tool}: {output}"
         );
-        lab.ok(
-            "apply_lines",
-            json!({"device": "bj-core-1", "lines": ["router ospf 9"]}),
-        )
-        .await;
+        lab.ok("apply_lines", json!({"device": "bj-core-1", "lines": [edit]}))
+            .await;
         assert_eq!(judged(&probe(&lab, contract, &given).await), json!(false), "{tool}");
     }
 }
