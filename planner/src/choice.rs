@@ -75,8 +75,12 @@ fn unknown(id: &str, offered: &[&Runbook]) -> String {
 }
 
 /// A runbook that writes answers only an intent that asks for its kind of change; one that reads, only one that asks for
-/// none: to have looked is not to have done it.
+/// none: to have looked is not to have done it. And it must be about something that the intent speaks of: a small model
+/// that is offered one runbook for a site takes it for a question about one interface.
 fn may_be_meant(runbook: &Runbook, asked: &Asked<'_>) -> bool {
+    if !asked.ground.speaks_of(runbook) {
+        return false;
+    }
     match writes(runbook, asked.context) {
         true => asked.ground.asks_for(runbook),
         false => !asked.ground.asks_for_change(),

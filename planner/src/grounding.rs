@@ -9,7 +9,7 @@ pub(crate) mod targets;
 
 use crate::runbook::{Runbook, area, prefix};
 use crate::verbs::{self, Verb};
-use crate::words::{Word, singular, words};
+use crate::words::{Word, keywords, singular, words};
 use expression::{literals, pieces};
 use flyball_engine::fault::{Fault, escape_pointer};
 use flyball_engine::ports::PlanningContext;
@@ -56,6 +56,20 @@ impl Ground {
             true => self.asks_for_change(),
             false => !offered.is_disjoint(&self.verbs),
         }
+    }
+
+    /// Whether the text has a word of what a runbook's phrases are about, or one that the runbook lists for it. Verbs tell
+    /// nothing here: everything is checked and set.
+    pub(crate) fn speaks_of(&self, runbook: &Runbook) -> bool {
+        let own: Vec<&str> = runbook.own_words().filter(|word| !verbs::is_verb(word)).collect();
+        let others = own
+            .iter()
+            .flat_map(|word| runbook.other_words(word))
+            .map(String::as_str);
+        let about: BTreeSet<String> = own.iter().copied().chain(others).flat_map(keywords).collect();
+        let said = self.words.iter().flat_map(|word| keywords(&word.lower));
+        let mut said = said.filter(|word| !verbs::is_verb(word));
+        about.is_empty() || said.any(|word| about.contains(&word))
     }
 
     /// Whether the text has this literal, in whatever form.

@@ -116,7 +116,7 @@ impl FlyballPlanner {
 
     async fn ask(&self, models: &Models, asked: &Asked<'_>, request: &Request, record: &mut Record) -> PlanAnswer {
         let chosen = choice::choose(models, &self.runbooks, asked, record).await;
-        let (end, why) = by_choice(&chosen);
+        let (end, why) = by_choice(&chosen, !record.calls.is_empty());
         record.stage(PlanStage::Choice, end, why);
         match chosen {
             // The model's doing, reviewed plan or not: a person approves what it writes.
@@ -241,8 +241,9 @@ fn by_phrase(found: &PhraseMatch<'_>) -> (StageEnd, String) {
 }
 
 /// What asking for a runbook came to, in words.
-fn by_choice(chosen: &Chosen<'_>) -> (StageEnd, String) {
+fn by_choice(chosen: &Chosen<'_>, asked: bool) -> (StageEnd, String) {
     match chosen {
+        Chosen::None if !asked => (StageEnd::Passed, "no runbook is about it".into()),
         Chosen::None => (StageEnd::Passed, "the model sees no runbook that fits".into()),
         Chosen::Runbook { runbook, .. } => (StageEnd::Fits, format!("the model chose the runbook {}", runbook.id)),
         Chosen::Unreachable(why) => (StageEnd::Stopped, why.clone()),

@@ -189,6 +189,11 @@ fn of_word(word: &str) -> Vec<Verb> {
         .collect()
 }
 
+/// Whether a word is one of those that ask, to look or to change.
+pub(crate) fn is_verb(word: &str) -> bool {
+    READ.contains(&word) || CHANGE_AT_FIRST.contains(&word) || !of_word(word).is_empty()
+}
+
 /// The kinds of change that a text asks for, one for each time that it says so; none for a text that only wants to know.
 pub(crate) fn asked_for(text: &str) -> Vec<Verb> {
     let mut asked = Vec::new();

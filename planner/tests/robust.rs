@@ -14,7 +14,8 @@ use support::{
     Said, Script, drafted, model, plan, plan_by, planner, purposes, raw, refusal, reply, silence, stages, status, text,
 };
 
-const LOOK: &str = "show device r7";
+/// It speaks of a data center, as a runbook does: so a runbook is asked about first.
+const LOOK: &str = "show device r7 of the data center";
 
 fn none() -> Said {
     reply(&json!({"runbook": "none"}))

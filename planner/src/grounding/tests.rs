@@ -95,6 +95,86 @@ fn defaults_of_the_schema_and_switches_need_no_word() {
 }
 
 #[test]
+fn a_draft_changes_no_more_than_the_intent_names() {
+    let set = |id: &str, device: &str| json!({"id": id, "tool": "config/set_interface", "args": {"device": device, "interface": "eth1"}});
+    let one = "set interface eth1 on r7";
+    assert!(faults(one, &json!([set("a", "r7")])).is_empty());
+    assert_eq!(
+        faults(one, &json!([set("a", "r7"), set("b", "r7")])),
+        ["/plan/steps/1 ground.count"]
+    );
+    let list = json!({"id": "all", "tool": "inventory/list_devices", "args": {}});
+    let each = json!({"id": "each", "for_each": "${steps.all.output.devices}", "tool": "config/remove_ospf", "args": {"device": "${item.name}"}});
+    assert_eq!(
+        faults("remove ospf from r7", &json!([list, each])),
+        ["/plan/steps/1/for_each ground.count"]
+    );
+    assert!(faults("remove ospf from all routers", &json!([list, each])).is_empty());
+    let many: Vec<Value> = ["r7", "7", "eth1", "r7"].iter().enumerate().map(|(n, device)| {
+        json!({"id": format!("s{n}"), "tool": "config/set_interface", "args": {"device": device, "interface": "eth1", "mtu": n}})
+    }).collect();
+    assert!(faults(one, &json!(many)).contains(&"/plan/steps ground.count".to_owned()));
+}
+
+#[test]
+fn what_has_no_way_back_is_called_by_its_name() {
+    let steps = json!([{"id": "a", "tool": "tickets/purge_archive", "args": {}}]);
+    assert_eq!(
+        faults("delete the old things", &steps),
+        ["/plan/steps/0/tool ground.effect"]
+    );
+    assert!(faults("delete the archive", &steps).is_empty());
+}
+
+/// An inventory of two devices.
+struct Two;
+
+impl flyball_engine::ports::Inventory for Two {
+    fn canonical(&self, target: flyball_engine::target::Target) -> Vec<flyball_engine::target::Target> {
+        vec![target]
+    }
+    fn writable(&self, target: &flyball_engine::target::Target) -> Option<bool> {
+        ["sh-core-1", "sh-core-2"].contains(&target.device()?).then_some(true)
+    }
+    fn redundancy_group(&self, _: &flyball_engine::target::Target) -> Option<String> {
+        None
+    }
+    fn devices(&self) -> Option<Vec<String>> {
+        Some(vec!["sh-core-1".into(), "sh-core-2".into()])
+    }
+}
+
+#[test]
+fn a_device_that_nobody_has_is_named_with_the_one_that_may_be_meant() {
+    let mut context = context();
+    let mut contracts = (*context.contracts).clone();
+    let name = "config/remove_ospf".parse().unwrap();
+    contracts.contracts.get_mut(&name).unwrap().targets = Some("['device:' + args.device]".into());
+    context.contracts = contracts.into();
+    context.inventory = std::sync::Arc::new(Two);
+    let unknown = |device: &str, params: Value| {
+        let draft = json!({"steps": [{"id": "a", "tool": "config/remove_ospf", "args": {"device": device}}]});
+        targets::unknown(&draft, &params, &context)
+    };
+    assert!(unknown("sh-core-2", Value::Null).is_empty());
+    assert!(
+        unknown("${item.name}", Value::Null).is_empty(),
+        "what a list yields is not known yet"
+    );
+    for (device, params) in [("sh-core-9", Value::Null), ("${params.a}", json!({"a": "sh-core-9"}))] {
+        let faults = unknown(device, params);
+        assert_eq!(
+            (faults[0].pointer.as_str(), faults[0].rule.as_str()),
+            ("/plan/steps/0/args", "ground.unknown_device")
+        );
+        assert!(
+            faults[0].suggestion.as_ref().unwrap().contains("did you mean"),
+            "{faults:?}"
+        );
+    }
+}
+
+#[test]
 fn a_plan_without_steps_is_none() {
     assert_eq!(faults(OSPF, &json!([])), ["/plan/steps ground.empty"]);
 }
