@@ -47,7 +47,7 @@ struct Outcome {
     next_step: f64,
 }
 
-fn made<'a>(calls: &'a [Executed], at: usize) -> impl Iterator<Item = &'a Executed> {
+fn made(calls: &[Executed], at: usize) -> impl Iterator<Item = &Executed> {
     let wanted = name(at);
     calls
         .iter()

@@ -52,117 +52,138 @@ fn sources(step: &Value, ids: &[String]) -> Vec<usize> {
 
 /// Every way to break one thing of a plan.
 fn mutations(name: &str, plan: &Value) -> Vec<Broken> {
-    let ids: Vec<String> = steps(plan)
-        .iter()
-        .map(|step| step["id"].as_str().unwrap().to_owned())
-        .collect();
-    let mut all = Vec::new();
-    let mut add = |what: String, plan: Value, faults: Vec<(String, &'static str)>| {
-        all.push(Broken {
-            what: format!("{name}: {what}"),
-            plan,
-            faults,
-        });
+    let ids = steps(plan).iter().map(|step| step["id"].as_str().unwrap().to_owned());
+    let ids: Vec<String> = ids.collect();
+    let mut breaking = Breaking {
+        name,
+        plan,
+        ids: &ids,
+        all: Vec::new(),
     };
-    let with = |at: usize, change: &dyn Fn(&mut Map<String, Value>)| {
-        let mut broken = plan.clone();
+    for at in 0..ids.len() {
+        breaking.order(at);
+        breaking.references(at);
+        breaking.tool(at);
+        breaking.arguments(at);
+        breaking.id(at);
+    }
+    breaking.all
+}
+
+struct Breaking<'a> {
+    name: &'a str,
+    plan: &'a Value,
+    ids: &'a [String],
+    all: Vec<Broken>,
+}
+
+impl<'a> Breaking<'a> {
+    fn step(&self, at: usize) -> &'a Value {
+        &steps(self.plan)[at]
+    }
+
+    fn add(&mut self, what: &str, plan: Value, pointer: String, rule: &'static str) {
+        self.all.push(Broken {
+            what: format!("{}: {what}", self.name),
+            plan,
+            faults: vec![(pointer, rule)],
+        });
+    }
+
+    fn with(&self, at: usize, change: impl Fn(&mut Map<String, Value>)) -> Value {
+        let mut broken = self.plan.clone();
         change(broken["steps"][at].as_object_mut().unwrap());
         broken
-    };
-    for (at, step) in steps(plan).iter().enumerate() {
-        let place = format!("/plan/steps/{at}");
-        let needs = |more: &str| {
-            let mut needs = step["needs"].as_array().cloned().unwrap_or_default();
-            needs.push(more.into());
-            (needs.len() - 1, Value::Array(needs))
-        };
-        let (last, itself) = needs(&ids[at]);
-        let own = with(at, &|s| drop(s.insert("needs".into(), itself.clone())));
-        add(
-            format!("{} waits for itself", ids[at]),
-            own,
-            vec![(place.clone(), "plan.cycle")],
-        );
-        for source in sources(step, &ids) {
-            let back = with(source, &|s| drop(s.insert("needs".into(), json!([ids[at]]))));
-            let first = format!("/plan/steps/{}", source.min(at));
-            if steps(plan)[source].get("needs").is_none() {
-                add(
-                    format!("{} and {} wait for each other", ids[source], ids[at]),
-                    back,
-                    vec![(first, "plan.cycle")],
-                );
+    }
+
+    /// The step's needs and one more, and where that stands.
+    fn needs(&self, at: usize, more: &str) -> (usize, Value) {
+        let mut needs = self.step(at)["needs"].as_array().cloned().unwrap_or_default();
+        needs.push(more.into());
+        (needs.len() - 1, Value::Array(needs))
+    }
+
+    fn order(&mut self, at: usize) {
+        let (id, place) = (&self.ids[at], format!("/plan/steps/{at}"));
+        let (_, itself) = self.needs(at, id);
+        let own = self.with(at, |s| drop(s.insert("needs".into(), itself.clone())));
+        self.add(&format!("{id} waits for itself"), own, place, "plan.cycle");
+        for source in sources(self.step(at), self.ids) {
+            if self.step(source).get("needs").is_none() {
+                let back = self.with(source, |s| drop(s.insert("needs".into(), json!([id]))));
+                let what = format!("{} and {id} wait for each other", self.ids[source]);
+                self.add(&what, back, format!("/plan/steps/{}", source.min(at)), "plan.cycle");
             }
         }
-        let (_, nobody) = needs("nobody");
-        let dangling = with(at, &|s| drop(s.insert("needs".into(), nobody.clone())));
-        add(
-            format!("{} needs nobody", ids[at]),
-            dangling,
-            vec![(format!("{place}/needs/{last}"), "plan.reference")],
-        );
-        let read = with(at, &|s| drop(s.insert("when".into(), "steps.nobody.output.x".into())));
-        if step.get("when").is_none() {
-            add(
-                format!("{} reads nobody", ids[at]),
+    }
+
+    fn references(&mut self, at: usize) {
+        let (id, place) = (&self.ids[at], format!("/plan/steps/{at}"));
+        let (last, nobody) = self.needs(at, "nobody");
+        let dangling = self.with(at, |s| drop(s.insert("needs".into(), nobody.clone())));
+        let pointer = format!("{place}/needs/{last}");
+        self.add(&format!("{id} needs nobody"), dangling, pointer, "plan.reference");
+        if self.step(at).get("when").is_none() {
+            let read = self.with(at, |s| drop(s.insert("when".into(), "steps.nobody.output.x".into())));
+            self.add(
+                &format!("{id} reads nobody"),
                 read,
-                vec![(format!("{place}/when"), "plan.reference")],
-            );
-        }
-        let tool = with(at, &|s| drop(s.insert("tool".into(), "world/sett".into())));
-        add(
-            format!("{} calls an unknown tool", ids[at]),
-            tool,
-            vec![(format!("{place}/tool"), "plan.unknown_tool")],
-        );
-        let server = with(at, &|s| drop(s.insert("tool".into(), "word/set".into())));
-        add(
-            format!("{} calls an unknown server", ids[at]),
-            server,
-            vec![(format!("{place}/tool"), "plan.unknown_server")],
-        );
-        for (argument, value) in step["args"].as_object().into_iter().flatten() {
-            if value.is_string() {
-                let wrong = with(at, &|s| s["args"][argument] = json!(5));
-                add(
-                    format!("{}: {argument} is a number", ids[at]),
-                    wrong,
-                    vec![(format!("{place}/args/{argument}"), "plan.args")],
-                );
-            }
-            let missing = with(at, &|s| drop(s["args"].as_object_mut().unwrap().remove(argument)));
-            add(
-                format!("{} without {argument}", ids[at]),
-                missing,
-                vec![(format!("{place}/args"), "plan.args")],
+                format!("{place}/when"),
+                "plan.reference",
             );
         }
     }
-    for (at, id) in ids.iter().enumerate() {
-        let readers: Vec<usize> = (0..ids.len())
-            .filter(|reader| sources(&steps(plan)[*reader], &ids).contains(&at))
-            .collect();
-        if at > 0 && readers.is_empty() {
-            let twice = with(at, &|s| drop(s.insert("id".into(), ids[0].clone().into())));
-            add(
-                format!("{id} takes another's id"),
-                twice,
-                vec![(format!("/plan/steps/{at}/id"), "plan.repeated_id")],
+
+    fn tool(&mut self, at: usize) {
+        let (id, pointer) = (&self.ids[at], format!("/plan/steps/{at}/tool"));
+        for (what, tool, rule) in [
+            ("tool", "world/sett", "plan.unknown_tool"),
+            ("server", "word/set", "plan.unknown_server"),
+        ] {
+            let broken = self.with(at, |s| drop(s.insert("tool".into(), tool.into())));
+            self.add(&format!("{id} calls an unknown {what}"), broken, pointer.clone(), rule);
+        }
+    }
+
+    fn arguments(&mut self, at: usize) {
+        let (id, pointer) = (&self.ids[at], format!("/plan/steps/{at}/args"));
+        for (argument, value) in self.step(at)["args"].as_object().into_iter().flatten() {
+            if value.is_string() {
+                let wrong = self.with(at, |s| s["args"][argument] = json!(5));
+                let pointer = format!("{pointer}/{argument}");
+                self.add(&format!("{id}: {argument} is a number"), wrong, pointer, "plan.args");
+            }
+            let missing = self.with(at, |s| drop(s["args"].as_object_mut().unwrap().remove(argument)));
+            self.add(
+                &format!("{id} without {argument}"),
+                missing,
+                pointer.clone(),
+                "plan.args",
             );
         }
+    }
+
+    fn id(&mut self, at: usize) {
+        let id = &self.ids[at];
+        let reads = |reader: &usize| sources(self.step(*reader), self.ids).contains(&at);
+        let readers: Vec<usize> = (0..self.ids.len()).filter(reads).collect();
+        if at > 0 && readers.is_empty() {
+            let twice = self.with(at, |s| drop(s.insert("id".into(), self.ids[0].clone().into())));
+            let pointer = format!("/plan/steps/{at}/id");
+            self.add(&format!("{id} takes another's id"), twice, pointer, "plan.repeated_id");
+        }
         if let [reader] = readers[..] {
-            let mut gone = plan.clone();
+            let mut gone = self.plan.clone();
             gone["steps"].as_array_mut().unwrap().remove(at);
             let place = format!("/plan/steps/{}", reader - usize::from(reader > at));
-            let where_read = match &steps(plan)[reader] {
+            let pointer = match self.step(reader) {
                 step if step.get("needs").is_some() => format!("{place}/needs/0"),
                 step if step.get("for_each").is_some() => format!("{place}/for_each"),
                 _ => format!("{place}/when"),
             };
-            add(format!("{id} is missing"), gone, vec![(where_read, "plan.reference")]);
+            self.add(&format!("{id} is missing"), gone, pointer, "plan.reference");
         }
     }
-    all
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,15 +230,16 @@ async fn a_valid_plan_with_one_thing_broken_is_refused_at_its_place_before_any_c
 /// The most that a plan's check may take here. Far above what it takes, far below what anything quadratic would.
 const LONG: Duration = Duration::from_secs(60);
 
+fn read(id: String, more: Value) -> Value {
+    let mut step = json!({"id": id, "tool": "world/get", "args": {"device": "a"}});
+    step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    step
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_plan_of_any_size_is_answered() {
     let world = World::of(&["a"]);
     let engine = Engine::over(&world, Decision::Run).await;
-    let read = |id: String, more: Value| {
-        let mut step = json!({"id": id, "tool": "world/get", "args": {"device": "a"}});
-        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        step
-    };
     let chain: Vec<Value> = (0..10_000)
         .map(|n: usize| {
             read(
@@ -226,11 +248,6 @@ async fn a_plan_of_any_size_is_answered() {
             )
         })
         .collect();
-    let nested = format!("${{steps.s0.output{}}}", "[0]".repeat(60));
-    let deep = json!([
-        read("s0".into(), json!({})),
-        read("s1".into(), json!({"args": {"device": nested}}))
-    ]);
     let brackets = format!("${{{}steps.s0.output{}}}", "(".repeat(60), ")".repeat(60));
     let bracketed = json!([
         read("s0".into(), json!({})),
@@ -259,6 +276,17 @@ async fn a_plan_of_any_size_is_answered() {
         assert!(began.elapsed() < LONG, "{what} took {:?}", began.elapsed());
     }
     assert_eq!(world.reads(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deep_references_and_wide_plans_are_answered() {
+    let world = World::of(&["a"]);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let nested = format!("${{steps.s0.output{}}}", "[0]".repeat(60));
+    let deep = json!([
+        read("s0".into(), json!({})),
+        read("s1".into(), json!({"args": {"device": nested}}))
+    ]);
     // 60 fields deep is a reference like any other: it finds nothing, and the step is refused.
     let intent = engine.submit(json!({"steps": deep})).await;
     assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Refused);

@@ -107,10 +107,8 @@ impl Rig {
                 .await
                 .unwrap(),
         );
-        executors.settled(PATIENCE).await;
-        for server in executors.status() {
-            assert_eq!(server.health, Health::Up, "{server:?}");
-        }
+        let up = || executors.status().iter().all(|server| server.health == Health::Up);
+        until("every server is up", up).await;
         let policy = PolicySettings {
             dir: Some(examples().join("policies")),
             writes: true,

@@ -142,7 +142,7 @@ impl Driver {
         while !*self.signals.stopping.borrow() {
             tokio::select! {
                 report = self.in_flight.next() => match report {
-                    Some(report) => self.hear(report).await?,
+                    Some(report) => Box::pin(self.hear(report)).await?,
                     None => return Ok(false),
                 },
                 _ = inbox.changed() => return Ok(true),

@@ -336,7 +336,7 @@ impl Driver {
             }
         };
         tokio::select! {
-            Some(report) = self.in_flight.next(), if !self.in_flight.is_empty() => self.hear(report).await?,
+            Some(report) = self.in_flight.next(), if !self.in_flight.is_empty() => Box::pin(self.hear(report)).await?,
             () = timer => {
                 if self.ledger.has_pending() {
                     self.ledger.flush(Vec::new()).await?;

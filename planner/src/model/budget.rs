@@ -137,35 +137,27 @@ impl Purse {
     }
 
     fn limits(&self, of_intent: Spent, today: Spent) -> Vec<Limit> {
-        let tokens: fn(&Spent) -> f64 = |spent| spent.tokens as f64;
-        let cost: fn(&Spent) -> f64 = |spent| spent.cost;
         let budget = &self.budget;
         let whole = |most: Option<u64>| most.map(|most| most as f64);
-        let all = [
-            (
-                "the intent's budget of tokens",
-                whole(budget.tokens_per_intent),
-                of_intent,
-                tokens,
-            ),
-            (
-                "the day's budget of tokens",
-                whole(budget.tokens_per_day),
-                today,
-                tokens,
-            ),
-            ("the intent's budget of cost", budget.cost_per_intent, of_intent, cost),
-            ("the day's budget of cost", budget.cost_per_day, today, cost),
-        ];
-        let limit = |(name, most, spent, of_spent): (&'static str, Option<f64>, Spent, fn(&Spent) -> f64)| {
-            Some(Limit {
+        let tokens = |spent: &Spent| spent.tokens as f64;
+        let cost = |spent: &Spent| spent.cost;
+        let limit = |name, most: Option<f64>, spent: &Spent, of_spent: fn(&Spent) -> f64| {
+            let used = of_spent(spent);
+            most.map(|most| Limit {
                 name,
-                most: most?,
-                used: of_spent(&spent),
+                most,
+                used,
                 of_spent,
             })
         };
-        all.into_iter().filter_map(limit).collect()
+        let (per_intent, per_day) = (whole(budget.tokens_per_intent), whole(budget.tokens_per_day));
+        let all = [
+            limit("the intent's budget of tokens", per_intent, &of_intent, tokens),
+            limit("the day's budget of tokens", per_day, &today, tokens),
+            limit("the intent's budget of cost", budget.cost_per_intent, &of_intent, cost),
+            limit("the day's budget of cost", budget.cost_per_day, &today, cost),
+        ];
+        all.into_iter().flatten().collect()
     }
 }
 

@@ -108,8 +108,8 @@ mod tests {
             tool: "control/apply".into(),
             message: "How long?\x1b[2J\nSay it.".into(),
             schema: json!({"type": "object", "required": ["seconds"], "properties": {
-                "seconds": {"type": "integer", "description": "until it goes back"},
-                "mode": {"type": "string", "enum": ["soft", "hard"]}}}),
+                "mode": {"type": "string", "enum": ["soft", "hard"]},
+                "seconds": {"type": "integer", "description": "until it goes back"}}}),
             asked_at: String::new(),
             deadline: "2026-11-27T12:00:00Z".into(),
             notice: flyball_engine::question::NO_SECRETS.into(),

@@ -45,6 +45,15 @@ fn probed_afresh(item: &mut ItemState, reading: &Reading) {
     }
 }
 
+fn noted(item: &mut ItemState, call: &CallId, task: &str, lost: bool) {
+    // What only the task could tell is the probe's to tell now.
+    item.reported &= !lost;
+    if let Some(state) = latest(item, call) {
+        let id = task.to_owned();
+        state.task = Some(Task { id, lost });
+    }
+}
+
 /// What an event makes of an item's doubts. `was`: its status before.
 pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry, settle_after: i64) {
     let at = entry.at;
@@ -75,14 +84,7 @@ pub(super) fn update(item: &mut ItemState, was: ItemStatus, entry: &Entry, settl
             let attempt = item.call_of(call.phase).map_or(0, |c| c.attempt);
             loosen(item, call, attempt, at, settle_after);
         }
-        Event::TaskNoted { call, task, lost } => {
-            // What only the task could tell is the probe's to tell now.
-            item.reported &= lost.is_none();
-            if let Some(state) = latest(item, call) {
-                let (id, lost) = (task.clone(), lost.is_some());
-                state.task = Some(Task { id, lost });
-            }
-        }
+        Event::TaskNoted { call, task, lost } => noted(item, call, task, lost.is_some()),
         Event::LateAnswer {
             call, attempt, applied, ..
         } => {

@@ -127,7 +127,8 @@ pub async fn whoever_has_commands_is_found(journal: Fresh) {
     append(&journal, b.0, b.1, consumed).await.expect("consumed");
     let mut found = journal.addressed().await.expect("readable");
     let mut expected = vec![a.0, c.0];
-    (found.sort_unstable(), expected.sort_unstable());
+    found.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(found, expected, "also one that has ended, each once");
 }
 
