@@ -166,7 +166,7 @@ async fn a_cut_tail_leaves_whole_commits_or_is_refused_by_the_heads_outside() {
             Some(found) => {
                 let before = written.entries.len() - EACH * COMMITS;
                 assert!(
-                    found <= before || (found - before) % EACH == 0,
+                    found <= before || (found - before).is_multiple_of(EACH),
                     "torn at {at}: {found} entries are no whole commits"
                 );
                 shorter += usize::from(found < written.entries.len());
