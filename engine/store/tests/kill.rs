@@ -152,7 +152,6 @@ fn commit(intent: IntentId, epoch: Epoch, head: &Head) -> Commit {
         consumed: vec!["goes".to_owned()],
         checkpoint: Some(checkpoint(&entries[2])),
         entries,
-        ..Commit::default()
     }
 }
 
