@@ -304,8 +304,8 @@ mod tests {
         let terms = |text: &str| -> Vec<String> { of_intent(&words(text)).into_iter().map(|(term, _)| term).collect() };
         assert_eq!(terms("sh-core-1 \"reload now\" 17"), [stem("device")]);
         assert_eq!(terms("GigabitEthernet0/1 eth2 Gi0/0/1"), [stem("interface")]);
-        assert!(!terms("all core switches").contains(&"core".to_owned()));
-        assert!(terms("dump the core").contains(&"core".to_owned()));
+        assert!(!terms("all core switches").contains(&stem("core")));
+        assert!(terms("dump the core").contains(&stem("core")));
         assert_eq!(terms("notes/handover.txt"), ["fil", "path"]);
         assert!(terms("routers").contains(&stem("device")));
     }
