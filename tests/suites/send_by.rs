@@ -87,7 +87,7 @@ fn whatever_changes_a_device_is_fenced_by_its_time_under_the_shipped_contracts()
     let shipped: Contracts = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let call: Value = json!({
         "id": "1:s:do:0", "attempt": 1, "tool": "config/set_interface", "started_ms": 0, "deadline_ms": 20_000,
-        "orphaned": false, "send_by_ms": 5_000, "answered": false, "left": true, "loose": false,
+        "orphaned": false, "send_by_ms": 5_000, "answered": false, "unproven": [1],
     });
     let call: CallState = serde_json::from_value(call).unwrap();
     let mut changing = 0;
@@ -97,5 +97,5 @@ fn whatever_changes_a_device_is_fenced_by_its_time_under_the_shipped_contracts()
         assert!(fence.contains("send_by"), "{tool}: {fence}");
         changing += 1;
     }
-    assert_eq!(changing, 11);
+    assert_eq!(changing, 15);
 }
