@@ -65,7 +65,8 @@ async fn wherever_the_engine_dies_in_twenty_steps_the_end_is_the_same_and_no_cal
         let engine = Engine::over(&world, Decision::Run).await;
         let intent = engine.submit(twenty_steps()).await;
         engine.journal.refuse_writes_after(writes);
-        while engine.supervisor.is_driving(intent) {
+        // Whoever failed is tried again for as long as the journal refuses: the first failure is this engine's death.
+        while engine.supervisor.is_driving(intent) && engine.supervisor.not_driven(intent).is_none() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let finished = engine.supervisor.state(intent).await.unwrap().ended.is_some();
@@ -81,10 +82,8 @@ async fn wherever_the_engine_dies_in_twenty_steps_the_end_is_the_same_and_no_cal
         assert_eq!(world.overlap(), None, "{}", story());
         engine.assert_replays(intent).await;
         if finished {
-            assert!(
-                writes > 2 * 17,
-                "each of the calls costs two writes, but it ended after {writes}"
-            );
+            // What is done side by side shares its writes; what follows one another does not.
+            assert!(writes > 15, "it ended after {writes} writes");
             return;
         }
     }
