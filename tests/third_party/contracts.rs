@@ -7,10 +7,12 @@ use flyball_engine::ports::ToolExecutor;
 use serde_json::Value;
 
 /// What counts as irreversible, on purpose.
-const WITHOUT: [&str; 3] = [
+const WITHOUT: [&str; 4] = [
     "everything/simulate-research-query",
     "everything/toggle-simulated-logging",
     "everything/toggle-subscriber-updates",
+    // Offered to whoever can be asked.
+    "everything/trigger-elicitation-request",
 ];
 
 #[test]
