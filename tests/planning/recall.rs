@@ -73,7 +73,9 @@ pub(crate) fn sets() -> Vec<(&'static str, Vec<Wanted>)> {
 pub(crate) fn measure(set: &[Wanted], context: &PlanningContext) -> Recall {
     let mut recall = Recall::default();
     let mut shown_in_all = 0;
-    for wanted in set {
+    let there = |name: &String| name.parse().is_ok_and(|name| context.catalogue.get(&name).is_some());
+    // The made-up tools end where the catalogue is full: what is not in it cannot be found.
+    for wanted in set.iter().filter(|wanted| wanted.tools.iter().all(there)) {
         let began = Instant::now();
         let question = draft_question(&wanted.text, context);
         recall.slowest = recall.slowest.max(began.elapsed());
@@ -93,7 +95,7 @@ pub(crate) fn measure(set: &[Wanted], context: &PlanningContext) -> Recall {
             ));
         }
     }
-    recall.mean_shown = shown_in_all as f64 / set.len().max(1) as f64;
+    recall.mean_shown = shown_in_all as f64 / recall.intents.max(1) as f64;
     recall
 }
 

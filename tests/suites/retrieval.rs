@@ -13,7 +13,7 @@ mod recall;
 mod set;
 
 #[test]
-fn of_five_hundred_tools_the_right_ones_are_among_the_eight_shown_for_nine_intents_of_ten() {
+fn of_five_hundred_tools_the_right_ones_are_among_the_eight_shown_for_nineteen_intents_of_twenty() {
     let (mut found, mut intents) = (0, 0);
     for (name, recall) in recall::on(500) {
         assert!(
@@ -26,7 +26,7 @@ fn of_five_hundred_tools_the_right_ones_are_among_the_eight_shown_for_nine_inten
         found += recall.found;
         intents += recall.intents;
     }
-    // Nineteen of twenty are wanted. With the tools for time and log servers and for kept configurations, which speak much
-    // like those for configurations, 165 of 175 are found: two too few.
-    assert!(found >= 165, "{found} of {intents}");
+    // Of the made-up tools a few have no room in the catalogue, and nothing is asked of those.
+    assert!(intents >= 170, "only {intents} intents");
+    assert!(found * 20 >= intents * 19, "{found} of {intents}");
 }
