@@ -179,6 +179,12 @@ pub trait ToolExecutor: Send + Sync {
     async fn settled(&self, servers: Option<&BTreeSet<String>>) {
         let _ = servers;
     }
+    /// Whether the catalogue says anything of this server: it does once the server has listed its tools, and not while it was
+    /// not to be had since the engine's start.
+    fn has_listed(&self, server: &str) -> bool {
+        let _ = server;
+        true
+    }
     /// Makes sure that the server runs and, if it is a child, that its record is synced. The life that a call would go to.
     async fn ready(&self, server: &str) -> Result<Incarnation, Outcome>;
     async fn call(&self, request: ToolRequest) -> Answer;

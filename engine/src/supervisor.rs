@@ -183,14 +183,22 @@ impl Supervisor {
         self.lost.lock().expect("no panic while held").contains(&intent)
     }
 
-    /// Syncs a command into the intent's inbox. Refused when it does not fit the state; a repeated id changes nothing.
+    /// Syncs a command into the intent's inbox. Refused when it does not fit the state; a repeated id changes nothing, and
+    /// is taken whatever the first one has done to the state since.
     pub async fn command(self: &Arc<Self>, intent: IntentId, command: Command) -> Result<(), CommandError> {
-        let state = self.state(intent).await?;
-        inbox_fits(&state, &command, self.deps.clock.now_ms()).map_err(CommandError::Refused)?;
-        self.check_answer(&state, &command).await?;
+        if !self.knows(intent, &command.id).await? {
+            let state = self.state(intent).await?;
+            inbox_fits(&state, &command, self.deps.clock.now_ms()).map_err(CommandError::Refused)?;
+            self.check_answer(&state, &command).await?;
+        }
         self.deps.journal.post(intent, command).await.map_err(ReadError::from)?;
         self.drive(intent);
         Ok(())
+    }
+
+    /// Whether a command of this id was taken before.
+    pub async fn knows(&self, intent: IntentId, command: &str) -> Result<bool, ReadError> {
+        Ok(self.deps.journal.was_posted(intent, command).await?)
     }
 
     /// The state folded from the journal.

@@ -361,6 +361,11 @@ impl ToolExecutor for Executors {
         self.tools.catalogue()
     }
 
+    fn has_listed(&self, server: &str) -> bool {
+        // One that is not in the settings never will.
+        !self.servers.contains_key(server) || self.tools.has_listed(server)
+    }
+
     async fn settled(&self, servers: Option<&BTreeSet<String>>) {
         let wanted = |alias: &str| servers.is_none_or(|s| s.contains(alias));
         self.settle(self.started + SETTLE, wanted).await;

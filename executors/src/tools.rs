@@ -5,7 +5,7 @@ use flyball_engine::canonical::Digest;
 use flyball_engine::journal::{Error as JournalError, Journal};
 use flyball_engine::tool::{Catalogue, CatalogueTool, PinState, ToolName, ToolSpec};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
@@ -39,6 +39,8 @@ pub(crate) struct Tools {
     pinning: Pinning,
     pins: Mutex<BTreeMap<ToolName, Digest>>,
     current: RwLock<Arc<Catalogue>>,
+    /// Servers that have listed their tools since the start.
+    heard: RwLock<BTreeSet<String>>,
 }
 
 impl Tools {
@@ -56,6 +58,7 @@ impl Tools {
             pinning,
             pins: Mutex::new(pins),
             current: RwLock::default(),
+            heard: RwLock::default(),
         })
     }
 
@@ -78,6 +81,18 @@ impl Tools {
             tools.retain(|name, _| name.server() != alias);
             tools.extend(fresh);
         });
+        self.heard
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(alias.to_owned());
+    }
+
+    /// Whether a server has listed its tools since the start.
+    pub(crate) fn has_listed(&self, alias: &str) -> bool {
+        self.heard
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(alias)
     }
 
     async fn judge(&self, pins: &mut BTreeMap<ToolName, Digest>, spec: &ToolSpec) -> PinState {

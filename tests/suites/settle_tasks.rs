@@ -185,3 +185,26 @@ async fn wherever_the_engine_dies_a_task_is_carried_out_once() {
     }
     panic!("the plan never ended by itself");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_lost_after_the_end_is_journaled_and_harms_nothing() {
+    let world = World::of(&["a"]);
+    world.misbehave("set", Misbehaviour::Task(60_000, TaskEnd::Lost));
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(set_by("set")).await;
+    engine.until_that(intent, "a doubt", in_doubt).await;
+    let what = What::Settle {
+        item: "s".parse().unwrap(),
+        verdict: Settlement::TakenOver,
+        force: true,
+        comment: None,
+    };
+    engine.command(intent, what).await.unwrap();
+    engine.end(intent).await;
+    let lost = |e: &Event| matches!(e, Event::TaskNoted { lost: Some(_), .. });
+    engine
+        .until_that(intent, "the task's end", |_| engine.events(intent).iter().any(lost))
+        .await;
+    assert_eq!(engine.supervisor.not_driven(intent), None);
+    engine.assert_replays(intent).await;
+}

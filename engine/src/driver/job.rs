@@ -4,6 +4,7 @@
 use super::Deps;
 use super::facts::Facts;
 use super::patience::Patience;
+use crate::canonical::Digest;
 pub(super) use crate::contract::apply::Args;
 use crate::contract::apply::{self, Known};
 use crate::contract::{Contract, Contracts, EffectClass};
@@ -29,6 +30,10 @@ pub(super) struct ItemJob {
     pub(super) tool: ToolName,
     pub(super) contract: Contract,
     pub(super) contracts: Arc<Contracts>,
+    /// The definition that the plan was accepted with.
+    pub(super) pin: Option<Digest>,
+    /// Its server was not to be had, so that nobody could look whether the arguments fit its tool.
+    pub(super) unchecked: bool,
     /// The arguments and what is known around the call so far.
     pub(super) known: Known,
     pub(super) patience: Patience,

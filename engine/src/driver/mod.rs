@@ -83,6 +83,9 @@ pub enum DriveError {
     Journal(#[from] crate::journal::Error),
     #[error(transparent)]
     Illegal(#[from] IllegalEvent),
+    /// A fault of ours. The intent is as its journal says, and is taken up again from there.
+    #[error("the driver panicked: {0}")]
+    Panicked(String),
 }
 
 /// What a supervisor says to all its drivers.
@@ -262,8 +265,10 @@ impl Driver {
             }
             return Ok(true);
         }
-        if self.meet_servers(&due.work).await {
-            return Ok(true);
+        match self.meet_servers(&due).await? {
+            servers::Waited::Met => {}
+            servers::Waited::LookAgain => return Ok(true),
+            servers::Waited::Stop => return Ok(false),
         }
         let mut changed = false;
         for work in due.work {

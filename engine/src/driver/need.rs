@@ -23,6 +23,7 @@ impl Driver {
         let (step, _) = accepted.plan.step(&id.step).expect("an item's step is in the plan");
         let (contracts, tool): (Arc<Contracts>, _) = (accepted.contracts.clone(), step.tool.clone());
         let contract: Contract = contracts.of(&tool);
+        let pin = accepted.pins.get(&tool).cloned();
         let state = self.item(id).clone();
         let args = match &state.expanded.args {
             Some(payload) => self.value(payload).await?,
@@ -62,6 +63,8 @@ impl Driver {
             tool,
             contract,
             contracts,
+            pin,
+            unchecked: false,
             known,
         })
     }
@@ -105,15 +108,13 @@ impl Driver {
         if let Some(why) = crate::contract::apply::refused(&job.contract, &job.known.args) {
             return Ok(Err(why));
         }
-        let catalogue = self.deps.executor.catalogue();
-        let Some(tool) = catalogue.get(&job.tool) else {
-            return Ok(Err(format!("{} is not there any more", job.tool)));
-        };
-        let faults = crate::plan::schema::argument_faults(&tool.spec, &Value::Object(job.known.args.clone()));
-        match faults.first() {
-            Some(fault) => Ok(Err(format!("its arguments do not fit the tool: {fault}"))),
-            None => Ok(Ok(job)),
+        // A server that was not to be had since the start says nothing of its tools: whether it can be had shows when it is
+        // asked for, and its tools are looked at then.
+        if !self.deps.executor.has_listed(job.tool.server()) {
+            return Ok(Ok(ItemJob { unchecked: true, ..job }));
         }
+        let faults = argument_faults(&job);
+        Ok(faults.map(|()| job))
     }
 
     /// What the plan says of an item's look.
@@ -177,5 +178,36 @@ impl Driver {
             .call_of(call.phase)
             .filter(|c: &&CallState| c.id == *call)
             .map_or(1, |c| c.attempt + 1)
+    }
+}
+
+/// Why an item's tool cannot be called with its arguments, looked at once its server is there at last. Also the pins are
+/// compared now, which could not be done before the start.
+pub(super) fn misfit(job: &ItemJob) -> Option<String> {
+    let known = job
+        .deps
+        .executor
+        .catalogue()
+        .get(&job.tool)
+        .map(|tool| tool.spec.digest());
+    if known.is_some() && job.pin.is_some() && known != job.pin {
+        let tool = &job.tool;
+        return Some(format!(
+            "the definition of {tool} is not the one any more that the plan was accepted with"
+        ));
+    }
+    argument_faults(job).err()
+}
+
+/// Why an item's arguments do not fit its tool as the server lists it now.
+fn argument_faults(job: &ItemJob) -> Result<(), String> {
+    let catalogue = job.deps.executor.catalogue();
+    let Some(tool) = catalogue.get(&job.tool) else {
+        return Err(format!("{} is not there any more", job.tool));
+    };
+    let faults = crate::plan::schema::argument_faults(&tool.spec, &Value::Object(job.known.args.clone()));
+    match faults.first() {
+        Some(fault) => Err(format!("its arguments do not fit the tool: {fault}")),
+        None => Ok(()),
     }
 }

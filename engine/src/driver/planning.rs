@@ -2,19 +2,20 @@
 
 use super::Deps;
 use super::facts::Facts;
-use crate::contract::Contracts;
+use super::patience::Patience;
+use crate::contract::{Contracts, EffectClass};
 use crate::fault::Fault;
 use crate::intent::Request;
 use crate::intent::event::{Event, PlanSource};
 use crate::plan::Plan;
 use crate::plan::check::{CheckContext, check};
 use crate::ports::{ModelCall, PlanAnswer, PlanningContext, PlanningFact, PlanningNote};
-use crate::tool::{Catalogue, ToolName};
+use crate::tool::{Catalogue, Outcome, ToolName};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Asks for a draft and checks it. The facts end with `PlanAccepted` or a final `PlanRefused`.
-pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32) -> Facts {
+pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32, patience: &Patience) -> Facts {
     let mut facts = Facts::of(Event::PlanningStarted { revision });
     let catalogue = deps.executor.catalogue();
     let context = PlanningContext {
@@ -58,11 +59,39 @@ pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32) -> Facts
             };
             match check(&draft, &context) {
                 Ok(plan) => accepted(&mut facts, deps, &catalogue, revision, source, &plan),
-                Err(faults) => refused(&mut facts, revision, faults),
+                Err(faults) => {
+                    if let Some(tool) = unheard_of(deps, &draft) {
+                        await_server(patience, &tool).await;
+                    }
+                    refused(&mut facts, revision, faults);
+                }
             }
         }
     }
     facts
+}
+
+/// A tool of a draft whose server was not to be had since the start: nobody can say whether it has it.
+fn unheard_of(deps: &Deps, draft: &Value) -> Option<ToolName> {
+    let parts = ["pre_checks", "steps", "post_checks"];
+    let calls = parts.iter().filter_map(|part| draft.get(part)?.as_array()).flatten();
+    let mut tools = calls
+        .flat_map(|call| [call.get("tool"), call.pointer("/gate/tool")])
+        .flatten();
+    tools.find_map(|tool| {
+        let tool: ToolName = tool.as_str()?.parse().ok()?;
+        (!deps.executor.has_listed(tool.server())).then_some(tool)
+    })
+}
+
+/// Policy may grant that the plan is made once more, when the server has had time to come.
+async fn await_server(patience: &Patience, tool: &ToolName) {
+    let outcome = Outcome::NotSent {
+        reason: format!("server {} has not listed its tools yet", tool.server()),
+        retry_after_ms: None,
+    };
+    // Refused: the faults say that the server is not there.
+    let _ = patience.put_off(tool, EffectClass::Read, &outcome).await;
 }
 
 /// The model's answers and the stages they belong to, in the order in which they came.

@@ -3,8 +3,9 @@
 use super::act::Dispatch;
 use super::facts::Facts;
 use super::job::ItemJob;
+use super::need::misfit;
 use super::work::Told;
-use crate::ids::CallId;
+use crate::ids::{CallId, Phase};
 use crate::intent::event::{Event, FaultEffect};
 use crate::tool::{Outcome, ToolName};
 use serde_json::{Map, Value};
@@ -52,6 +53,14 @@ pub(super) async fn ready(
 ) -> Told {
     match job.deps.executor.ready(tool.server()).await {
         Ok(incarnation) => {
+            let first = matches!(call.phase, Phase::Do | Phase::Prepare);
+            if job.unchecked
+                && first
+                && let Some(fault) = misfit(&job)
+            {
+                let unproven = job.unproven.contains(&call.phase);
+                return Told::Facts(unrepeatable(call, attempt, fault, unproven));
+            }
             let now = job.deps.clock.now_ms();
             let timeout_ms = job.patience.attempt_ms(timeout_ms);
             let (send_by_ms, deadline_ms) = (now + SEND_WITHIN_MS, now + timeout_ms as i64);

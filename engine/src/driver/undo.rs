@@ -196,8 +196,10 @@ fn changed_pin(deps: &Deps, state: &IntentState) -> Option<String> {
         });
     let tools: BTreeSet<_> = ways_back.collect();
     let changed = tools.into_iter().find(|tool| {
-        let pinned = accepted.pins.get(*tool);
-        pinned.is_some() && catalogue.get(tool).map(|t| t.spec.digest()).as_ref() != pinned
+        let (pinned, known) = (accepted.pins.get(*tool), catalogue.get(tool));
+        // A server that is not to be had now says nothing of its tools: they are compared before the first call.
+        let gone = known.is_none() && deps.executor.has_listed(tool.server());
+        pinned.is_some_and(|pin| gone || known.is_some_and(|t| t.spec.digest() != *pin))
     })?;
     Some(format!(
         "{changed} is not the tool any more that was approved then: undo it by hand"

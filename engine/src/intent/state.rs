@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
-pub const FOLD_VERSION: u32 = 9;
+pub const FOLD_VERSION: u32 = 10;
 
 /// Where payloads that do not stand in their entry are found.
 pub trait Blobs {
@@ -447,6 +447,7 @@ fn may_follow_the_end(event: &Event) -> bool {
     matches!(
         event,
         Event::LateAnswer { .. }
+            | Event::TaskNoted { .. }
             | Event::SettlementContradicted { .. }
             | Event::DriftFound { .. }
             | Event::Summarised { .. }

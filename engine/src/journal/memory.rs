@@ -284,6 +284,10 @@ impl Journal for InMemoryJournal {
         Ok(())
     }
 
+    async fn was_posted(&self, intent: IntentId, command: &str) -> Result<bool, Error> {
+        Ok(self.state().stream(intent)?.known.contains(command))
+    }
+
     async fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Error> {
         Ok(self.state().stream(intent)?.inbox.clone())
     }

@@ -259,6 +259,8 @@ pub trait Journal: Send + Sync {
 
     /// Puts a command into the intent's inbox. Durable on return; a second one with the same id changes nothing.
     async fn post(&self, intent: IntentId, command: Command) -> Result<(), Error>;
+    /// Whether a command of this id was ever put there, consumed or not.
+    async fn was_posted(&self, intent: IntentId, command: &str) -> Result<bool, Error>;
     /// Commands not consumed yet, in order of arrival.
     async fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Error>;
     /// Intents with commands that are not consumed yet, those that have ended included.

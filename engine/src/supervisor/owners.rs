@@ -5,6 +5,9 @@ use super::{Pickup, Supervisor};
 use crate::driver::{DriveError, Driver};
 use crate::ids::IntentId;
 use crate::journal;
+use futures::FutureExt;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -28,6 +31,14 @@ pub struct NotDriven {
     pub why: String,
     /// When it is tried again, Unix milliseconds.
     pub again_ms: i64,
+}
+
+/// What a panic says of itself.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    said.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it gave no reason")
+        .to_owned()
 }
 
 /// What is to be done after a driver's end.
@@ -64,7 +75,10 @@ impl Supervisor {
         let mut failures = 0;
         loop {
             let began = self.deps.clock.now_ms();
-            let driven = self.drive_once(intent, &mut pickup).await;
+            let driven = AssertUnwindSafe(self.drive_once(intent, &mut pickup))
+                .catch_unwind()
+                .await;
+            let driven = driven.unwrap_or_else(|panic| Err(DriveError::Panicked(words(panic.as_ref()))));
             let lasted = self.deps.clock.now_ms().saturating_sub(began);
             if lasted > LONGEST_PAUSE.as_millis() as i64 {
                 failures = 0;

@@ -59,6 +59,8 @@ impl<F: Into<Fault>> From<F> for Refusal {
 pub(crate) struct Moved {
     pub(crate) intent: IntentId,
     pub(crate) from: Head,
+    /// The row before; none: the intent is new.
+    pub(crate) row: Option<IntentRow>,
     pub(crate) to: Head,
     pub(crate) open: bool,
 }
@@ -181,6 +183,7 @@ impl Judge<'_> {
             self.group.put_json(keys::checkpoint(intent), checkpoint)?;
         }
         let from = std::mem::replace(&mut record.head, head.clone());
+        let row_before = record.row.clone();
         if let Some(row) = commit.row {
             self.put_row(intent, &mut record, row)?;
         }
@@ -190,6 +193,7 @@ impl Judge<'_> {
             self.news.moved.push(Moved {
                 intent,
                 from,
+                row: row_before,
                 to: head,
                 open,
             });

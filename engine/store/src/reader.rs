@@ -47,7 +47,7 @@ impl Reader {
         self.check(intent, after, limit, &head, &entries)?;
         // Asked after the tree was read: what is not in flight by now has been synced.
         if let Some(durable) = self.in_flight.durable(intent) {
-            entries.retain(|e| e.entry.seq <= durable.seq);
+            entries.retain(|e| e.entry.seq <= durable.head.seq);
         }
         Ok(entries)
     }
@@ -93,7 +93,7 @@ impl Reader {
 
     pub(crate) fn head(&self, intent: IntentId) -> Result<Head, Refusal> {
         let head = self.known(intent)?.head;
-        Ok(self.in_flight.durable(intent).unwrap_or(head))
+        Ok(self.in_flight.durable(intent).map_or(head, |durable| durable.head))
     }
 
     pub(crate) fn checkpoint(&self, intent: IntentId) -> Result<Option<Checkpoint>, Refusal> {
@@ -142,7 +142,18 @@ impl Reader {
             let intent = keys::intent_of(&key).ok_or_else(|| Fault::torn(&key, "names no intent"))?;
             rows.extend(self.admitted(intent, filter)?);
         }
+        self.as_on_disk(&mut rows, filter);
         Ok(rows)
+    }
+
+    /// Asked after the tree was read: what a write in flight moves is shown as it was before.
+    fn as_on_disk(&self, rows: &mut Vec<IntentRow>, filter: &Filter) {
+        let before = self.in_flight.rows();
+        rows.retain(|row| self.in_flight.durable(row.intent).is_none());
+        let on_page = |row: &IntentRow| filter.after.is_none_or(|after| row.intent < after) && filter.admits(row);
+        rows.extend(before.into_iter().filter(on_page));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.intent));
+        rows.truncate(filter.at_most());
     }
 
     fn admitted(&self, intent: IntentId, filter: &Filter) -> Result<Option<IntentRow>, Refusal> {
@@ -162,10 +173,11 @@ impl Reader {
     }
 
     pub(crate) fn row(&self, intent: IntentId) -> Result<Option<IntentRow>, Refusal> {
-        match self.record(intent)? {
-            Some(record) => Ok(record.full_row(self.tree(), intent)?),
-            None => Ok(None),
-        }
+        let row = match self.record(intent)? {
+            Some(record) => record.full_row(self.tree(), intent)?,
+            None => None,
+        };
+        Ok(self.in_flight.durable(intent).map_or(row, |durable| durable.row))
     }
 
     pub(crate) fn locks(&self) -> Result<Vec<Lock>, Refusal> {
@@ -179,6 +191,11 @@ impl Reader {
         }
         all.dedup();
         Ok(all)
+    }
+
+    pub(crate) fn was_posted(&self, intent: IntentId, command: &str) -> Result<bool, Refusal> {
+        self.known(intent)?;
+        Ok(self.tree().contains_key(keys::known(intent, command))?)
     }
 
     pub(crate) fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Refusal> {

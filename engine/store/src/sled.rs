@@ -248,6 +248,11 @@ impl Journal for SledJournal {
         self.ask(Ask::Post(intent, Box::new(command))).await.map(drop)
     }
 
+    async fn was_posted(&self, intent: IntentId, command: &str) -> Result<bool, Error> {
+        let command = command.to_owned();
+        self.look(Some(intent), move |r| r.was_posted(intent, &command)).await
+    }
+
     async fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Error> {
         self.look(Some(intent), move |r| r.inbox(intent)).await
     }

@@ -10,7 +10,7 @@ use crate::value::Fault;
 use flyball_engine::ids::IntentId;
 use flyball_engine::journal::rules::LockTable;
 use flyball_engine::journal::watchers::Watchers;
-use flyball_engine::journal::{Error, Head};
+use flyball_engine::journal::{Error, Head, IntentRow};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,11 +32,19 @@ pub(crate) struct Request {
 
 /// Heads as they were before writes that are not synced yet: readers are shown nothing beyond these.
 #[derive(Default)]
-pub(crate) struct InFlight(Mutex<HashMap<IntentId, Head>>);
+pub(crate) struct InFlight(Mutex<HashMap<IntentId, Durable>>);
+
+/// How an intent stands on disk while a write of it is in flight, and for good once that has failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Durable {
+    pub(crate) head: Head,
+    /// None: nothing of it is on disk yet. Targets too many for the row are not in it.
+    pub(crate) row: Option<IntentRow>,
+}
 
 impl InFlight {
-    /// The last durable head of an intent that a write in flight moves.
-    pub(crate) fn durable(&self, intent: IntentId) -> Option<Head> {
+    /// How an intent stands that a write in flight moves.
+    pub(crate) fn durable(&self, intent: IntentId) -> Option<Durable> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -44,10 +52,19 @@ impl InFlight {
             .cloned()
     }
 
+    /// The rows of all that a write in flight moves and that are on disk.
+    pub(crate) fn rows(&self) -> Vec<IntentRow> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter_map(|durable| durable.row.clone()).collect()
+    }
+
     fn begin(&self, moved: &[Moved]) {
         let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for m in moved {
-            heads.entry(m.intent).or_insert_with(|| m.from.clone());
+            heads.entry(m.intent).or_insert_with(|| Durable {
+                head: m.from.clone(),
+                row: m.row.clone(),
+            });
         }
     }
 

@@ -110,12 +110,14 @@ impl App {
 
     /// Puts a command into an intent's inbox: durable on return.
     pub async fn command(&self, caller: &Caller, state: &IntentState, what: What) -> Result<(), Problem> {
-        if let Some((end, ..)) = &state.ended {
+        let id = caller.command.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
+        let known = self.supervisor.knows(state.id, &id).await;
+        if let (Some((end, ..)), false) = (&state.ended, known.map_err(|e| read_problem(&e))?) {
             let end = flyball_engine::intent::effects::end_name(*end);
             return Err(Problem::new(Code::Ended, format!("intent {} is {end}", state.id)));
         }
         let command = Command {
-            id: caller.command.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
+            id,
             by: caller.actor.clone(),
             at_ms: self.clock.now_ms(),
             what,

@@ -196,7 +196,7 @@ impl Lease {
         }
         self.loose.retain(|l| l.until_ms() > last);
         for loose in &mut self.loose {
-            loose.since_ms = at;
+            loose.since_ms = at.saturating_add(loose.since_ms.saturating_sub(last).max(0));
         }
         for call in self.calls.values_mut() {
             call.call.orphaned |= call.standing == CallStanding::Out;

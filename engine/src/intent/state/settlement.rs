@@ -21,11 +21,11 @@ impl IntentState {
 }
 
 /// Another engine owns the intent: what might still have landed at the last entry of the one before it counts from here,
-/// by this engine's clock.
+/// by this engine's clock; what was still in an earlier one's hands then may leave them as long after.
 pub(super) fn claimed(item: &mut ItemState, last: i64, at: i64) {
     item.loose.retain(|l| l.until_ms() > last);
     for loose in &mut item.loose {
-        loose.since_ms = at;
+        loose.since_ms = at.saturating_add(loose.since_ms.saturating_sub(last).max(0));
     }
     for call in [&mut item.call, &mut item.undo].into_iter().flatten() {
         call.dead_since_ms = call.dead_since_ms.map(|since| since.min(at));

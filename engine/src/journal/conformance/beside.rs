@@ -150,6 +150,8 @@ pub async fn a_consumed_command_does_not_come_back(journal: Fresh) {
         .await
         .expect("a repeated command is acknowledged");
     assert_eq!(waiting(&journal, intent).await, ["c1", "c3"], "but does not come twice");
+    let known = async |id: &str| journal.was_posted(intent, id).await.expect("readable");
+    assert!(known("c1").await && known("c2").await && !known("c4").await);
     append(&journal, intent, epoch, consume(&["c1", "c3", "c2"]))
         .await
         .expect("consumed");

@@ -59,7 +59,11 @@ async fn after_a_failed_sync_nothing_is_acknowledged_and_reads_go_on() {
     let (intent, epoch) = claimed(&journal).await;
     let syncs = store.syncs();
     store.reader.disk.breaks.store(true, Ordering::Relaxed);
-    let failed = append(&journal, intent, epoch, Commit::default()).await;
+    let ends = Commit {
+        row: Some(row(intent, "fulfilled", Some(End::Fulfilled))),
+        ..Commit::default()
+    };
+    let failed = append(&journal, intent, epoch, ends).await;
     assert!(matches!(failed, Err(Error::Unwritable(_))), "{failed:?}");
     store.reader.disk.breaks.store(false, Ordering::Relaxed);
     for refused in [
@@ -77,6 +81,13 @@ async fn after_a_failed_sync_nothing_is_acknowledged_and_reads_go_on() {
         1,
         "what was not synced is not shown"
     );
+    let open = Filter {
+        open: true,
+        ..Filter::default()
+    };
+    let listed: Vec<String> = journal.list(open).await.unwrap().into_iter().map(|r| r.state).collect();
+    let row = journal.row(intent).await.unwrap().unwrap();
+    assert_eq!((listed, row.state.as_str()), (vec!["planning".to_owned()], "planning"));
 }
 
 #[tokio::test]
