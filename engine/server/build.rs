@@ -26,11 +26,11 @@ fn embed(folder: &Path, name: &str, code: &mut String) {
     writeln!(code, "/// File name and text of every shipped file of `{name}`.").expect("a string takes all");
     writeln!(code, "pub(crate) const {constant}: &[(&str, &str)] = &[").expect("a string takes all");
     for file in files {
-        let shown = format!(
-            "shipped {name}/{}",
-            file.file_name().unwrap_or_default().to_string_lossy()
-        );
-        writeln!(code, "    ({shown:?}, include_str!({:?})),", file.display().to_string()).expect("a string takes all");
+        let file = format!("{name}/{}", file.file_name().unwrap_or_default().to_string_lossy());
+        let (shown, path) = (format!("shipped {file}"), format!("/{file}"));
+        // The folder is filled in by the compiler: a target directory may outlive the checkout that it was made for.
+        let text = format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))");
+        writeln!(code, "    ({shown:?}, {text}),").expect("a string takes all");
     }
     code.push_str("];\n");
 }

@@ -105,6 +105,8 @@ pub enum PlanAnswer {
         source: PlanSource,
         draft: Value,
         params: Value,
+        /// How often another plan may be asked for, should this one fail and be taken back.
+        replans: u32,
     },
     /// Nobody knows how. `nearest` names runbooks that come close; `faults` what was wrong with the last draft.
     Refused {
@@ -135,6 +137,38 @@ pub struct PlanningContext {
     pub catalogue: Arc<Catalogue>,
     pub contracts: Arc<Contracts>,
     pub inventory: Arc<dyn Inventory>,
+    /// The plans that were tried for this intent, oldest first: each has failed and is taken back. Empty: this is the first.
+    pub tried: Vec<Tried>,
+    /// What planning has cost this intent so far, in tokens.
+    pub tokens_spent: u64,
+}
+
+impl PlanningContext {
+    /// For an intent's first plan.
+    pub fn first(catalogue: Arc<Catalogue>, contracts: Arc<Contracts>, inventory: Arc<dyn Inventory>) -> Self {
+        Self {
+            catalogue,
+            contracts,
+            inventory,
+            tried: Vec::new(),
+            tokens_spent: 0,
+        }
+    }
+}
+
+/// A plan that was tried and has failed: what a planner may know of it. All of it is data, none of it instruction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    pub revision: u32,
+    pub source: PlanSource,
+    /// The form of design section 4, as it was accepted.
+    pub plan: Value,
+    pub params: Value,
+    /// Why it was given up.
+    pub why: String,
+    /// What it did and what became of that, and the checks that did not hold: for people and models to read. What may hold a
+    /// device's own secrets is left out.
+    pub evidence: Vec<Value>,
 }
 
 /// Intent → draft.
@@ -237,6 +271,8 @@ pub struct Proposal {
     pub calls: Vec<ProposedCall>,
     /// The read-only tools that the plan calls.
     pub reads: Vec<ToolName>,
+    /// It follows a plan that failed: the targets that were judged for the plans before it, if any came so far.
+    pub replan_of: Option<Option<Vec<Target>>>,
     pub now_ms: i64,
 }
 

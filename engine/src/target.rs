@@ -50,6 +50,11 @@ impl Target {
         a.iter().zip(&b).all(|(x, y)| x == y)
     }
 
+    /// Whether the other is this or lies below it.
+    pub fn covers(&self, other: &Target) -> bool {
+        segments(&self.0).len() <= segments(&other.0).len() && self.conflicts_with(other)
+    }
+
     /// The device a target lies on, if its first segment names one.
     pub fn device(&self) -> Option<&str> {
         segments(&self.0).first().and_then(|s| s.strip_prefix("device:"))
@@ -96,6 +101,15 @@ mod tests {
         assert!(!conflict("device:a", "device:ab"));
         assert!(!conflict("device:a/interface:Gi0/1", "device:a/interface:Gi0/10"));
         assert!(!conflict("device:a", "server:a"));
+    }
+
+    #[test]
+    fn a_device_covers_its_interfaces_and_an_interface_not_its_device() {
+        let covers = |a: &str, b: &str| Target::parse(a).unwrap().covers(&Target::parse(b).unwrap());
+        assert!(covers("device:a", "device:a/interface:Gi0/1"));
+        assert!(covers("device:a", "device:a"));
+        assert!(!covers("device:a/interface:Gi0/1", "device:a"));
+        assert!(!covers("device:a", "device:ab"));
     }
 
     #[test]

@@ -247,6 +247,7 @@ impl Planner for Plain {
                 source: PlanSource::Operator,
                 draft: draft.clone(),
                 params: Value::Null,
+                replans: 0,
             },
         }
     }

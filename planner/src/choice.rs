@@ -8,7 +8,7 @@ use crate::prompt;
 use crate::record::Record;
 use crate::runbook::{Runbook, Runbooks};
 use flyball_engine::fault::{Fault, nearest};
-use flyball_engine::ports::PlanningContext;
+use flyball_engine::ports::{PlanningContext, Tried};
 use flyball_engine::tool::ToolName;
 use serde_json::{Map, Value, json};
 
@@ -38,6 +38,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) alarm: &'a Value,
     pub(crate) ground: &'a Ground,
     pub(crate) context: &'a PlanningContext,
+    /// The plans that were tried and have failed.
+    pub(crate) tried: &'a [Tried],
 }
 
 /// Asks for the runbook, then for its parameters. Every call is in the record.

@@ -56,7 +56,7 @@ pub(crate) fn question(asked: &Asked<'_>, tools: &[retrieve::Tool<'_>]) -> Quest
         purpose: "draft",
         messages: vec![
             Message::system(prompt::draft(tools, &asked.context.contracts)),
-            Message::user(prompt::intent(asked.text, asked.alarm)),
+            Message::user(prompt::tried(asked.tried) + &prompt::intent(asked.text, asked.alarm)),
         ],
         schema: schema::of(tools, &asked.context.contracts),
         max_tokens: 1_500,
@@ -100,9 +100,25 @@ fn judge(answer: &Value, asked: &Asked<'_>, checker: &Checker) -> Judged {
             faults.push(fault);
         }
     }
+    if faults.is_empty() && asked.tried.iter().any(|tried| is_same(draft, &tried.plan)) {
+        let fault = Fault::new("/plan/steps", "replan.same", "this is the very plan that has failed");
+        faults.push(fault.suggest("another way, or `cannot`"));
+    }
     if faults.is_empty() {
         Judged::Draft(draft.clone())
     } else {
         Judged::Faulty(faults)
     }
+}
+
+/// Whether two plans call the same tools with the same arguments for the same lists, in the same order, whatever their
+/// steps are called.
+fn is_same(draft: &Value, tried: &Value) -> bool {
+    let calls = |plan: &Value| -> Vec<(Value, Value, Value)> {
+        let of = |step: &Value, key: &str| step.get(key).cloned().unwrap_or_default();
+        let steps = plan.get("steps").and_then(Value::as_array);
+        let one = |step: &Value| (of(step, "tool"), of(step, "args"), of(step, "for_each"));
+        steps.into_iter().flatten().map(one).collect()
+    };
+    calls(draft) == calls(tried)
 }

@@ -61,11 +61,11 @@ pub(crate) fn context() -> PlanningContext {
             spec(name, description, &properties)
         })
         .collect();
-    PlanningContext {
-        catalogue: Arc::new(Catalogue::of(specs)),
-        contracts: Arc::new(contracts),
-        inventory: Arc::new(flyball_engine::ports::NoInventory),
-    }
+    PlanningContext::first(
+        Arc::new(Catalogue::of(specs)),
+        Arc::new(contracts),
+        Arc::new(flyball_engine::ports::NoInventory),
+    )
 }
 
 fn string() -> Value {

@@ -32,6 +32,7 @@ pub fn draft_question(text: &str, context: &PlanningContext) -> DraftQuestion {
         alarm: &Value::Null,
         ground: &ground,
         context,
+        tried: &[],
     };
     let question = draft::question(&asked, &found.tools);
     let messages: Vec<(&'static str, String)> = question.messages.into_iter().map(|m| (m.role, m.content)).collect();

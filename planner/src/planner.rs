@@ -24,9 +24,11 @@ pub type Checker = Arc<dyn Fn(&Value, &Value, &PlanningContext) -> Vec<Fault> + 
 
 /// Words → draft: a phrase of a runbook, a runbook that the model chose, a plan that the model wrote, or a refusal.
 pub struct FlyballPlanner {
-    runbooks: Runbooks,
-    models: Option<Models>,
-    checker: Checker,
+    pub(crate) runbooks: Runbooks,
+    pub(crate) models: Option<Models>,
+    pub(crate) checker: Checker,
+    /// How often another plan may be looked for, after one has failed.
+    pub(crate) replans: u32,
 }
 
 impl FlyballPlanner {
@@ -42,6 +44,7 @@ impl FlyballPlanner {
             runbooks,
             models: Models::new(&models)?,
             checker,
+            replans: 0,
         })
     }
 
@@ -51,6 +54,13 @@ impl FlyballPlanner {
         if let Some(models) = &mut self.models {
             models.hold_to(budget, journal, clock);
         }
+        self
+    }
+
+    /// How often another plan may be looked for, after one has failed and is taken back. Not said: never.
+    #[must_use]
+    pub fn with_replans(mut self, replans: u32) -> Self {
+        self.replans = replans;
         self
     }
 
@@ -108,6 +118,7 @@ impl FlyballPlanner {
                     alarm: &request.alarm,
                     ground: &ground,
                     context,
+                    tried: &[],
                 };
                 self.ask(models, &asked, request, record).await
             }
@@ -133,7 +144,7 @@ impl FlyballPlanner {
         }
     }
 
-    async fn draft(&self, models: &Models, asked: &Asked<'_>, record: &mut Record) -> PlanAnswer {
+    pub(crate) async fn draft(&self, models: &Models, asked: &Asked<'_>, record: &mut Record) -> PlanAnswer {
         match draft::draft(models, asked, &self.checker, record).await {
             Drafted::Draft(draft) => {
                 record.stage(PlanStage::Draft, StageEnd::Fits, "the model's plan has no fault");
@@ -141,6 +152,7 @@ impl FlyballPlanner {
                     source: by_model(record),
                     draft,
                     params: Value::Null,
+                    replans: 0,
                 }
             }
             Drafted::Refused { reason, faults } => {
@@ -179,7 +191,7 @@ impl FlyballPlanner {
     }
 }
 
-fn from_runbook(runbook: &Runbook, params: Value, request: &Request) -> PlanAnswer {
+pub(crate) fn from_runbook(runbook: &Runbook, params: Value, request: &Request) -> PlanAnswer {
     let source = PlanSource::Runbook { id: runbook.id.clone() };
     drafted(runbook, params, source, request)
 }
@@ -199,6 +211,7 @@ fn drafted(runbook: &Runbook, params: Value, source: PlanSource, request: &Reque
         source,
         draft: runbook.draft(&params),
         params,
+        replans: 0,
     }
 }
 
@@ -216,7 +229,7 @@ fn ambiguous(several: &[(&Runbook, Value)]) -> PlanAnswer {
     refused(reason, ids, faults)
 }
 
-fn refused(reason: String, nearest: Vec<String>, faults: Vec<Fault>) -> PlanAnswer {
+pub(crate) fn refused(reason: String, nearest: Vec<String>, faults: Vec<Fault>) -> PlanAnswer {
     PlanAnswer::Refused {
         reason,
         nearest,
@@ -263,9 +276,9 @@ fn by_model(record: &Record) -> PlanSource {
 /// A plan that touches what nobody has is refused before anything is read for it. An operator's own goes on as it is.
 fn on_known_devices(answer: PlanAnswer, context: &PlanningContext) -> PlanAnswer {
     let faults = match &answer {
-        PlanAnswer::Draft { source, draft, params } if *source != PlanSource::Operator => {
-            targets::unknown(draft, params, context)
-        }
+        PlanAnswer::Draft {
+            source, draft, params, ..
+        } if *source != PlanSource::Operator => targets::unknown(draft, params, context),
         _ => Vec::new(),
     };
     match faults.first() {
@@ -277,12 +290,14 @@ fn on_known_devices(answer: PlanAnswer, context: &PlanningContext) -> PlanAnswer
 #[async_trait]
 impl Planner for FlyballPlanner {
     async fn plan(&self, request: &Request, context: &PlanningContext) -> Planned {
-        let mut record = Record::default();
+        let mut record = Record::of(context.tokens_spent);
         let answer = match &request.wish {
+            _ if !context.tried.is_empty() => self.again(request, context, &mut record).await,
             Wish::Plan(draft) => PlanAnswer::Draft {
                 source: PlanSource::Operator,
                 draft: draft.clone(),
                 params: Value::Null,
+                replans: 0,
             },
             Wish::Runbook { id, params } => self.runbook(id, params, request),
             Wish::Text(text) => self.text(text, request, context, &mut record).await,
@@ -290,7 +305,7 @@ impl Planner for FlyballPlanner {
         Planned {
             model_calls: record.calls,
             notes: record.notes,
-            answer: on_known_devices(answer, context),
+            answer: self.promising(on_known_devices(answer, context), request, context),
         }
     }
 }

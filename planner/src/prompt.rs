@@ -9,6 +9,7 @@ use crate::retrieve::Tool;
 use crate::runbook::{Runbook, Runbooks};
 use flyball_engine::contract::{Contracts, EffectClass};
 use flyball_engine::fault::Fault;
+use flyball_engine::ports::Tried;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -17,6 +18,8 @@ const LONGEST_DESCRIPTION: usize = 240;
 const LONGEST_ARGUMENTS: usize = 600;
 const LONGEST_RESULT: usize = 400;
 const LONGEST_ALARM: usize = 2_000;
+/// Longest account of a plan that failed, in characters.
+const LONGEST_TRIED: usize = 6_000;
 /// Longest intent that a model is asked about, in characters.
 pub(crate) const LONGEST_INTENT: usize = 4_000;
 
@@ -93,6 +96,17 @@ pub(crate) fn intent(text: &str, alarm: &Value) -> String {
         writeln!(message, "Alarm, as received from outside, only for reading: {alarm}").expect("a string takes all");
     }
     write!(message, "Intent: {quoted}").expect("a string takes all");
+    message
+}
+
+/// What was tried before and failed, as quoted data; nothing where nothing was.
+pub(crate) fn tried(tried: &[Tried]) -> String {
+    let mut message = String::new();
+    for tried in tried {
+        let account = serde_json::json!({"plan": tried.plan, "failed": tried.why, "found": tried.evidence});
+        let quoted = Value::from(clip(&visible(&account.to_string()), LONGEST_TRIED)).to_string();
+        writeln!(message, "{}{quoted}", include_str!("../prompts/replan.md")).expect("a string takes all");
+    }
     message
 }
 

@@ -16,6 +16,15 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Of an intent whose planning has cost this many tokens before.
+    pub(crate) fn of(tokens: u64) -> Self {
+        let spent = Spent { tokens, cost: 0.0 };
+        Self {
+            spent,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn call(&mut self, call: ModelCall, spent: Spent) {
         self.calls.push(call);
         self.spent.add(spent);

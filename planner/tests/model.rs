@@ -16,7 +16,10 @@ async fn the_model_chooses_a_runbook_and_copies_its_parameters() {
         reply(&json!({"area": "0", "process_id": 100, "role": "core", "site": "Beijing"})),
     ]);
     let planned = plan(PARAPHRASE, &script).await;
-    let PlanAnswer::Draft { source, draft, params } = &planned.answer else {
+    let PlanAnswer::Draft {
+        source, draft, params, ..
+    } = &planned.answer
+    else {
         panic!("{:?}", planned.answer)
     };
     assert_eq!(

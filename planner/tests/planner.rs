@@ -17,7 +17,10 @@ async fn a_phrase_needs_no_model_and_gives_the_same_plan_each_time() {
     let first = plan_wish(Wish::Text(text.into())).await;
     let second = plan_wish(Wish::Text(text.to_uppercase())).await;
     assert!(first.model_calls.is_empty());
-    let PlanAnswer::Draft { source, draft, params } = &first.answer else {
+    let PlanAnswer::Draft {
+        source, draft, params, ..
+    } = &first.answer
+    else {
         panic!("{:?}", first.answer)
     };
     assert_eq!(

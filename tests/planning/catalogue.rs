@@ -84,11 +84,7 @@ pub(crate) fn crowded(size: usize) -> PlanningContext {
 }
 
 fn context(tools: Vec<ToolSpec>, contracts: Contracts) -> PlanningContext {
-    PlanningContext {
-        catalogue: Arc::new(Catalogue::of(tools)),
-        contracts: Arc::new(contracts),
-        inventory: Arc::new(Sandbox),
-    }
+    PlanningContext::first(Arc::new(Catalogue::of(tools)), Arc::new(contracts), Arc::new(Sandbox))
 }
 
 fn netops_tools() -> Vec<ToolSpec> {

@@ -138,7 +138,9 @@ async fn planned(
         ..Answer::default()
     };
     match answer {
-        PlanAnswer::Draft { source, draft, params } => {
+        PlanAnswer::Draft {
+            source, draft, params, ..
+        } => {
             let chosen = by_id
                 .iter()
                 .find(|(_, steps)| *steps == draft["steps"])

@@ -36,6 +36,7 @@ impl Planner for AsGiven {
                 source: PlanSource::Operator,
                 draft: draft.clone(),
                 params: Value::Null,
+                replans: 0,
             },
             _ => PlanAnswer::Refused {
                 reason: "only plans are understood here".into(),

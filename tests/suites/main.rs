@@ -22,6 +22,7 @@ mod locks;
 mod mutated;
 mod ownership;
 mod questions;
+mod replan;
 mod resume;
 mod retrieval;
 mod retry;

@@ -57,6 +57,7 @@ impl Planner for AsGiven {
             source: PlanSource::Operator,
             draft: draft.clone(),
             params: Value::Null,
+            replans: 0,
         };
         Planned {
             model_calls: vec![],

@@ -57,6 +57,7 @@ fn stage_name(stage: PlanStage, end: StageEnd) -> String {
         PlanStage::Phrase => "by phrase",
         PlanStage::Choice => "by choice of a runbook",
         PlanStage::Draft => "by a plan of the model's own",
+        PlanStage::Next => "by the runbook that is next",
     };
     match end {
         StageEnd::Fits => format!("planned {stage}:"),

@@ -82,7 +82,9 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
     let runbooks = rules.runbooks.clone();
     let policy: Arc<dyn Policy> = Arc::new(rules.policies);
     let planner = FlyballPlanner::new(rules.runbooks, models(settings)?, checker())?;
-    let planner = planner.with_budget(settings.model_budget.clone(), journal.clone(), clock.clone());
+    let planner = planner
+        .with_budget(settings.model_budget.clone(), journal.clone(), clock.clone())
+        .with_replans(settings.replans);
     let executor: Arc<dyn ToolExecutor> = executors.clone();
     let supervisor = Supervisor::new(Deps {
         journal,

@@ -78,6 +78,7 @@ impl Driver {
             .filter(|t| accepted.contracts.of(t).effect == EffectClass::Read)
             .cloned()
             .collect();
+        let replan_of = (!self.ledger.state.earlier.is_empty()).then(|| self.ledger.state.judged_before());
         let (intent, source, now_ms) = (self.ledger.id, accepted.source, self.deps.clock.now_ms());
         Ok(Proposal {
             intent,
@@ -85,6 +86,7 @@ impl Driver {
             source,
             calls,
             reads,
+            replan_of,
             now_ms,
         })
     }
@@ -244,7 +246,39 @@ fn verdict(deps: &Deps, asked: &Proposal) -> Verdict {
             );
         }
     }
+    replanned(&mut verdict, asked);
     verdict
+}
+
+/// What a plan writes that was made after another failed: always for a person to approve, and only where the plans before
+/// were judged to write, since what it was made from was read from the network.
+fn replanned(verdict: &mut Verdict, asked: &Proposal) {
+    let Some(before) = asked.replan_of.as_ref().filter(|_| !asked.calls.is_empty()) else {
+        return;
+    };
+    let rule = |rule: &str, reason: String, item| RuleApplied {
+        rule: rule.into(),
+        reason,
+        item,
+    };
+    if let Some(before) = before {
+        for call in &asked.calls {
+            let outside = |t: &&Target| !before.iter().any(|known| known.covers(t));
+            for target in call.targets.iter().filter(outside) {
+                verdict.decision = Decision::Refuse;
+                let reason =
+                    format!("{target} is no target of the plan that failed: ask for it in an intent of its own");
+                verdict
+                    .rules
+                    .insert(0, rule("replan.targets", reason, Some(call.item.clone())));
+            }
+        }
+    }
+    if verdict.decision == Decision::Run {
+        verdict.decision = Decision::NeedsApproval;
+        let reason = "it was planned after another plan had failed, so a person looks at it".to_owned();
+        verdict.rules.push(rule("replan.person", reason, None));
+    }
 }
 
 /// What an approval binds to.

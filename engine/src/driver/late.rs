@@ -6,7 +6,8 @@ use super::facts::Facts;
 use super::job::{ItemJob, said};
 use super::work::{Report, Told};
 use super::{Deps, DriveError, Driver};
-use crate::contract::apply::{self, ErrorEffect};
+use crate::contract::apply::{self, ErrorEffect, Known};
+use crate::contract::{Contract, Contracts};
 use crate::ids::{CallId, ItemId, Phase};
 use crate::intent::effects::Work;
 use crate::intent::event::{Event, SettledBy, Settlement, WayBack};
@@ -24,7 +25,7 @@ const ASK_AT_MOST: Duration = Duration::from_secs(10);
 
 /// Something heard of a sending: its attempt may not be the latest one any more.
 pub(super) struct Late {
-    call: CallId,
+    pub(super) call: CallId,
     attempt: u32,
     tool: ToolName,
     heard: Heard,
@@ -46,6 +47,39 @@ impl Late {
             tool: call.tool.clone(),
             heard,
         }
+    }
+
+    /// The answer that was heard, if it was one.
+    pub(super) fn answer(&self) -> Option<&Outcome> {
+        match &self.heard {
+            Heard::Answer(outcome) | Heard::TaskEnded(outcome) => Some(outcome),
+            Heard::TaskLost(_) | Heard::Nothing => None,
+        }
+    }
+
+    /// What an answer says, in words, under the contracts that the call was held to: the entry, and whether it was applied.
+    pub(super) fn told(
+        &self,
+        contracts: &Contracts,
+        known: &Known,
+        outcome: &Outcome,
+    ) -> (Facts, Option<bool>, String) {
+        let (applied, output, words) = reading(contracts, known, self, outcome);
+        let reason = match self.heard {
+            Heard::TaskEnded(_) => format!("its task has ended: {words}"),
+            _ => format!("its answer came late: {words}"),
+        };
+        let mut facts = Facts::default();
+        let sealed = contracts.of(&self.tool).sealed;
+        let output = output.map(|o| facts.payload(o.clone(), sealed));
+        facts.push(Event::LateAnswer {
+            call: self.call.clone(),
+            attempt: self.attempt,
+            applied,
+            output,
+            reason: reason.clone(),
+        });
+        (facts, applied, reason)
     }
 
     fn is(&self, call: &CallState) -> bool {
@@ -92,7 +126,10 @@ impl Driver {
 
     /// Journals what was heard, and what follows from it in the state that it finds.
     pub(super) async fn hear_late(&mut self, late: Late) -> Result<(), DriveError> {
-        // A call of a revision that was replaced is not in the state any more; none of those was ever sent.
+        if self.ledger.state.of_earlier(&late.call).is_some() {
+            return self.hear_of_earlier(late).await;
+        }
+        // Before anything was sent, items come and go with each look.
         let Some(item) = self.ledger.state.items.get(&late.call.item).cloned() else {
             return Ok(());
         };
@@ -129,7 +166,7 @@ impl Driver {
         self.ledger.flush(Vec::new()).await
     }
 
-    fn tell_after_the_end(&self, event: &Event) {
+    pub(super) fn tell_after_the_end(&self, event: &Event) {
         if let Event::SettlementContradicted { call, evidence } = event {
             tracing::error!(intent = %self.ledger.id, %call, evidence, "an ended intent is not what its report says");
         }
@@ -290,19 +327,24 @@ fn noted(item: &ItemState, late: &Late, task: &str) -> Facts {
 }
 
 /// What an answer says of the world: whether the call was applied, if that can be told, and in words.
-fn reading<'a>(job: &ItemJob, late: &Late, outcome: &'a Outcome) -> (Option<bool>, Option<&'a Value>, String) {
-    let contract = job.contracts.of(&late.tool);
+fn reading<'a>(
+    contracts: &Contracts,
+    known: &Known,
+    late: &Late,
+    outcome: &'a Outcome,
+) -> (Option<bool>, Option<&'a Value>, String) {
+    let contract = contracts.of(&late.tool);
     match outcome {
-        Outcome::Done { output } => match apply::fails(&contract, &job.known, output) {
+        Outcome::Done { output } => match apply::fails(&contract, known, output) {
             Ok(false) => (Some(true), Some(output), "done".to_owned()),
             _ => (
-                effect(job, late, output),
+                effect(&contract, known, output),
                 Some(output),
                 format!("a failure: {}", said(output)),
             ),
         },
         Outcome::ToolError { output } => (
-            effect(job, late, output),
+            effect(&contract, known, output),
             Some(output),
             format!("an error: {}", said(output)),
         ),
@@ -313,28 +355,13 @@ fn reading<'a>(job: &ItemJob, late: &Late, outcome: &'a Outcome) -> (Option<bool
     }
 }
 
-fn effect(job: &ItemJob, late: &Late, output: &Value) -> Option<bool> {
-    let contract = job.contracts.of(&late.tool);
-    (apply::error_means(&contract, &job.known, output) == ErrorEffect::None).then_some(false)
+fn effect(contract: &Contract, known: &Known, output: &Value) -> Option<bool> {
+    (apply::error_means(contract, known, output) == ErrorEffect::None).then_some(false)
 }
 
 /// Journals an answer, and settles or contradicts where it can.
 fn heard(job: &ItemJob, item: &ItemState, late: &Late, outcome: &Outcome, by: &SettledBy, ended: bool) -> Facts {
-    let mut facts = Facts::default();
-    let (applied, output, words) = reading(job, late, outcome);
-    let reason = match by {
-        SettledBy::Task => format!("its task has ended: {words}"),
-        _ => format!("its answer came late: {words}"),
-    };
-    let sealed = job.contracts.of(&late.tool).sealed;
-    let output = output.map(|o| facts.payload(o.clone(), sealed));
-    facts.push(Event::LateAnswer {
-        call: late.call.clone(),
-        attempt: late.attempt,
-        applied,
-        output,
-        reason: reason.clone(),
-    });
+    let (mut facts, applied, reason) = late.told(&job.contracts, &job.known, outcome);
     let verdict = match applied {
         Some(true) => Settlement::Applied,
         Some(false) => Settlement::NotApplied,
@@ -374,12 +401,16 @@ fn settled(
     })
 }
 
-fn contradicted(late: &Late, was: Settlement, says: Settlement, reason: &str, ended: bool) -> Vec<Event> {
+/// What contradicts a settlement, in words. Nothing, where that was not about yes or no.
+pub(super) fn contradiction(was: Settlement, says: Settlement, reason: &str) -> Option<String> {
     let decided = matches!(was, Settlement::Applied | Settlement::NotApplied);
-    if !decided || was == says {
+    (decided && was != says).then(|| format!("{reason}: that means {says:?}, but the call was settled as {was:?}"))
+}
+
+fn contradicted(late: &Late, was: Settlement, says: Settlement, reason: &str, ended: bool) -> Vec<Event> {
+    let Some(evidence) = contradiction(was, says, reason) else {
         return Vec::new();
-    }
-    let evidence = format!("{reason}: that means {says:?}, but the call was settled as {was:?}");
+    };
     let mut events = vec![Event::SettlementContradicted {
         call: late.call.clone(),
         evidence: evidence.clone(),

@@ -88,17 +88,22 @@ impl Driver {
         Ok(false)
     }
 
-    /// The changes of locks that go with these facts; an end and a stale plan release all that is held.
+    /// The changes of locks that go with these facts; an end, a stale plan and a new one release all that is held.
     pub(super) fn released_with(&self, facts: &mut Facts) -> Vec<LockChange> {
         let mut changes: Vec<LockChange> = facts.events.iter().filter_map(change).collect();
         let state = &self.ledger.state;
         let ends = facts.events.iter().any(|e| matches!(e, Event::IntentEnded { .. }));
-        let stale = facts.events.iter().any(|e| matches!(e, Event::PlanStale { .. }));
+        let anew = |e: &Event| matches!(e, Event::PlanStale { .. } | Event::ReplanDecided { .. });
+        let stale = facts.events.iter().any(anew);
         if !ends && !stale {
             return changes;
         }
         if !state.locked.is_empty() {
-            let reason = if ends { "the intent ends" } else { "the plan is stale" };
+            let reason = if ends {
+                "the intent ends"
+            } else {
+                "the plan is made anew"
+            };
             let release = Event::TargetsReleased {
                 targets: state.locked.clone(),
                 reason: reason.into(),

@@ -21,6 +21,7 @@ mod planning;
 mod poll;
 pub(crate) mod question;
 mod ready;
+mod replan;
 mod servers;
 mod settle;
 mod undo;

@@ -3,6 +3,7 @@
 use super::Deps;
 use super::facts::Facts;
 use super::patience::Patience;
+use super::replan::Before;
 use crate::contract::{Contracts, EffectClass};
 use crate::fault::Fault;
 use crate::intent::Request;
@@ -14,14 +15,16 @@ use crate::tool::{Catalogue, Outcome, ToolName};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Asks for a draft and checks it. The facts end with `PlanAccepted` or a final `PlanRefused`.
-pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32, patience: &Patience) -> Facts {
+/// Asks for a draft and checks it. The facts end with `PlanAccepted` or a final `PlanRefused`. `before`: the plans that
+/// were tried and have failed.
+pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32, before: Before, patience: &Patience) -> Facts {
     let mut facts = Facts::of(Event::PlanningStarted { revision });
-    let catalogue = deps.executor.catalogue();
     let context = PlanningContext {
-        catalogue: catalogue.clone(),
+        catalogue: deps.executor.catalogue(),
         contracts: deps.contracts.clone(),
         inventory: deps.inventory.clone(),
+        tried: before.tried.clone(),
+        tokens_spent: before.tokens,
     };
     let planned = deps.planner.plan(request, &context).await;
     how_it_went(&mut facts, revision, planned.model_calls, planned.notes);
@@ -43,32 +46,55 @@ pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32, patience
                 final_: true,
             });
         }
-        PlanAnswer::Draft { source, draft, params } => {
-            let draft_payload = facts.payload(draft.clone(), false);
-            facts.push(Event::PlanDrafted {
+        PlanAnswer::Draft {
+            source,
+            draft,
+            params,
+            replans,
+        } => {
+            let of = Acceptance {
                 revision,
-                source: source.clone(),
-                draft: draft_payload,
-            });
-            let context = CheckContext {
-                catalogue: &catalogue,
+                source,
+                replans,
+            };
+            let looked_up = CheckContext {
+                catalogue: &context.catalogue,
                 contracts: &deps.contracts,
                 params,
                 alarm: request.alarm.clone(),
                 limits: deps.limits,
             };
-            match check(&draft, &context) {
-                Ok(plan) => accepted(&mut facts, deps, &catalogue, revision, source, &plan),
-                Err(faults) => {
-                    if let Some(tool) = unheard_of(deps, &draft) {
-                        await_server(patience, &tool).await;
-                    }
-                    refused(&mut facts, revision, faults);
-                }
-            }
+            examine(&mut facts, deps, &draft, of, &looked_up, (&before, patience)).await;
         }
     }
     facts
+}
+
+/// Checks a draft. A server that was not to be had yet may be waited for, a plan that has failed is not tried again.
+async fn examine(
+    facts: &mut Facts,
+    deps: &Deps,
+    draft: &Value,
+    of: Acceptance,
+    context: &CheckContext<'_>,
+    (before, patience): (&Before, &Patience),
+) {
+    let drafted = facts.payload(draft.clone(), false);
+    facts.push(Event::PlanDrafted {
+        revision: of.revision,
+        source: of.source.clone(),
+        draft: drafted,
+    });
+    match check(draft, context) {
+        Ok(plan) if before.has(&plan) => refused(facts, of.revision, vec![same_again()]),
+        Ok(plan) => accepted(facts, deps, context.catalogue, of, &plan),
+        Err(faults) => {
+            if let Some(tool) = unheard_of(deps, draft) {
+                await_server(patience, &tool).await;
+            }
+            refused(facts, of.revision, faults);
+        }
+    }
 }
 
 /// A tool of a draft whose server was not to be had since the start: nobody can say whether it has it.
@@ -150,7 +176,20 @@ fn refused(facts: &mut Facts, revision: u32, faults: Vec<Fault>) {
     });
 }
 
-fn accepted(facts: &mut Facts, deps: &Deps, catalogue: &Catalogue, revision: u32, source: PlanSource, plan: &Plan) {
+/// The same plan again is no plan: it has failed.
+fn same_again() -> Fault {
+    let message = "this is the very plan that has failed";
+    Fault::new("/plan", "replan.same", message).suggest("another way, or none")
+}
+
+/// What is said of a plan beside itself.
+struct Acceptance {
+    revision: u32,
+    source: PlanSource,
+    replans: u32,
+}
+
+fn accepted(facts: &mut Facts, deps: &Deps, catalogue: &Catalogue, of: Acceptance, plan: &Plan) {
     let tools = reachable_tools(plan, &deps.contracts);
     let held: BTreeMap<_, _> = tools
         .iter()
@@ -164,12 +203,13 @@ fn accepted(facts: &mut Facts, deps: &Deps, catalogue: &Catalogue, revision: u32
     let plan = facts.payload(value_of(plan), false);
     let contracts = facts.payload(value_of(&Contracts { contracts: held }), false);
     facts.push(Event::PlanAccepted {
-        revision,
+        revision: of.revision,
         digest,
-        source,
+        source: of.source,
         plan,
         contracts,
         pins,
+        replans: of.replans,
     });
 }
 

@@ -178,6 +178,7 @@ fn accept(out: &mut Facts, accepted: &Accepted, state: &IntentState, revision: u
         plan: out.payload(plan, false),
         contracts: out.payload(contracts, false),
         pins: accepted.pins.clone(),
+        replans: 0,
     };
     out.push(event);
 }

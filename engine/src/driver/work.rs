@@ -98,10 +98,11 @@ impl Driver {
                 let (deps, request, revision) = (self.deps.clone(), state.request.clone(), *revision);
                 let intent = state.id;
                 let patience = self.patience.clone().unwrap_or_else(|| self.no_patience());
+                let before = self.tried_before().await?;
                 Box::pin(async move {
                     Told::Facts(match request.undo_of {
                         Some(of) => undo::plan(&deps, intent, of, revision).await,
-                        None => planning::plan(&deps, &request, revision, &patience).await,
+                        None => planning::plan(&deps, &request, revision, before, &patience).await,
                     })
                 })
             }

@@ -76,6 +76,9 @@ pub enum Event {
         contracts: Payload,
         /// The pins it was accepted under, by tool.
         pins: BTreeMap<ToolName, Digest>,
+        /// How often another plan may be asked for, should this one fail and be taken back.
+        #[serde(default, skip_serializing_if = "is_none")]
+        replans: u32,
     },
     StepExpanded {
         step: StepId,
@@ -415,4 +418,8 @@ impl Event {
             IntentEnded,
         )
     }
+}
+
+fn is_none(times: &u32) -> bool {
+    *times == 0
 }

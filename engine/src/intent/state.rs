@@ -3,6 +3,7 @@
 mod accepted;
 mod back;
 mod commands;
+mod earlier;
 mod item;
 pub mod lease;
 mod locks;
@@ -14,6 +15,7 @@ mod waits;
 
 pub use accepted::Accepted;
 pub use commands::RefusedCommand;
+pub use earlier::Earlier;
 pub use item::item_of;
 pub use waits::Wait;
 
@@ -107,6 +109,9 @@ pub struct IntentState {
     pub epoch: Epoch,
     pub claimed_ms: i64,
     pub revision: u32,
+    /// The revisions that failed and were taken back, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
     pub accepted: Option<Accepted>,
     pub expanded: BTreeMap<StepId, Vec<ItemId>>,
     pub items: BTreeMap<ItemId, ItemState>,
@@ -162,6 +167,7 @@ impl IntentState {
             epoch: entry.epoch,
             claimed_ms: entry.at,
             revision: 0,
+            earlier: Vec::new(),
             accepted: None,
             expanded: BTreeMap::new(),
             items: BTreeMap::new(),
@@ -221,7 +227,7 @@ impl IntentState {
                 self.tokens.1 += output_tokens;
             }
             Event::PlanningStarted { revision } => self.revision = *revision,
-            Event::PlanRefused { reason, .. } => self.back_out(reason, End::Refused, End::RolledBack),
+            Event::PlanRefused { reason, .. } => self.plan_refused(reason),
             Event::PlanAccepted { .. } => {
                 self.accepted = Some(Accepted::read(&entry.event, blobs)?);
                 self.look_again();
@@ -253,6 +259,8 @@ impl IntentState {
             Event::WaveJudged { step, passed, .. } => self.wave(step)?.judged = Some(*passed),
             Event::Summarised { report } => self.report = Some(report.clone()),
             Event::IntentEnded { end, reason, partial } => self.ended = Some((*end, reason.clone(), *partial)),
+            Event::ReplanDecided { why, .. } => self.plan_anew(why),
+            event if self.is_of_earlier(event) => {}
             Event::CallRetryScheduled { .. } => self.fold_retry(entry)?,
             Event::CommandRefused { .. } => self.command_refused(entry),
             event if item_of(event).is_some() => self.fold_item(entry)?,
@@ -275,6 +283,7 @@ impl IntentState {
                     digest: digest.clone(),
                     beside: beside.clone(),
                 });
+                self.replan_refused();
             }
             Event::ApprovalRequested {
                 approval,

@@ -87,6 +87,23 @@ pub struct TestRun {
     pub fault: Option<DocumentFault>,
 }
 
+/// The runbook to try next must be there, be another one, and get all that it needs from this one's parameters.
+pub(super) fn next(all: &Runbooks, runbook: &Runbook, document: &Document) -> Option<DocumentFault> {
+    let id = runbook.otherwise.as_deref()?;
+    let others = || all.iter().map(|r| r.id.as_str()).filter(|other| *other != runbook.id);
+    let Some(next) = all.get(id).filter(|next| next.id != runbook.id) else {
+        let mut fault = document.fault("/otherwise", format!("there is no other runbook `{id}`"));
+        fault.suggestion = nearest(id, others()).map(|near| format!("did you mean `{near}`?"));
+        return Some(fault);
+    };
+    let unsaid = |(name, param): &(&String, &super::Param)| {
+        param.default.is_none() && !runbook.params.contains_key(name.as_str())
+    };
+    let (name, _) = next.params.iter().find(unsaid)?;
+    let message = format!("`{id}` needs the parameter `{name}`, which this runbook does not have");
+    Some(document.fault("/otherwise", message))
+}
+
 /// Runs a file's own tests, among all runbooks: what another one says equally well is a fault here.
 pub(super) fn tests(
     all: &Runbooks,

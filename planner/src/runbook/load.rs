@@ -92,6 +92,7 @@ impl Examined {
         };
         let mut tests = Vec::new();
         for (runbook, document) in merged.values() {
+            faults.extend(check::next(&runbooks, runbook, document));
             check::tests(&runbooks, runbook, document, &mut tests, &mut faults);
         }
         Self {
@@ -130,7 +131,7 @@ fn read_all(sources: &[Source], faults: &mut Vec<DocumentFault>) -> BTreeMap<Str
     found
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "id",
     "title",
     "owner",
@@ -139,6 +140,7 @@ const KEYS: [&str; 13] = [
     "impact",
     "platforms",
     "window",
+    "otherwise",
     "phrases",
     "params",
     "synonyms",
@@ -193,6 +195,7 @@ impl Reader<'_> {
             impact: self.text("/impact"),
             platforms: self.texts("/platforms"),
             window_required: self.window(),
+            otherwise: self.text("/otherwise"),
             params,
             plan,
             file: document.file.clone(),

@@ -41,6 +41,8 @@ pub struct Runbook {
     pub platforms: Vec<String>,
     /// It may only change something within a window that the intent names.
     pub window_required: bool,
+    /// The runbook to try next, with the parameters that it shares, should this one fail and be taken back.
+    pub otherwise: Option<String>,
     pub params: BTreeMap<String, Param>,
     /// The plan of design section 4, with `${params.…}` inside.
     pub plan: Value,

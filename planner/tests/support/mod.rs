@@ -232,12 +232,12 @@ pub(crate) fn request(wish: Wish, alarm: Value) -> Request {
     }
 }
 
-fn runbooks() -> Runbooks {
+pub(crate) fn runbooks() -> Runbooks {
     Runbooks::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/server/runbooks")).unwrap()
 }
 
 /// The engine's own check.
-fn checker() -> Checker {
+pub(crate) fn checker() -> Checker {
     Arc::new(|draft, params, context| {
         let against = CheckContext {
             catalogue: &context.catalogue,
@@ -307,11 +307,11 @@ pub(crate) fn context() -> PlanningContext {
             annotations: None,
         });
     }
-    PlanningContext {
-        catalogue: Arc::new(Catalogue::of(specs)),
-        contracts: Arc::new(contracts),
-        inventory: Arc::new(NoInventory),
-    }
+    PlanningContext::first(
+        Arc::new(Catalogue::of(specs)),
+        Arc::new(contracts),
+        Arc::new(NoInventory),
+    )
 }
 
 pub(crate) fn purposes(planned: &Planned) -> Vec<&str> {

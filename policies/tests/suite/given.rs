@@ -106,6 +106,7 @@ pub(crate) fn plan(request: Request, source: PlanSource, calls: Vec<ProposedCall
         request,
         source,
         calls,
+        replan_of: None,
         reads: vec!["inventory/list_devices".parse().expect("a tool name")],
         now_ms: SUNDAY_AFTERNOON,
     }

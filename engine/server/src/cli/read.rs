@@ -169,6 +169,10 @@ fn standing(view: &IntentView) -> String {
         text += &format!(": {}", harmless(reason));
     }
     text.push('\n');
+    for earlier in &view.earlier {
+        let (revision, why) = (earlier.revision, harmless(&earlier.why));
+        text += &format!("plan {revision} failed and was taken back: {why}\n");
+    }
     if let Some(of) = &view.undo_of {
         text += &format!("takes back intent {of}\n");
     }

@@ -161,6 +161,9 @@ pub struct IntentView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wakes_at: Option<String>,
     pub revision: u32,
+    /// The plans that failed and were taken back before this one was made, oldest first, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierPlan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanRef>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -197,6 +200,15 @@ pub struct IntentView {
     pub cost: Cost,
     /// Number of the last entry.
     pub seq: u64,
+}
+
+/// A plan that failed and was taken back.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EarlierPlan {
+    pub revision: u32,
+    pub why: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanRef>,
 }
 
 /// Which plan, and who made it.

@@ -85,6 +85,8 @@ pub struct Settings {
     pub approval_expires: Span,
     /// Of an intent that was given no deadline.
     pub deadline: Span,
+    /// How often another plan may be looked for, after one has failed and is taken back.
+    pub replans: u32,
     pub retry: flyball_policies::RetrySettings,
 }
 

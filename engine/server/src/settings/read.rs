@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every key, `.` between levels. Those of a level below are reached by variables too: `FLYBALL_MODEL_NAME`.
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 32] = [
     "listen",
     "data",
     "store",
@@ -43,6 +43,7 @@ const KEYS: [&str; 31] = [
     "users",
     "approval_expires",
     "deadline",
+    "replans",
     "retry.attempt",
     "retry.longest_wait",
     "retry.per_intent",
@@ -287,6 +288,7 @@ impl<'a> Reader<'a> {
             users: self.users(),
             approval_expires: self.span("/approval_expires", 24 * 3600),
             deadline: self.span("/deadline", 7 * 24 * 3600),
+            replans: self.get("/replans", "how often, 0 for never").unwrap_or(1),
             retry: retry::read(self),
         }
     }

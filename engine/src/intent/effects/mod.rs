@@ -306,7 +306,7 @@ impl IntentState {
 
     fn due_back_out(&self, due: &mut Due) {
         let Some(why) = &self.back_out else { return };
-        if self.anything_sent() || self.anything_prepared() {
+        if self.ever_sent() || self.anything_prepared() {
             due.record.push(Event::RollbackStarted {
                 why: why.reason.clone(),
             });

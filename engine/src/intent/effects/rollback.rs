@@ -48,8 +48,13 @@ impl IntentState {
             return;
         }
         let why = self.rollback.clone().unwrap_or_default();
+        if self.may_plan_anew() {
+            let revision = self.revision + 1;
+            due.record.push(Event::ReplanDecided { revision, why });
+            return;
+        }
         let taken_back = self.back_out.as_ref().map_or(End::RolledBack, |out| out.taken_back);
-        let end = match (self.anything_sent(), self.anything_changed()) {
+        let end = match (self.ever_sent(), self.ever_changed()) {
             (true, true) => taken_back,
             // There was nothing to take back.
             (true, false) if taken_back == End::RolledBack => End::Failed,

@@ -15,6 +15,8 @@ pub enum PlanStage {
     Choice,
     /// A plan that a model wrote.
     Draft,
+    /// The runbook that the one that failed names as the next to try.
+    Next,
 }
 
 /// What came of a stage.

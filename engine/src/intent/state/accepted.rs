@@ -20,6 +20,9 @@ pub struct Accepted {
     pub source: PlanSource,
     pub contracts: Arc<Contracts>,
     pub pins: BTreeMap<ToolName, Digest>,
+    /// How often another plan may be asked for, should this one fail.
+    #[serde(default)]
+    pub replans: u32,
 }
 
 impl Accepted {
@@ -30,6 +33,7 @@ impl Accepted {
             digest,
             source,
             pins,
+            replans,
             ..
         } = event
         else {
@@ -41,6 +45,7 @@ impl Accepted {
             digest: digest.clone(),
             source: source.clone(),
             pins: pins.clone(),
+            replans: *replans,
         })
     }
 }

@@ -14,13 +14,13 @@ pub use questions::questions;
 pub use report::report;
 pub use steps::{plan, steps};
 
-use super::dto::{ApprovalView, Cost, EntryView, IntentRowView, IntentView, PlanRef, Waiting, time};
+use super::dto::{ApprovalView, Cost, EarlierPlan, EntryView, IntentRowView, IntentView, PlanRef, Waiting, time};
 use super::problem::ProblemFault;
 use crate::narrate;
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::event::{Event, WayBack};
 use flyball_engine::intent::item::{ItemState, ItemStatus};
-use flyball_engine::intent::state::{Approval, IntentState, RefusedCommand};
+use flyball_engine::intent::state::{Accepted, Approval, Earlier, IntentState, RefusedCommand};
 use flyball_engine::intent::{Mode, Request};
 use flyball_engine::journal::{IntentRow, Journal, StoredEntry};
 use flyball_engine::payload::Payload;
@@ -108,11 +108,8 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         deadline: state.request.deadline_ms.map(time),
         wakes_at: None,
         revision: state.revision,
-        plan: state.accepted.as_ref().map(|a| PlanRef {
-            digest: a.digest.to_string(),
-            summary: a.plan.summary.clone(),
-            source: narrate::source_name(&a.source),
-        }),
+        earlier: state.earlier.iter().map(earlier).collect(),
+        plan: state.accepted.as_ref().map(plan_ref),
         approval: state.approval.as_ref().map(|a| approval(state, a)),
         locked: texts(&state.locked),
         waiting_for: waiting,
@@ -131,6 +128,22 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         faults,
         cost: cost(state),
         seq: state.seq,
+    }
+}
+
+fn plan_ref(accepted: &Accepted) -> PlanRef {
+    PlanRef {
+        digest: accepted.digest.to_string(),
+        summary: accepted.plan.summary.clone(),
+        source: narrate::source_name(&accepted.source),
+    }
+}
+
+fn earlier(earlier: &Earlier) -> EarlierPlan {
+    EarlierPlan {
+        revision: earlier.revision,
+        why: earlier.why.clone(),
+        plan: earlier.accepted.as_ref().map(plan_ref),
     }
 }
 

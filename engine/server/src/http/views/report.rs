@@ -79,6 +79,7 @@ fn worth_telling(event: &Event) -> bool {
             | Event::CallSettled { .. }
             | Event::SettlementContradicted { .. }
             | Event::RollbackStarted { .. }
+            | Event::ReplanDecided { .. }
             | Event::UndoConflict { .. }
             | Event::UndoBlocked { .. }
             | Event::Resolved { .. }
