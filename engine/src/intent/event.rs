@@ -43,6 +43,9 @@ pub enum Event {
         millis: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
+        /// All that is wrong with what it answered, as it was told for the next round.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        faults: Vec<Fault>,
     },
     /// A stage of the search for a plan has ended. The model's answers on the way stand before it.
     StageTried {

@@ -4,6 +4,7 @@ mod answer;
 pub mod args;
 pub mod client;
 mod decide;
+mod explain;
 mod local;
 mod netops;
 pub mod output;
@@ -124,8 +125,14 @@ async fn run(cli: Cli, output: Output) -> Outcome {
 
 async fn remote(command: Command, client: &Client, output: Output) -> Outcome {
     match command {
-        Command::Plan(wish) => submit::submit(client, wish, "plan", output).await,
-        Command::Submit(wish) => submit::submit(client, wish, "apply", output).await,
+        Command::Plan { wish, markdown } => explain::plan(client, wish, markdown, output).await,
+        Command::Show {
+            intent,
+            procedure: true,
+            markdown,
+        } => explain::procedure(client, &intent, markdown, output).await,
+        Command::Why { intent } => explain::why(client, &intent, output).await,
+        Command::Submit(wish) => submit::submit(client, wish, output).await,
         Command::Watch { intent, follow: true } => watch::to_the_end(client, &intent, output).await,
         Command::Watch { intent, follow: false } => watch::until_rest(client, &intent, None, output).await,
         Command::Approve(args) => decide::approve(client, args, output).await,

@@ -1,0 +1,277 @@
+//! Why an intent is as it is, as text: each sentence with the numbers of its entries.
+
+use super::table::cited;
+use super::{Color, Style, count, cut, harmless, one_line};
+use crate::http::dto::{AnswerWhy, DecisionWhy, FaultWhy, PlanWhy, Reasoned, Refusal, Sentence, ToolsWhy, WhyView};
+
+/// Of a model's answer, at most so many characters are shown; the journal and `--json` have all of it.
+const ANSWER: usize = 240;
+/// How many calls are named that a rule applied to.
+const NAMED: usize = 12;
+
+/// The whole answer.
+pub fn why(view: &WhyView, style: Style) -> String {
+    let mut out = format!(
+        "{}\n{}",
+        style.paint(&harmless(&view.title), Color::Bold),
+        view.state.replace('_', " ")
+    );
+    if let Some(reason) = &view.reason {
+        out += &format!(": {}", harmless(reason));
+    }
+    out.push('\n');
+    out += &section("asked", &sentences(&view.asked, style), style);
+    for plan in &view.plans {
+        out += &section(&format!("plan {}", plan.revision), &planned(plan, style), style);
+    }
+    let decided: String = view.decisions.iter().map(|d| decision(d, style)).collect();
+    out += &section("decided", &decided, style);
+    let total = format!(
+        "  {}, {:.1} s in all\n",
+        count(
+            usize::try_from(view.cost.input_tokens + view.cost.output_tokens).unwrap_or(usize::MAX),
+            "token"
+        ),
+        view.cost.seconds
+    );
+    out + &section("cost", &(sentences(&view.spent, style) + &total), style)
+}
+
+fn section(title: &str, body: &str, style: Style) -> String {
+    match body.is_empty() {
+        true => String::new(),
+        false => format!("\n{}\n{body}", style.paint(title, Color::Bold)),
+    }
+}
+
+fn line(text: &str, entries: &[u64], style: Style) -> String {
+    format!(
+        "  {}",
+        format!("{} {}", harmless(text), cited(entries, style)).trim_end()
+    ) + "\n"
+}
+
+fn sentences(all: &[Sentence], style: Style) -> String {
+    all.iter().map(|s| line(&s.text, &s.entries, style)).collect()
+}
+
+/// In the order of the entries: what was tried, what a model was shown, and what it said.
+fn planned(plan: &PlanWhy, style: Style) -> String {
+    let mut told: Vec<(u64, String)> = Vec::new();
+    for s in &plan.how {
+        told.push((
+            s.entries.first().copied().unwrap_or(0),
+            line(&s.text, &s.entries, style),
+        ));
+    }
+    told.extend(plan.tools.iter().map(|t| (t.entry, tools(t, style))));
+    told.extend(plan.answers.iter().map(|a| (a.entry, answer(a, style))));
+    told.sort_by_key(|(entry, _)| *entry);
+    let mut out: String = told.into_iter().map(|(_, text)| text).collect();
+    if let Some(refusal) = &plan.refused {
+        out += &refused(refusal, style);
+    }
+    out
+}
+
+fn tools(tools: &ToolsWhy, style: Style) -> String {
+    let shown = format!(
+        "shown to the model ({} tokens): {}",
+        tools.tokens,
+        tools.shown.join(", ")
+    );
+    let mut out = line(&shown, &[tools.entry], style);
+    for not in &tools.not_shown {
+        out += &format!("    not shown: {}: {}\n", harmless(&not.tool), not.why);
+    }
+    if tools.others > 0 {
+        out += &format!("    not shown: {} more, further off\n", tools.others);
+    }
+    out
+}
+
+fn answer(answer: &AnswerWhy, style: Style) -> String {
+    let round = match answer.round {
+        0 => String::new(),
+        n => format!(", round {n} of repair"),
+    };
+    let asked = format!(
+        "{} asked to {}{round}: {} tokens in, {} out, {:.1} s",
+        answer.model, answer.purpose, answer.input_tokens, answer.output_tokens, answer.seconds
+    );
+    let mut out = line(&asked, &[answer.entry], style);
+    let said = answer
+        .answer
+        .as_str()
+        .map_or_else(|| answer.answer.to_string(), str::to_owned);
+    out += &format!("    answered: {}\n", cut(&harmless(&one_line(&said)), ANSWER));
+    // What could not be read has a problem and, often, no fault; else each fault says it better.
+    if let Some(problem) = answer.problem.as_ref().filter(|_| answer.faults.is_empty()) {
+        out += &format!("    not usable: {}\n", harmless(problem));
+    }
+    out + &answer.faults.iter().map(|f| fault(f, style)).collect::<String>()
+}
+
+fn fault(found: &FaultWhy, style: Style) -> String {
+    let became = match found.repaired_in {
+        Some(entry) => format!("repaired {}", cited(&[entry], style)),
+        None => "never repaired".to_owned(),
+    };
+    let fault = &found.fault;
+    format!(
+        "    fault at {}: {} [{}]; {became}\n",
+        harmless(&fault.pointer),
+        harmless(&fault.message),
+        fault.rule
+    )
+}
+
+fn refused(refusal: &Refusal, style: Style) -> String {
+    let mut out = line(&refusal.text, &refusal.entries, style);
+    for fault in &refusal.faults {
+        let (pointer, message) = (harmless(&fault.pointer), harmless(&fault.message));
+        out += &format!("    {pointer} {message} [{}]\n", fault.rule);
+        if let Some(suggestion) = &fault.suggestion {
+            out += &format!("      → {}\n", harmless(suggestion));
+        }
+    }
+    out
+}
+
+fn decision(decision: &DecisionWhy, style: Style) -> String {
+    line(&decision.text, &decision.entries, style) + &decision.rules.iter().map(rule).collect::<String>()
+}
+
+fn rule(rule: &Reasoned) -> String {
+    let shown: Vec<&str> = rule.items.iter().take(NAMED).map(String::as_str).collect();
+    let more = match rule.items.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let to = match shown.is_empty() {
+        true => String::new(),
+        false => format!("\n      applied to {}{more}", shown.join(", ")),
+    };
+    format!("    {}{to}\n", harmless(&rule.why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::dto::{Cost, NotShownWhy};
+    use crate::http::problem::ProblemFault;
+
+    fn sentence(text: &str, entry: u64) -> Sentence {
+        Sentence {
+            text: text.into(),
+            entries: vec![entry],
+        }
+    }
+
+    fn by_a_model() -> PlanWhy {
+        let found = ProblemFault {
+            pointer: "/plan/steps/0/tool".into(),
+            rule: "plan.unknown_tool".into(),
+            message: "there is no such tool".into(),
+            suggestion: None,
+        };
+        let answer = |entry: u64, purpose: &str, round: u32, faults: Vec<FaultWhy>| AnswerWhy {
+            entry,
+            purpose: purpose.into(),
+            model: "m".into(),
+            input_tokens: 11,
+            output_tokens: 7,
+            seconds: 1.25,
+            round,
+            problem: (!faults.is_empty()).then(|| "the first of them".into()),
+            faults,
+            answer: serde_json::json!({"steps": []}),
+        };
+        PlanWhy {
+            revision: 1,
+            source: Some("model m".into()),
+            how: vec![
+                sentence("not by phrase: none says this", 3),
+                sentence("plan ab by model m accepted", 9),
+            ],
+            answers: vec![
+                answer(
+                    5,
+                    "draft",
+                    0,
+                    vec![FaultWhy {
+                        fault: found,
+                        repaired_in: Some(6),
+                    }],
+                ),
+                answer(6, "repair", 1, Vec::new()),
+            ],
+            tools: vec![ToolsWhy {
+                entry: 4,
+                shown: vec!["a/b".into()],
+                not_shown: vec![NotShownWhy {
+                    tool: "a/c".into(),
+                    why: "no room left in the prompt".into(),
+                }],
+                others: 4,
+                tokens: 90,
+            }],
+            refused: None,
+        }
+    }
+
+    #[test]
+    fn why_tells_tools_faults_rules_and_cost_each_with_its_entries() {
+        let view = WhyView {
+            title: "which peers".into(),
+            state: "awaiting_approval".into(),
+            asked: vec![sentence("olga asked in words: which peers", 1)],
+            plans: vec![by_a_model()],
+            decisions: vec![DecisionWhy {
+                text: "policy asks for a person's approval".into(),
+                entries: vec![20],
+                rules: vec![Reasoned {
+                    why: "approval.model: a model made it".into(),
+                    items: vec!["look/0".into(), "look/1".into()],
+                }],
+            }],
+            spent: vec![sentence("m was asked once: 11 tokens in, 7 out, 1.2 s", 5)],
+            cost: Cost {
+                input_tokens: 11,
+                output_tokens: 7,
+                calls: 0,
+                seconds: 2.0,
+            },
+            ..WhyView::default()
+        };
+        let golden = "\
+which peers
+awaiting approval
+
+asked
+  olga asked in words: which peers [1]
+
+plan 1
+  not by phrase: none says this [3]
+  shown to the model (90 tokens): a/b [4]
+    not shown: a/c: no room left in the prompt
+    not shown: 4 more, further off
+  m asked to draft: 11 tokens in, 7 out, 1.2 s [5]
+    answered: {\"steps\":[]}
+    fault at /plan/steps/0/tool: there is no such tool [plan.unknown_tool]; repaired [6]
+  m asked to repair, round 1 of repair: 11 tokens in, 7 out, 1.2 s [6]
+    answered: {\"steps\":[]}
+  plan ab by model m accepted [9]
+
+decided
+  policy asks for a person's approval [20]
+    approval.model: a model made it
+      applied to look/0, look/1
+
+cost
+  m was asked once: 11 tokens in, 7 out, 1.2 s [5]
+  18 tokens, 2.0 s in all
+";
+        assert_eq!(why(&view, Style::PLAIN), golden);
+    }
+}
