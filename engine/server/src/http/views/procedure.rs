@@ -124,7 +124,7 @@ fn count(view: &mut ProcedureView, state: &IntentState, accepted: &Accepted) {
     targets.sort();
     targets.dedup();
     let devices: BTreeSet<&str> = targets.iter().filter_map(Target::device).collect();
-    let all = |groups: &[Reasoned]| groups.iter().map(|g| g.items.len()).sum();
+    let all = |groups: &[Reasoned]| -> usize { groups.iter().map(|g| g.items.len()).sum() };
     view.count = ProcedureCount {
         targets: targets.len(),
         devices: devices.len(),
