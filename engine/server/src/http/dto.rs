@@ -320,6 +320,9 @@ pub struct CheckView {
     /// What was read when it was missed, shortened; `{"sealed": true}` where it may hold secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<String>,
+    /// The entries that say so; in the report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<u64>,
 }
 
 /// The change of one intent in the devices' own words.

@@ -8,7 +8,6 @@ use super::problem::Problem;
 use super::query::{Params, one_of};
 use super::views::{self, Values};
 use crate::auth::Caller;
-use crate::errors::Code;
 use crate::render::graph;
 use axum::Json;
 use axum::extract::{Path, State};

@@ -103,8 +103,9 @@ pub fn report(report: &ReportView, style: Style) -> String {
 }
 
 /// Whether a sentence is an end or a turn with the intent's reason behind it, and nothing else.
-fn is_echo(text: &str, reason: &str) -> bool {
-    const TURNS: [&str; 6] = [
+pub(super) fn is_echo(text: &str, reason: &str) -> bool {
+    const TURNS: [&str; 7] = [
+        "fulfilled",
         "no plan",
         "taking everything back",
         "rolled back",
@@ -129,13 +130,15 @@ pub(super) fn cited(entries: &[u64], style: Style) -> String {
 /// A check with its verdict; where it was missed, what was expected and what was read.
 fn check(check: &CheckView, style: Style) -> String {
     let (mark, color) = super::mark(&check.verdict);
-    let mut out = format!(
-        "{} {} {}: {}\n",
+    let said = format!(
+        "{} {} {}: {} {}",
         style.paint(mark, color),
         check.id,
         check.tool,
-        check.verdict
+        check.verdict,
+        cited(&check.entries, style)
     );
+    let mut out = format!("{}\n", said.trim_end());
     if let Some(reading) = &check.reading {
         out += &format!("    expected {}\n", harmless(&check.expect));
         out += &format!(
@@ -197,6 +200,7 @@ mod tests {
                 verdict: "missed".into(),
                 problem: None,
                 reading: Some("{\"share\":0.5}".into()),
+                entries: vec![8],
             }],
             cost: Cost {
                 calls: 1,
@@ -211,7 +215,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("expected output.share > 0.9\n    read     {\"share\":0.5}"),
+            text.contains("post-check 1 telemetry/reachability: missed [8]\n    expected output.share > 0.9\n    read     {\"share\":0.5}"),
             "{text}"
         );
         assert!(

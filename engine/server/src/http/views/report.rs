@@ -14,6 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The report. `entries` is the whole stream.
 pub async fn report(state: &IntentState, entries: &[StoredEntry], values: &Values<'_>) -> ReportView {
+    let mut checks = checks(state, values).await;
+    let mut taken = taken(entries);
+    for check in &mut checks {
+        check.entries = taken.remove(&check.id).unwrap_or_default();
+    }
     ReportView {
         intent: state.id.to_string(),
         title: title(&state.request),
@@ -21,7 +26,7 @@ pub async fn report(state: &IntentState, entries: &[StoredEntry], values: &Value
         reason: reason(state),
         sentences: sentences(entries),
         targets: targets(state, &settling(entries)),
-        checks: checks(state, values).await,
+        checks,
         irreversible: super::irreversible(state, |i| i.sent_at.is_some()),
         cost: cost(state),
         summary: values.shown_if(state.report.as_ref()).await,
@@ -83,13 +88,36 @@ impl Sum {
     }
 }
 
+/// For each check the entries in which it was taken since the last look.
+fn taken(entries: &[StoredEntry]) -> BTreeMap<String, Vec<u64>> {
+    let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for stored in entries {
+        match &stored.entry.event {
+            event if starts_anew(event) => found.clear(),
+            Event::ChecksTaken { readings } => {
+                for reading in readings {
+                    let name = narrate::check_name(&reading.check);
+                    found.entry(name).or_default().push(stored.entry.seq);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether what was seen before does not count any more.
+fn starts_anew(event: &Event) -> bool {
+    matches!(event, Event::PlanAccepted { .. } | Event::PlanStale { .. })
+}
+
 /// For each item the entries that say what became of it. What was seen before the last look does not count any more.
 fn settling(entries: &[StoredEntry]) -> BTreeMap<ItemId, Vec<u64>> {
     let mut found: BTreeMap<ItemId, Vec<u64>> = BTreeMap::new();
     for stored in entries {
         let (event, seq) = (&stored.entry.event, stored.entry.seq);
         match event {
-            Event::PlanAccepted { .. } | Event::PlanStale { .. } => found.clear(),
+            event if starts_anew(event) => found.clear(),
             Event::ChecksTaken { readings } => {
                 for reading in readings {
                     if let CheckId::Gate { item } = &reading.check {

@@ -137,7 +137,8 @@ planned   by runbook ospf-on-group (Configure OSPF), risk medium, impact: new ro
 intent    i, awaiting approval
 change    CHG-1
 digest    sha256:ab
-policy    a person must approve it: ours.every_write: a person approves (ospf/0, ospf/1, saved/0)
+policy    a person must approve it
+rule      ours.every_write: a person approves (ospf/0, ospf/1, saved/0)
 targets   2 targets on 2 devices: device:bj-core-1, device:bj-core-2
 calls     3 calls in 3 stages; 1 without a way back
 
@@ -154,13 +155,15 @@ calls     3 calls in 3 stages; 1 without a way back
       ospf/0 config/configure_ospf, wave 1
         + router ospf 100           ↩ no router ospf 100
     read back: by config/get_ospf, within 5s
-    gate: for each, telemetry/ospf_neighbors device=${item.name}: output.neighbors.size() > 0; within 30s; and stay so for 2s
+    gate: for each, telemetry/ospf_neighbors device=${item.name}
+    must hold: output.neighbors.size() > 0; within 30s; and stay so for 2s
   3.2 ospf, wave 2 of 2: config/configure_ospf (reversible), after group
     bj-core-2
       ospf/1 config/configure_ospf, wave 2
         + ospf 100                  ↩ undo ospf 100
     read back: by config/get_ospf, within 5s
-    gate: for each, telemetry/ospf_neighbors device=${item.name}: output.neighbors.size() > 0; within 30s; and stay so for 2s
+    gate: for each, telemetry/ospf_neighbors device=${item.name}
+    must hold: output.neighbors.size() > 0; within 30s; and stay so for 2s
   3.3 saved: config/save (idempotent), after group
     bj-core-1
       saved/0 config/save, wave 1: NO WAY BACK

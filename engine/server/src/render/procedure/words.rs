@@ -14,9 +14,6 @@ pub(super) fn facts(view: &ProcedureView) -> Vec<(&'static str, String)> {
         ("planned", planned(view)),
         ("intent", format!("{}, {}", view.intent, view.state.replace('_', " "))),
     ];
-    if let Some(of) = &view.undo_of {
-        facts.push(("undoes", format!("intent {of}")));
-    }
     if let Some(change) = &view.change {
         facts.push(("change", change.clone()));
     }
@@ -27,7 +24,8 @@ pub(super) fn facts(view: &ProcedureView) -> Vec<(&'static str, String)> {
         facts.push(("digest", digest.clone()));
     }
     if let Some(verdict) = &view.verdict {
-        facts.push(("policy", policy(verdict, &view.rules)));
+        facts.push(("policy", policy(verdict).to_owned()));
+        facts.extend(view.rules.iter().map(|rule| ("rule", reasoned(rule))));
     }
     facts.push(("targets", targets(view)));
     facts.push(("calls", calls(view)));
@@ -36,6 +34,9 @@ pub(super) fn facts(view: &ProcedureView) -> Vec<(&'static str, String)> {
 }
 
 fn planned(view: &ProcedureView) -> String {
+    if view.undo_of.is_some() {
+        return "from the record of that intent's calls".to_owned();
+    }
     let Some(runbook) = &view.runbook else {
         return format!("by {}", view.source);
     };
@@ -53,16 +54,11 @@ fn planned(view: &ProcedureView) -> String {
     text
 }
 
-fn policy(verdict: &str, rules: &[Reasoned]) -> String {
-    let verdict = match verdict {
+fn policy(verdict: &str) -> &'static str {
+    match verdict {
         "run" => "it may run",
         "needs_approval" => "a person must approve it",
         _ => "it is refused",
-    };
-    let rules: Vec<String> = rules.iter().map(reasoned).collect();
-    match rules.is_empty() {
-        true => verdict.to_owned(),
-        false => format!("{verdict}: {}", rules.join("; ")),
     }
 }
 
@@ -191,11 +187,12 @@ pub(super) fn afterwards(stage: &StageView) -> Vec<(&'static str, String)> {
     }
     if let Some(gate) = &stage.gate {
         let before = about_before(std::iter::once(gate), " ");
-        let gate = format!("for each, {}: {}{}", call(gate), must(gate), before.trim_end());
-        told.push(("gate", gate));
+        told.push(("gate", format!("for each, {}", call(gate))));
+        told.push(("must hold", format!("{}{}", must(gate), before.trim_end())));
     }
     if let Some(expect) = &stage.expect {
-        told.push(("must hold", format!("{}: {}", call(expect), must(expect))));
+        told.push(("reads", call(expect)));
+        told.push(("must hold", must(expect)));
     }
     let otherwise = match stage.on_failure.as_str() {
         "hold" => Some("nothing goes on, and a person decides"),
@@ -218,8 +215,8 @@ pub(super) fn way_back(view: &ProcedureView) -> Vec<String> {
         ];
     }
     let mut told = vec![
-        "a call that fails, a gate or post-check that does not hold, a deadline or a cancel: what was sent is taken back",
-        "the latest first, by the lines beside each change, and only where the state is still as our change left it",
+        "if a call fails, a gate or post-check does not hold, a deadline passes or it is cancelled, what was sent is taken back",
+        "it goes back latest first, by the lines beside each change, and only where the state is still as the change left it",
         "a call whose outcome is not known is settled by evidence first; a check that cannot be read waits for a person",
     ];
     if view.count.irreversible > 0 {
