@@ -1,6 +1,6 @@
 //! Why an intent is as it is, as text: each sentence with the numbers of its entries.
 
-use super::table::cited;
+use super::table::{cited, is_echo};
 use super::{Color, Style, count, cut, harmless, one_line};
 use crate::http::dto::{AnswerWhy, DecisionWhy, FaultWhy, PlanWhy, Reasoned, Refusal, Sentence, ToolsWhy, WhyView};
 
@@ -9,22 +9,20 @@ const ANSWER: usize = 240;
 /// How many calls are named that a rule applied to.
 const NAMED: usize = 12;
 
-/// The whole answer.
+/// The whole answer. What only says the intent's reason again is cited behind it.
 pub fn why(view: &WhyView, style: Style) -> String {
-    let mut out = format!(
-        "{}\n{}",
-        style.paint(&harmless(&view.title), Color::Bold),
-        view.state.replace('_', " ")
-    );
-    if let Some(reason) = &view.reason {
-        out += &format!(": {}", harmless(reason));
-    }
-    out.push('\n');
+    let says_again = |text: &str| view.reason.as_ref().is_some_and(|reason| is_echo(text, reason));
+    let mut out = head(view, says_again, style);
     out += &section("asked", &sentences(&view.asked, style), style);
     for plan in &view.plans {
-        out += &section(&format!("plan {}", plan.revision), &planned(plan, style), style);
+        let mut told = planned(plan, style);
+        if let Some(refusal) = &plan.refused {
+            told += &refused(refusal, says_again(&refusal.text), style);
+        }
+        out += &section(&format!("plan {}", plan.revision), &told, style);
     }
-    let decided: String = view.decisions.iter().map(|d| decision(d, style)).collect();
+    let decided = view.decisions.iter().filter(|d| !says_again(&d.text));
+    let decided: String = decided.map(|d| decision(d, style)).collect();
     out += &section("decided", &decided, style);
     let total = format!(
         "  {}, {:.1} s in all\n",
@@ -35,6 +33,24 @@ pub fn why(view: &WhyView, style: Style) -> String {
         view.cost.seconds
     );
     out + &section("cost", &(sentences(&view.spent, style) + &total), style)
+}
+
+/// What was asked, where it stands and why.
+fn head(view: &WhyView, says_again: impl Fn(&str) -> bool, style: Style) -> String {
+    let title = style.paint(&harmless(&view.title), Color::Bold);
+    let mut out = format!("{title}\n{}", view.state.replace('_', " "));
+    if let Some(reason) = &view.reason {
+        let refusals = view.plans.iter().filter_map(|p| p.refused.as_ref());
+        let refusals = refusals.map(|r| (&r.text, &r.entries));
+        let all = refusals.chain(view.decisions.iter().map(|d| (&d.text, &d.entries)));
+        let again: Vec<u64> = all
+            .filter(|(text, _)| says_again(text))
+            .flat_map(|(_, e)| e.clone())
+            .collect();
+        out += format!(": {} {}", harmless(reason), cited(&again, style)).trim_end();
+    }
+    out.push('\n');
+    out
 }
 
 fn section(title: &str, body: &str, style: Style) -> String {
@@ -67,11 +83,7 @@ fn planned(plan: &PlanWhy, style: Style) -> String {
     told.extend(plan.tools.iter().map(|t| (t.entry, tools(t, style))));
     told.extend(plan.answers.iter().map(|a| (a.entry, answer(a, style))));
     told.sort_by_key(|(entry, _)| *entry);
-    let mut out: String = told.into_iter().map(|(_, text)| text).collect();
-    if let Some(refusal) = &plan.refused {
-        out += &refused(refusal, style);
-    }
-    out
+    told.into_iter().map(|(_, text)| text).collect()
 }
 
 fn tools(tools: &ToolsWhy, style: Style) -> String {
@@ -126,8 +138,13 @@ fn fault(found: &FaultWhy, style: Style) -> String {
     )
 }
 
-fn refused(refusal: &Refusal, style: Style) -> String {
-    let mut out = line(&refusal.text, &refusal.entries, style);
+fn refused(refusal: &Refusal, says_again: bool, style: Style) -> String {
+    let text = if says_again {
+        "no plan, for that reason"
+    } else {
+        &refusal.text
+    };
+    let mut out = line(text, &refusal.entries, style);
     for fault in &refusal.faults {
         let (pointer, message) = (harmless(&fault.pointer), harmless(&fault.message));
         out += &format!("    {pointer} {message} [{}]\n", fault.rule);
@@ -218,6 +235,49 @@ mod tests {
             }],
             refused: None,
         }
+    }
+
+    #[test]
+    fn a_refusal_says_its_reason_once_and_each_fault_below_it() {
+        let fault = ProblemFault {
+            pointer: "/plan".into(),
+            rule: "ground.verb".into(),
+            message: "nobody asked to change it".into(),
+            suggestion: Some("say so".into()),
+        };
+        let view = WhyView {
+            title: "look at r1".into(),
+            state: "refused".into(),
+            reason: Some("it writes".into()),
+            plans: vec![PlanWhy {
+                revision: 1,
+                refused: Some(Refusal {
+                    text: "no plan: it writes".into(),
+                    faults: vec![fault],
+                    entries: vec![7],
+                }),
+                ..PlanWhy::default()
+            }],
+            decisions: vec![DecisionWhy {
+                text: "refused: it writes".into(),
+                entries: vec![8],
+                rules: Vec::new(),
+            }],
+            ..WhyView::default()
+        };
+        let golden = "\
+look at r1
+refused: it writes [7 8]
+
+plan 1
+  no plan, for that reason [7]
+    /plan nobody asked to change it [ground.verb]
+      → say so
+
+cost
+  0 tokens, 0.0 s in all
+";
+        assert_eq!(why(&view, Style::PLAIN), golden);
     }
 
     #[test]
