@@ -155,29 +155,7 @@ async fn remote(command: Command, client: &Client, output: Output) -> Outcome {
         Command::Pause { intent, reason } => decide::pause(client, &intent, reason, output).await,
         Command::Resume(follow) => decide::resume(client, follow, output).await,
         Command::Answer(args) => answer::answer(client, args, output).await,
-        Command::Settle {
-            intent,
-            item,
-            verdict,
-            force,
-            comment,
-        } => {
-            let body = crate::http::dto::SettleBody {
-                verdict,
-                force,
-                comment,
-            };
-            decide::item(client, &intent, &item, "settle", &body, output).await
-        }
-        Command::Resolve {
-            intent,
-            item,
-            resolution,
-            comment,
-        } => {
-            let body = crate::http::dto::ResolveBody { resolution, comment };
-            decide::item(client, &intent, &item, "resolve", &body, output).await
-        }
+        settled @ (Command::Settle { .. } | Command::Resolve { .. }) => decide::on_item(client, settled, output).await,
         Command::Runbook { action } => runbook::run(action, client, output).await,
         Command::Halt { reason } => decide::halt(client, reason, output).await,
         Command::Unhalt => decide::unhalt(client, output).await,

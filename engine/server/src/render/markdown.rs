@@ -3,14 +3,23 @@
 
 use super::harmless;
 
-/// A text in a line: what Markdown or HTML would take for markup is escaped.
+/// A text in a line: what Markdown or HTML would take for markup is escaped. An underscore within a word is none.
 pub fn plain(text: &str) -> String {
+    let text: Vec<char> = harmless(text).chars().collect();
+    let in_word = |at: usize| {
+        let letter = |at: Option<usize>| at.and_then(|a| text.get(a)).is_some_and(|c| c.is_alphanumeric());
+        letter(at.checked_sub(1)) && letter(Some(at + 1))
+    };
     let mut out = String::new();
-    for c in harmless(text).chars() {
-        if matches!(
-            c,
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&' | '!'
-        ) {
+    for (at, c) in text.iter().copied().enumerate() {
+        let markup = match c {
+            '_' => !in_word(at),
+            _ => matches!(
+                c,
+                '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&' | '!'
+            ),
+        };
+        if markup {
             out.push('\\');
         }
         out.push(c);
@@ -80,6 +89,7 @@ mod tests {
 
     #[test]
     fn markup_in_a_text_is_shown_and_not_followed() {
+        assert_eq!(plain("_a_ set_interface b_"), "\\_a\\_ set_interface b\\_");
         assert_eq!(
             plain("[x](http://a) *b* <img> `c` # d\n# e"),
             "\\[x\\](http://a) \\*b\\* \\<img\\> \\`c\\` \\# d\u{fffd}\\# e"

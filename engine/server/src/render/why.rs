@@ -93,11 +93,19 @@ fn tools(tools: &ToolsWhy, style: Style) -> String {
         tools.shown.join(", ")
     );
     let mut out = line(&shown, &[tools.entry], style);
+    let mut reasons: Vec<&str> = Vec::new();
     for not in &tools.not_shown {
-        out += &format!("    not shown: {}: {}\n", harmless(&not.tool), not.why);
+        if !reasons.contains(&not.why.as_str()) {
+            reasons.push(&not.why);
+        }
+    }
+    for why in reasons {
+        let of_it = tools.not_shown.iter().filter(|n| n.why == why);
+        let of_it: Vec<&str> = of_it.map(|n| n.tool.as_str()).collect();
+        out += &format!("    not shown, {why}: {}\n", harmless(&of_it.join(", ")));
     }
     if tools.others > 0 {
-        out += &format!("    not shown: {} more, further off\n", tools.others);
+        out += &format!("    not shown, further off: {} more\n", tools.others);
     }
     out
 }
@@ -226,10 +234,12 @@ mod tests {
             tools: vec![ToolsWhy {
                 entry: 4,
                 shown: vec!["a/b".into()],
-                not_shown: vec![NotShownWhy {
-                    tool: "a/c".into(),
-                    why: "no room left in the prompt".into(),
-                }],
+                not_shown: ["a/c", "a/d"]
+                    .map(|tool| NotShownWhy {
+                        tool: tool.into(),
+                        why: "no room left in the prompt".into(),
+                    })
+                    .into(),
                 others: 4,
                 tokens: 90,
             }],
@@ -314,8 +324,8 @@ asked
 plan 1
   not by phrase: none says this [3]
   shown to the model (90 tokens): a/b [4]
-    not shown: a/c: no room left in the prompt
-    not shown: 4 more, further off
+    not shown, no room left in the prompt: a/c, a/d
+    not shown, further off: 4 more
   m asked to draft: 11 tokens in, 7 out, 1.2 s [5]
     answered: {\"steps\":[]}
     fault at /plan/steps/0/tool: there is no such tool [plan.unknown_tool]; repaired [6]

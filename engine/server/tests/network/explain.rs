@@ -100,7 +100,7 @@ async fn a_plan_reads_as_a_method_of_procedure_and_nothing_is_sent() {
     in_order(
         &shown,
         &[
-            "### 3.1 cost, wave 1 of 2: config/set\\_interface (reversible), after pair\n\n**sh-core-1** (`cost/0`)",
+            "### 3.1 cost, wave 1 of 2: config/set_interface (reversible), after pair\n\n**sh-core-1** (`cost/0`)",
             "```text\ninterface eth1\nip ospf cost 33\nexit\n```\n\nWay back:\n\n```text\ninterface eth1\nno ip ospf cost\nexit\n```\n",
             "### 3.2 cost, wave 2 of 2",
             "**No way back:** the contract names no undo\n",
@@ -212,7 +212,7 @@ async fn why_names_tools_shown_and_not_faults_repaired_rules_applied_and_who_app
             "asked in words: On sh-core-1 set the OSPF cost of interface eth1 to 33 [1]\n",
             "not by phrase: ",
             "shown to the model (",
-            "not shown: config/preview_interface: the engine calls it by itself\n",
+            "not shown, the engine calls it by itself: config/preview_interface, ",
             "scripted asked to draft: 11 tokens in, 7 out",
             "[plan.unknown_tool]; repaired [",
             "round 1 of repair",

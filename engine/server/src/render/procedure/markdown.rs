@@ -1,6 +1,5 @@
 //! The procedure as Markdown, for a change ticket.
 
-use super::super::count;
 use super::super::markdown::{code, fence, plain};
 use super::words;
 use crate::http::dto::{ChangeView, Expectation, ProcedureCheck, ProcedureView, Reasoned, StageView};
@@ -114,12 +113,8 @@ fn limits(view: &ProcedureView) -> String {
         lines.collect()
     };
     let out = told("no way back", &view.irreversible) + &told("unverified", &view.unverified);
-    match (out.is_empty(), view.count.calls) {
-        (true, 0) => "Nothing.\n".to_owned(),
-        (true, calls) => format!(
-            "Nothing: {}, each with a way back, and each is verified.\n",
-            count(calls, "call")
-        ),
-        (false, _) => out,
+    match out.is_empty() {
+        true => format!("- {}\n", words::nothing_wanting(view.count.calls)),
+        false => out,
     }
 }

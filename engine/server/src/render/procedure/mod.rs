@@ -6,7 +6,7 @@ mod words;
 
 pub use markdown::markdown;
 
-use super::{Color, Style, count, diff, harmless, mark, pad};
+use super::{Color, Style, diff, harmless, mark, pad};
 use crate::http::dto::{Expectation, LookedView, ProcedureCheck, ProcedureView, Reasoned, StageView};
 
 /// The whole procedure as text.
@@ -129,12 +129,8 @@ fn limits(view: &ProcedureView, style: Style) -> String {
     };
     told("no way back", &view.irreversible, Color::Red);
     told("unverified", &view.unverified, Color::Yellow);
-    if out.is_empty() && view.count.calls > 0 {
-        let calls = count(view.count.calls, "call");
-        return format!("  nothing: {calls}, each with a way back, and each is verified\n");
-    }
     if out.is_empty() {
-        out += "  nothing\n";
+        out += &format!("  {}\n", words::nothing_wanting(view.count.calls));
     }
     out
 }

@@ -188,7 +188,7 @@ fn in_markdown_a_devices_lines_stand_in_fences_with_the_way_back_below() {
     let text = markdown(&sample());
     for part in [
         "# Method of procedure: OSPF in Beijing\n\n- asked: configure ospf, by olga\n",
-        "### 3.2 ospf, wave 2 of 2: config/configure\\_ospf (reversible), after group\n\n",
+        "### 3.2 ospf, wave 2 of 2: config/configure_ospf (reversible), after group\n\n",
         "**bj-core-2** (`ospf/1`), `config/configure_ospf`:\n\n```text\nospf 100\n```\n\nWay back:\n\n```text\nundo ospf 100\n```\n",
         "**No way back:** the contract names no undo\n",
         "- post-check 1, `telemetry/reachability site=beijing`: **waiting**\n",
