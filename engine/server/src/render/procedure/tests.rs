@@ -62,6 +62,19 @@ fn saved() -> StageView {
     stage
 }
 
+fn reachable() -> ProcedureCheck {
+    ProcedureCheck {
+        id: "post-check 1".into(),
+        must: expectation(
+            "telemetry/reachability",
+            json!({"site": "beijing"}),
+            "output.unreachable.all(x, x in before.unreachable)",
+        ),
+        verdict: "waiting".into(),
+        problem: None,
+    }
+}
+
 fn sample() -> ProcedureView {
     let reasoned = |why: &str, items: &[&str]| Reasoned {
         why: why.into(),
@@ -113,16 +126,7 @@ fn sample() -> ProcedureView {
             ospf(1, "bj-core-2", &["ospf 100"], &["undo ospf 100"]),
             saved(),
         ],
-        post_checks: vec![ProcedureCheck {
-            id: "post-check 1".into(),
-            must: expectation(
-                "telemetry/reachability",
-                json!({"site": "beijing"}),
-                "output.unreachable.all(x, x in before.unreachable)",
-            ),
-            verdict: "waiting".into(),
-            problem: None,
-        }],
+        post_checks: vec![reachable()],
         irreversible: vec![reasoned("the contract names no undo", &["saved/0"])],
         ..ProcedureView::default()
     }
