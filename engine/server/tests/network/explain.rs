@@ -87,7 +87,11 @@ async fn a_plan_reads_as_a_method_of_procedure_and_nothing_is_sent() {
         );
     }
 
-    // The same for a ticket, and nothing else; from the API in each form.
+    in_each_form(&engine, &text).await;
+}
+
+/// The same for a ticket, and nothing else; from the API in each form.
+async fn in_each_form(engine: &Engine, text: &str) {
     let id = text.split("flyball apply ").nth(1).unwrap().lines().next().unwrap();
     let (code, shown) = engine.flyball(&["show", id, "--procedure", "--markdown"]).await;
     assert_eq!(code, 0, "{shown}");
@@ -163,11 +167,27 @@ async fn why_names_tools_shown_and_not_faults_repaired_rules_applied_and_who_app
     let id = engine
         .say("On sh-core-1 set the OSPF cost of interface eth1 to 33")
         .await;
+    engine.until(&id, "awaiting_approval").await;
+    let (code, text) = engine.flyball(&["show", &id, "--procedure"]).await;
+    assert_eq!(code, 0, "{text}");
+    in_order(
+        &text,
+        &[
+            "planned   by model scripted\n",
+            ", awaiting approval\n",
+            "+ ip ospf cost 33",
+        ],
+    );
     engine.approve(&id).await;
     engine.until(&id, "fulfilled").await;
+    why(&engine, &id).await;
+    why_in_words(&engine, &id).await;
+    report(&engine, &id).await;
+}
 
+async fn why(engine: &Engine, id: &str) {
     let why = engine.get(&format!("/v1/intents/{id}/why")).await;
-    let entries = engine.entries(&id).await;
+    let entries = engine.entries(id).await;
     let is = |entry: &Value, kind: &str| entries[entry.as_u64().unwrap() as usize - 1]["kind"] == kind;
     let plan = &why["plans"][0];
     assert_eq!(plan["source"], "model scripted", "{why:#}");
@@ -203,8 +223,10 @@ async fn why_names_tools_shown_and_not_faults_repaired_rules_applied_and_who_app
             .unwrap()
             .starts_with("approved by ")
     );
+}
 
-    let (code, text) = engine.flyball(&["why", &id]).await;
+async fn why_in_words(engine: &Engine, id: &str) {
+    let (code, text) = engine.flyball(&["why", id]).await;
     assert_eq!(code, 0, "{text}");
     in_order(
         &text,
@@ -224,7 +246,6 @@ async fn why_names_tools_shown_and_not_faults_repaired_rules_applied_and_who_app
             "1 call sent [",
         ],
     );
-    report(&engine, &id).await;
 }
 
 /// The report: each sentence and each target with its entries, the three verdicts apart, the cost.

@@ -229,7 +229,7 @@ pub(super) fn way_back(view: &ProcedureView) -> Vec<String> {
 pub(super) fn nothing_wanting(calls: usize) -> String {
     match calls {
         0 => "nothing".to_owned(),
-        1 => "nothing: the one call has a way back and is verified".to_owned(),
-        n => format!("nothing: all {n} calls have a way back and are verified"),
+        1 => "nothing: the one call has a way back and will be verified".to_owned(),
+        n => format!("nothing: all {n} calls have a way back and will be verified"),
     }
 }
