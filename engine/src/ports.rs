@@ -130,6 +130,8 @@ pub struct ModelCall {
     pub millis: u64,
     /// Why the answer could not be used.
     pub problem: Option<String>,
+    /// All that is wrong with what it says, where it could be read.
+    pub faults: Vec<Fault>,
 }
 
 /// What a planner may use. `check` is the engine's own: a planner repairs against it and can promise nothing by itself.

@@ -135,6 +135,7 @@ async fn fill<'a>(models: &Models, runbook: &'a Runbook, asked: &Asked<'_>, reco
             Err(Problem::Unreachable(message)) => return Chosen::Unreachable(message),
             Err(Problem::Unusable(message)) => vec![Fault::new("/params", "draft.unreadable", message)],
         };
+        record.faulty(&faults);
         let unsaid = faults.iter().all(|fault| fault.rule == "runbook.missing_param");
         if unsaid || question.purpose == "repair" {
             return Chosen::Unsaid { runbook, faults };

@@ -40,7 +40,7 @@ pub(crate) async fn draft(models: &Models, asked: &Asked<'_>, checker: &Checker,
             Err(Problem::Unreachable(message)) => return refused(&message, faults),
             Err(Problem::Unusable(message)) => vec![Fault::new("/plan", "draft.unreadable", message)],
         };
-        record.problem(|| first_of(&faults));
+        record.faulty(&faults);
         let said = record.last_said();
         question.purpose = "repair";
         question.messages = base.clone();
@@ -60,14 +60,6 @@ pub(crate) fn question(asked: &Asked<'_>, tools: &[retrieve::Tool<'_>]) -> Quest
         ],
         schema: schema::of(tools, &asked.context.contracts),
         max_tokens: 1_500,
-    }
-}
-
-fn first_of(faults: &[Fault]) -> String {
-    let first = faults.first().map(ToString::to_string).unwrap_or_default();
-    match faults.len() {
-        0 | 1 => first,
-        n => format!("{first} (and {} more)", n - 1),
     }
 }
 

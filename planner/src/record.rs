@@ -1,6 +1,7 @@
 //! How a plan was looked for, as it goes: the model's answers, the stages and the tools, for the journal.
 
 use crate::model::Spent;
+use flyball_engine::fault::Fault;
 use flyball_engine::intent::event::{PlanStage, StageEnd, ToolsRetrieved};
 use flyball_engine::ports::{ModelCall, PlanningFact, PlanningNote};
 
@@ -68,5 +69,21 @@ impl Record {
         if let Some(call) = self.calls.last_mut() {
             call.problem.get_or_insert_with(problem);
         }
+    }
+
+    /// Keeps all that is wrong with the last answer: the first of it in a word, and each fault as the model is told it.
+    pub(crate) fn faulty(&mut self, faults: &[Fault]) {
+        self.problem(|| first_of(faults));
+        if let Some(call) = self.calls.last_mut() {
+            call.faults = faults.to_vec();
+        }
+    }
+}
+
+fn first_of(faults: &[Fault]) -> String {
+    let first = faults.first().map(ToString::to_string).unwrap_or_default();
+    match faults.len() {
+        0 | 1 => first,
+        n => format!("{first} (and {} more)", n - 1),
     }
 }

@@ -153,6 +153,15 @@ async fn an_invented_tool_is_repaired_by_its_fault() {
             .unwrap()
             .contains("plan.unknown_tool")
     );
+    let faults = &planned.model_calls[1].faults;
+    assert_eq!(
+        (faults[0].pointer.as_str(), faults[0].rule.as_str()),
+        ("/plan/steps/0/tool", "plan.unknown_tool")
+    );
+    assert!(
+        planned.model_calls[2].faults.is_empty(),
+        "the record says which answer was faulty, and which was not"
+    );
     let bodies = script.bodies();
     let told = bodies[2]["messages"][3]["content"].as_str().unwrap();
     assert!(

@@ -114,11 +114,7 @@ fn deciding(event: &Event) -> Option<String> {
             beside,
             ..
         } => {
-            let verdict = match decision {
-                Decision::Run => "policy lets it run",
-                Decision::NeedsApproval => "policy asks for a person's approval",
-                Decision::Refuse => "policy refuses it",
-            };
+            let verdict = verdict_of(*decision);
             let others: String = beside.iter().map(|other| format!("; {other}")).collect();
             match rules.first() {
                 Some(rule) => format!("{verdict} ({}: {}){others}", rule.rule, rule.reason),
@@ -255,6 +251,15 @@ fn ending(event: &Event) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// What policy said, for people.
+pub fn verdict_of(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Run => "policy lets it run",
+        Decision::NeedsApproval => "policy asks for a person's approval",
+        Decision::Refuse => "policy refuses it",
+    }
 }
 
 /// Who made a plan, for people.

@@ -159,6 +159,7 @@ fn model_answered(facts: &mut Facts, call: ModelCall) {
         output_tokens: call.output_tokens,
         millis: call.millis,
         problem: call.problem,
+        faults: call.faults,
     });
 }
 

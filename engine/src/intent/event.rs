@@ -43,6 +43,9 @@ pub enum Event {
         millis: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
+        /// All that is wrong with what it answered, as it was told for the next round.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        faults: Vec<Fault>,
     },
     /// A stage of the search for a plan has ended. The model's answers on the way stand before it.
     StageTried {
@@ -422,4 +425,19 @@ impl Event {
 
 fn is_none(times: &u32) -> bool {
     *times == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_models_answer_from_before_its_faults_were_kept_is_read_and_written_as_it_was() {
+        let old = json!({"type": "ModelAnswered", "purpose": "draft", "model": "m", "answer": {"inline": {}},
+            "prompt": Digest::of_bytes(b"asked"), "input_tokens": 1, "output_tokens": 2, "millis": 3, "problem": "first"});
+        let event: Event = serde_json::from_value(old.clone()).unwrap();
+        assert!(matches!(&event, Event::ModelAnswered { faults, .. } if faults.is_empty()));
+        assert_eq!(serde_json::to_value(&event).unwrap(), old);
+    }
 }

@@ -122,6 +122,7 @@ impl Endpoint {
             output_tokens,
             millis,
             problem,
+            faults: Vec::new(),
         };
         (call, spent, answer)
     }

@@ -33,8 +33,14 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look and show the change; nothing is sent. `apply` goes on from there.
-    Plan(Wish),
+    /// Look, and show as a method of procedure what would be done; nothing is sent. `apply` goes on from there.
+    Plan {
+        #[command(flatten)]
+        wish: Wish,
+        /// Markdown, for a change ticket, and nothing else on standard output.
+        #[arg(long, conflicts_with_all = ["json", "no_wait"])]
+        markdown: bool,
+    },
     /// Look, ask, change and verify: plan and apply in one.
     Submit(Wish),
     /// Go on with an intent that was planned.
@@ -60,7 +66,18 @@ pub enum Command {
         cursor: Option<String>,
     },
     /// Show one intent: where it stands, the plan as a tree, the report once it has ended.
-    Show { intent: String },
+    Show {
+        intent: String,
+        /// Its plan as a method of procedure instead.
+        #[arg(long)]
+        procedure: bool,
+        /// The procedure as Markdown, for a change ticket.
+        #[arg(long, requires = "procedure", conflicts_with = "json")]
+        markdown: bool,
+    },
+    /// Tell why an intent is planned and decided as it is, from its journal: runbook or model, tools shown and not, faults
+    /// repaired, rules applied, who approved, what it cost.
+    Why { intent: String },
     /// Follow an intent until it has ended or waits for a person.
     Watch {
         intent: String,

@@ -1,10 +1,12 @@
 //! What a person decides: approve, deny, apply, cancel, pause, resume, settle, resolve, halt.
 
-use super::args::{Approve, Follow};
+use super::args::{Approve, Command, Follow};
 use super::client::Client;
 use super::output::{Output, confirm};
 use super::{Exit, Failure, Outcome, watch};
-use crate::http::dto::{ApprovalView, DecisionBody, DiffView, HaltView, IntentView, ReasonBody, StepsView, Taken};
+use crate::http::dto::{
+    ApprovalView, DecisionBody, DiffView, HaltView, IntentView, ReasonBody, ResolveBody, SettleBody, StepsView, Taken,
+};
 use crate::render::{diff, harmless, tree};
 use flyball_engine::canonical::Digest;
 use serde::Serialize;
@@ -125,12 +127,40 @@ pub(super) async fn pause(client: &Client, intent: &str, reason: Option<String>,
     command(client, follow, "pause", &ReasonBody { reason }, output).await
 }
 
-/// `settle` and `resolve`, of `step` or `step/3`.
-pub(super) async fn item(
+/// `settle` and `resolve`.
+pub(super) async fn on_item(client: &Client, command: Command, output: Output) -> Outcome {
+    match command {
+        Command::Settle {
+            intent,
+            item,
+            verdict,
+            force,
+            comment,
+        } => {
+            let body = SettleBody {
+                verdict,
+                force,
+                comment,
+            };
+            decide(client, (&intent, &item, "settle"), &body, output).await
+        }
+        Command::Resolve {
+            intent,
+            item,
+            resolution,
+            comment,
+        } => {
+            let body = ResolveBody { resolution, comment };
+            decide(client, (&intent, &item, "resolve"), &body, output).await
+        }
+        other => Err(Failure::Internal(format!("{other:?} decides about no item"))),
+    }
+}
+
+/// Of `step` or `step/3`.
+async fn decide(
     client: &Client,
-    intent: &str,
-    item: &str,
-    verb: &str,
+    (intent, item, verb): (&str, &str, &str),
     body: &impl Serialize,
     output: Output,
 ) -> Outcome {

@@ -4,6 +4,7 @@ mod answer;
 pub mod args;
 pub mod client;
 mod decide;
+mod explain;
 mod local;
 mod netops;
 pub mod output;
@@ -124,8 +125,14 @@ async fn run(cli: Cli, output: Output) -> Outcome {
 
 async fn remote(command: Command, client: &Client, output: Output) -> Outcome {
     match command {
-        Command::Plan(wish) => submit::submit(client, wish, "plan", output).await,
-        Command::Submit(wish) => submit::submit(client, wish, "apply", output).await,
+        Command::Plan { wish, markdown } => explain::plan(client, wish, markdown, output).await,
+        Command::Show {
+            intent,
+            procedure: true,
+            markdown,
+        } => explain::procedure(client, &intent, markdown, output).await,
+        Command::Why { intent } => explain::why(client, &intent, output).await,
+        Command::Submit(wish) => submit::submit(client, wish, output).await,
         Command::Watch { intent, follow: true } => watch::to_the_end(client, &intent, output).await,
         Command::Watch { intent, follow: false } => watch::until_rest(client, &intent, None, output).await,
         Command::Approve(args) => decide::approve(client, args, output).await,
@@ -148,29 +155,7 @@ async fn remote(command: Command, client: &Client, output: Output) -> Outcome {
         Command::Pause { intent, reason } => decide::pause(client, &intent, reason, output).await,
         Command::Resume(follow) => decide::resume(client, follow, output).await,
         Command::Answer(args) => answer::answer(client, args, output).await,
-        Command::Settle {
-            intent,
-            item,
-            verdict,
-            force,
-            comment,
-        } => {
-            let body = crate::http::dto::SettleBody {
-                verdict,
-                force,
-                comment,
-            };
-            decide::item(client, &intent, &item, "settle", &body, output).await
-        }
-        Command::Resolve {
-            intent,
-            item,
-            resolution,
-            comment,
-        } => {
-            let body = crate::http::dto::ResolveBody { resolution, comment };
-            decide::item(client, &intent, &item, "resolve", &body, output).await
-        }
+        settled @ (Command::Settle { .. } | Command::Resolve { .. }) => decide::on_item(client, settled, output).await,
         Command::Runbook { action } => runbook::run(action, client, output).await,
         Command::Halt { reason } => decide::halt(client, reason, output).await,
         Command::Unhalt => decide::unhalt(client, output).await,

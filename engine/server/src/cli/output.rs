@@ -14,6 +14,8 @@ pub struct Output {
     pub json: bool,
     /// Drawing over what was drawn is possible.
     pub live: bool,
+    /// Nothing is told on the way.
+    pub quiet: bool,
     pub style: Style,
 }
 
@@ -26,6 +28,7 @@ impl Output {
         Self {
             json,
             live: terminal && !plain && !json,
+            quiet: false,
             style: Style {
                 color: terminal && !plain,
                 width: width(columns.as_deref(), screen),
@@ -33,9 +36,19 @@ impl Output {
         }
     }
 
+    /// The same, but that nothing is told on the way.
+    #[must_use]
+    pub fn quietly(self) -> Self {
+        Self {
+            live: false,
+            quiet: true,
+            ..self
+        }
+    }
+
     /// Text for people; nothing when JSON is wanted.
     pub fn text(&self, text: &str) {
-        if !self.json {
+        if !self.json && !self.quiet {
             out(text);
         }
     }

@@ -28,7 +28,7 @@ pub(super) async fn run(command: Command, client: &Client, output: Output) -> Ou
             ];
             list(client, &given, limit, output).await
         }
-        Command::Show { intent } => show(client, &intent, output).await,
+        Command::Show { intent, .. } => show(client, &intent, output).await,
         Command::Graph { intent, dot } => {
             let accept = if dot { "text/vnd.graphviz" } else { "text/vnd.mermaid" };
             let text = client.get_text(&format!("/v1/intents/{intent}/graph"), accept).await?;

@@ -1,4 +1,4 @@
-//! `plan` and `submit`.
+//! `submit`, and what `plan` has in common with it.
 
 use super::args::Wish;
 use super::client::Client;
@@ -11,11 +11,17 @@ use serde_json::{Map, Value};
 use std::io::Read;
 use std::path::Path;
 
-pub(super) async fn submit(client: &Client, wish: Wish, mode: &str, output: Output) -> Outcome {
-    let (key, no_wait) = (wish.idempotency_key.clone(), wish.no_wait);
-    let body = body(wish, mode)?;
-    let taken: Submission = client.post_once("/v1/intents", &body, key.as_deref()).await?;
+pub(super) async fn submit(client: &Client, wish: Wish, output: Output) -> Outcome {
+    let no_wait = wish.no_wait;
+    let taken = send(client, wish, "apply").await?;
     follow(client, taken, no_wait, output).await
+}
+
+/// Submits what is wanted.
+pub(super) async fn send(client: &Client, wish: Wish, mode: &str) -> Result<Submission, Failure> {
+    let key = wish.idempotency_key.clone();
+    let body = body(wish, mode)?;
+    client.post_once("/v1/intents", &body, key.as_deref()).await
 }
 
 /// Takes an intent back by a new one.
@@ -36,9 +42,14 @@ async fn follow(client: &Client, taken: Submission, no_wait: bool, output: Outpu
         output.show(&taken, |t| t.id.clone());
         return Ok(Exit::Done);
     }
+    tell(&taken, output);
+    watch::until_rest(client, &taken.id, None, output).await
+}
+
+/// Under which name it goes on.
+pub(super) fn tell(taken: &Submission, output: Output) {
     let joined = if taken.joined { " (goes on already, joined)" } else { "" };
     output.text(&format!("intent {}{joined}\n", taken.id));
-    watch::until_rest(client, &taken.id, None, output).await
 }
 
 fn body(wish: Wish, mode: &str) -> Result<IntentBody, Failure> {
@@ -145,7 +156,7 @@ mod tests {
             let refused = match Cli::try_parse_from(words) {
                 Err(e) => e.to_string(),
                 Ok(cli) => match cli.command {
-                    Command::Submit(wish) | Command::Plan(wish) => match body(wish, "apply") {
+                    Command::Submit(wish) | Command::Plan { wish, .. } => match body(wish, "apply") {
                         Err(failure) => {
                             assert_eq!(failure.exit() as u8, 2);
                             format!("{failure:?}")

@@ -31,6 +31,11 @@ pub(super) async fn until_rest(client: &Client, intent: &str, after: Option<u64>
     finish(client, &view, output).await
 }
 
+/// Follows until the intent has ended or waits for a person, and shows nothing of what it came to.
+pub(super) async fn to_rest(client: &Client, intent: &str, output: Output) -> Result<IntentView, Failure> {
+    follow(client, intent, 0, output, |v| rests(&v.state)).await
+}
+
 pub(super) fn has_ended(state: &str) -> bool {
     matches!(state, "fulfilled" | "rolled_back" | "failed" | "refused" | "cancelled")
 }
@@ -265,7 +270,7 @@ pub(super) async fn finish(client: &Client, view: &IntentView, output: Output) -
 }
 
 /// What a person can do now.
-fn next_step(view: &IntentView) -> String {
+pub(super) fn next_step(view: &IntentView) -> String {
     let id = &view.id;
     match view.state.as_str() {
         "planned" => format!("\nplanned; go on with: flyball apply {id}\n"),

@@ -12,7 +12,10 @@ pub(super) fn accepted<'a>(headers: &HeaderMap, forms: &[&'a str]) -> Result<&'a
     let ranges = accept.split(',').filter(|range| !is_refused(range));
     let mut found = ranges.filter_map(|range| {
         let range = range.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-        forms.iter().find(|form| covers(&range, form)).copied()
+        let named = forms.iter().find(|form| range == **form);
+        named
+            .or_else(|| forms.iter().find(|form| covers(&range, form)))
+            .copied()
     });
     found.next().ok_or_else(|| {
         let detail = format!("it is given as {}, not as {accept}", forms.join(" or "));
@@ -22,11 +25,8 @@ pub(super) fn accepted<'a>(headers: &HeaderMap, forms: &[&'a str]) -> Result<&'a
 
 fn covers(range: &str, form: &str) -> bool {
     let kind = form.split('/').next().unwrap_or("");
-    range.is_empty()
-        || range == "*/*"
-        || range == form
-        || range.strip_suffix("/*") == Some(kind)
-        || range == "text/plain"
+    let any_text = range == "text/plain" && kind == "text";
+    range.is_empty() || range == "*/*" || range.strip_suffix("/*") == Some(kind) || any_text
 }
 
 /// `q=0` says: not this one.
@@ -40,10 +40,29 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
-    fn chosen(accept: &str) -> Option<&'static str> {
+    fn chosen_of(forms: &[&'static str], accept: &str) -> Option<&'static str> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
-        accepted(&headers, &["text/vnd.mermaid", "text/vnd.graphviz"]).ok()
+        accepted(&headers, forms).ok()
+    }
+
+    fn chosen(accept: &str) -> Option<&'static str> {
+        chosen_of(&["text/vnd.mermaid", "text/vnd.graphviz"], accept)
+    }
+
+    #[test]
+    fn the_form_that_is_named_is_given_before_one_that_would_do() {
+        let forms = ["application/json", "text/markdown", "text/plain"];
+        for (accept, form) in [
+            ("text/plain", Some("text/plain")),
+            ("text/markdown", Some("text/markdown")),
+            ("text/*", Some("text/markdown")),
+            ("application/json", Some("application/json")),
+            ("*/*", Some("application/json")),
+            ("image/png", None),
+        ] {
+            assert_eq!(chosen_of(&forms, accept), form, "{accept}");
+        }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 
 mod back;
 mod bodies;
+mod explain;
 mod question;
 mod runbooks;
 mod world;
 
 pub use back::{LockView, UndoBody};
 pub use bodies::*;
+pub use explain::*;
 pub use question::*;
 pub use runbooks::*;
 pub use world::*;
@@ -247,6 +249,8 @@ pub struct PlanView {
     pub plan: Value,
     /// Pins it was accepted under, by tool.
     pub pins: BTreeMap<String, String>,
+    /// The plan for the people who check it. This alone, as a text: with `Accept: text/markdown` or `text/plain`.
+    pub procedure: ProcedureView,
 }
 
 /// A step with its items.
@@ -316,6 +320,9 @@ pub struct CheckView {
     /// What was read when it was missed, shortened; `{"sealed": true}` where it may hold secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<String>,
+    /// The entries that say so; in the report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<u64>,
 }
 
 /// The change of one intent in the devices' own words.
@@ -382,12 +389,15 @@ pub struct Sentence {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct TargetReport {
     pub target: String,
-    /// `changed`, `already`, `undone`, `not changed`, `in doubt`, `failed`.
+    /// `changed`, `already`, `taken back`, `not taken back`, `not changed`, `under way`, `in doubt`, `failed`.
     pub applied: String,
     /// `verified`, `missed`, `unverified`.
     pub verified: String,
     /// `saved`, `not saved`, `-` (the plan saves nothing there).
     pub persisted: String,
+    /// The entries that say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

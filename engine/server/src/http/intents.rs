@@ -1,14 +1,13 @@
-//! Intents for reading: the list, one, its plan, steps, diff, graph and report.
+//! Intents for reading: the list, one, its steps, diff, graph and report.
 
 use super::accept::accepted;
 use super::app::{App, Shared, journal_problem, read_problem};
-use super::dto::{DiffView, IntentPage, IntentRowView, IntentView, PlanView, ReportView, StepsView};
+use super::dto::{DiffView, IntentPage, IntentRowView, IntentView, ReportView, StepsView};
 use super::halt;
 use super::problem::Problem;
 use super::query::{Params, one_of};
 use super::views::{self, Values};
 use crate::auth::Caller;
-use crate::errors::Code;
 use crate::render::graph;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -153,20 +152,6 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
         }),
         ..views::intent(state, faults)
     })
-}
-
-/// The accepted plan.
-#[utoipa::path(get, path = "/v1/intents/{id}/plan", params(("id" = String, Path)), tag = "intents",
-    responses((status = 200, body = PlanView), (status = 404, body = Problem)))]
-pub(super) async fn plan(
-    State(app): Shared,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<PlanView>, Problem> {
-    let state = app.state(&caller, &id).await?;
-    views::plan(&state)
-        .map(Json)
-        .ok_or_else(|| Problem::new(Code::NoSuchThing, "no plan is accepted yet"))
 }
 
 /// The steps with their items and checks.

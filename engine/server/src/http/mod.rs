@@ -8,6 +8,7 @@ mod commands;
 pub mod dto;
 mod edges;
 mod events;
+mod explain;
 mod halt;
 mod health;
 pub mod idempotency;
@@ -70,7 +71,8 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Doc::openapi())
         .routes(routes!(intents::list, submit::submit))
         .routes(routes!(intents::one))
-        .routes(routes!(intents::plan))
+        .routes(routes!(explain::plan))
+        .routes(routes!(explain::why))
         .routes(routes!(intents::steps))
         .routes(routes!(intents::diff))
         .routes(routes!(events::events))

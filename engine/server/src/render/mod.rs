@@ -3,10 +3,13 @@
 
 pub mod diff;
 pub mod graph;
+pub mod markdown;
+pub mod procedure;
 pub mod question;
 pub mod table;
 pub mod tree;
 pub mod unified;
+pub mod why;
 
 /// How to draw: colours, and how many columns there are (`usize::MAX`: no limit).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,12 @@ impl Style {
     pub const PLAIN: Style = Style {
         color: false,
         width: 100,
+    };
+
+    /// For programs and files: no colours, and each line whole.
+    pub const ENDLESS: Style = Style {
+        color: false,
+        width: usize::MAX,
     };
 
     /// The text in a colour, if colours are on.
@@ -65,6 +74,15 @@ pub fn count(n: usize, thing: &str) -> String {
         1 => format!("1 {thing}"),
         n => format!("{n} {thing}s"),
     }
+}
+
+/// A text in one line: what stands in several, as expressions in files may, with a space between them.
+pub fn one_line(text: &str) -> String {
+    text.lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// How many columns a text takes. Counts characters: what is drawn here is single width.

@@ -47,6 +47,27 @@ pub fn devices(targets: &[TargetReport], style: Style) -> String {
     table(&["device", "changed", "verified", "persisted", ""], &rows, style)
 }
 
+/// The same with the entries that say so.
+fn reported(targets: &[TargetReport], style: Style) -> String {
+    let plain = Style { color: false, ..style };
+    let row = |t: &TargetReport| {
+        vec![
+            t.target.clone(),
+            t.applied.clone(),
+            t.verified.clone(),
+            t.persisted.clone(),
+            cited(&t.entries, plain),
+            t.note.clone().unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = targets.iter().map(row).collect();
+    table(
+        &["device", "changed", "verified", "persisted", "entries", ""],
+        &rows,
+        style,
+    )
+}
+
 /// The whole report: the end, the sentences with their entries, the table, the checks, the cost.
 pub fn report(report: &ReportView, style: Style) -> String {
     let mut out = style.paint(&harmless(&report.title), Color::Bold);
@@ -73,7 +94,7 @@ pub fn report(report: &ReportView, style: Style) -> String {
                 ..t
             })
             .collect();
-        out += &format!("\n{}", devices(&targets, style));
+        out += &format!("\n{}", reported(&targets, style));
     }
     for c in &report.checks {
         out += &check(c, style);
@@ -82,8 +103,9 @@ pub fn report(report: &ReportView, style: Style) -> String {
 }
 
 /// Whether a sentence is an end or a turn with the intent's reason behind it, and nothing else.
-fn is_echo(text: &str, reason: &str) -> bool {
-    const TURNS: [&str; 6] = [
+pub(super) fn is_echo(text: &str, reason: &str) -> bool {
+    const TURNS: [&str; 7] = [
+        "fulfilled",
         "no plan",
         "taking everything back",
         "rolled back",
@@ -96,7 +118,7 @@ fn is_echo(text: &str, reason: &str) -> bool {
 }
 
 /// The numbers of the entries that say so.
-fn cited(entries: &[u64], style: Style) -> String {
+pub(super) fn cited(entries: &[u64], style: Style) -> String {
     let numbers: Vec<String> = entries.iter().take(6).map(ToString::to_string).collect();
     let more = if entries.len() > 6 { "…" } else { "" };
     if numbers.is_empty() {
@@ -108,13 +130,15 @@ fn cited(entries: &[u64], style: Style) -> String {
 /// A check with its verdict; where it was missed, what was expected and what was read.
 fn check(check: &CheckView, style: Style) -> String {
     let (mark, color) = super::mark(&check.verdict);
-    let mut out = format!(
-        "{} {} {}: {}\n",
+    let said = format!(
+        "{} {} {}: {} {}",
         style.paint(mark, color),
         check.id,
         check.tool,
-        check.verdict
+        check.verdict,
+        cited(&check.entries, style)
     );
+    let mut out = format!("{}\n", said.trim_end());
     if let Some(reading) = &check.reading {
         out += &format!("    expected {}\n", harmless(&check.expect));
         out += &format!(
@@ -167,6 +191,7 @@ mod tests {
                 verified: "unverified".into(),
                 persisted: "-".into(),
                 note: Some(error.into()),
+                entries: vec![7],
             }],
             checks: vec![CheckView {
                 id: "post-check 1".into(),
@@ -175,6 +200,7 @@ mod tests {
                 verdict: "missed".into(),
                 problem: None,
                 reading: Some("{\"share\":0.5}".into()),
+                entries: vec![8],
             }],
             cost: Cost {
                 calls: 1,
@@ -189,7 +215,11 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("expected output.share > 0.9\n    read     {\"share\":0.5}"),
+            text.contains("post-check 1 telemetry/reachability: missed [8]\n    expected output.share > 0.9\n    read     {\"share\":0.5}"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nr1      failed   unverified  -          [7]\n"),
             "{text}"
         );
         assert!(text.contains("\n1 call, 0.0 s, 0 tokens in"), "{text}");
@@ -203,6 +233,7 @@ mod tests {
             verified: v.into(),
             persisted: p.into(),
             note: n.map(str::to_owned),
+            ..TargetReport::default()
         };
         let targets = [
             row("bj-core-1", "changed", "verified", "saved", None),

@@ -45,7 +45,15 @@ impl Folder {
         folder
     }
 
-    fn write(&self, name: &str, text: &str) {
+    /// The same, with a model that answers here.
+    pub(crate) fn with_model(self, base_url: &str) -> Self {
+        let settings = std::fs::read_to_string(self.0.path().join("flyball.yaml")).unwrap();
+        let model = format!("model: {{base_url: \"{base_url}\", name: scripted}}\n");
+        self.write("flyball.yaml", &(settings + &model));
+        self
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
@@ -116,6 +124,37 @@ impl Engine {
 
     async fn post(&self, path: &str, body: &Value) -> Value {
         self.ask(self.http.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    /// A resource as a text of this kind.
+    pub(crate) async fn text(&self, path: &str, accept: &str) -> String {
+        let request = self.http.get(format!("{}{path}", self.url)).header("accept", accept);
+        let response = request.bearer_auth(&self.token).send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.status());
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        assert!(kind.starts_with(accept), "{kind}");
+        response.text().await.unwrap()
+    }
+
+    /// Runs the command line in the engine's folder: its exit code and what it printed.
+    pub(crate) async fn flyball(&self, words: &[&str]) -> (i32, String) {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_flyball"))
+            .args(words)
+            .current_dir(self.log.parent().unwrap())
+            .env_remove("FLYBALL_CONFIG")
+            .env("FLYBALL_URL", &self.url)
+            .env("FLYBALL_TOKEN", &self.token)
+            .output()
+            .await
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code().unwrap(), text)
+    }
+
+    /// Says in words what is wanted. The intent's id.
+    pub(crate) async fn say(&self, words: &str) -> String {
+        let taken = self.post("/v1/intents", &json!({ "text": words })).await;
+        taken["id"].as_str().unwrap().to_owned()
     }
 
     /// Submits a plan. The intent's id.

@@ -9,6 +9,7 @@
 
 mod commits;
 mod engine;
+mod explain;
 mod lab;
 mod memory;
 mod netconf;

@@ -52,5 +52,6 @@ async fn check(state: &IntentState, id: &CheckId, check: &Check, values: &Values
         verdict: taken.map_or("waiting", |r| narrate::verdict_name(r.verdict)).to_owned(),
         problem: taken.filter(told).and_then(|r| r.problem.clone()),
         reading: read.map(|value| cut(&value.to_string(), READING)),
+        entries: Vec::new(),
     }
 }

@@ -39,7 +39,7 @@ fn tool_of(state: &IntentState, item: &ItemId) -> Option<ToolName> {
     Some(step.tool.clone())
 }
 
-async fn change(id: &ItemId, item: &ItemState, tool: &ToolName, values: &Values<'_>) -> ChangeView {
+pub(super) async fn change(id: &ItemId, item: &ItemState, tool: &ToolName, values: &Values<'_>) -> ChangeView {
     let preview = values.shown_if(item.preview.as_ref()).await;
     let native = preview.as_ref().and_then(|p| lines(p, "lines"));
     let reverse = preview.as_ref().and_then(|p| lines(p, "reverse"));

@@ -3,16 +3,21 @@
 mod checks;
 mod diff;
 mod doubts;
+mod procedure;
 mod questions;
+mod reasons;
 mod report;
 mod steps;
+mod why;
 
 pub use checks::checks;
 pub use diff::diff;
 pub use doubts::doubts;
+pub use procedure::{plan, reviewed};
 pub use questions::questions;
 pub use report::report;
-pub use steps::{plan, steps};
+pub use steps::steps;
+pub use why::why;
 
 use super::dto::{ApprovalView, Cost, EarlierPlan, EntryView, IntentRowView, IntentView, PlanRef, Waiting, time};
 use super::problem::ProblemFault;

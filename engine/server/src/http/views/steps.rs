@@ -1,8 +1,7 @@
-//! The plan, its steps and checks.
+//! The steps of the plan, with their items and checks.
 
-use super::super::dto::{ItemView, PlanView, StepView, StepsView};
+use super::super::dto::{ItemView, StepView, StepsView};
 use super::Values;
-use crate::narrate;
 use flyball_engine::ids::ItemId;
 use flyball_engine::intent::event::WayBack;
 use flyball_engine::intent::item::{ItemState, ItemStatus};
@@ -13,23 +12,6 @@ use serde_json::{Value, json};
 
 /// The longest output of one reading that is shown, in bytes of JSON.
 const LONGEST_OUTPUT: usize = 16 * 1024;
-
-/// The accepted plan, if there is one.
-pub fn plan(state: &IntentState) -> Option<PlanView> {
-    let accepted = state.accepted.as_ref()?;
-    Some(PlanView {
-        intent: state.id.to_string(),
-        revision: state.revision,
-        digest: accepted.digest.to_string(),
-        source: narrate::source_name(&accepted.source),
-        plan: serde_json::to_value(&*accepted.plan).unwrap_or_default(),
-        pins: accepted
-            .pins
-            .iter()
-            .map(|(t, d)| (t.to_string(), d.to_string()))
-            .collect(),
-    })
-}
 
 /// All steps with their items; empty before a plan is accepted.
 pub async fn steps(state: &IntentState, values: &Values<'_>) -> StepsView {
