@@ -36,3 +36,4 @@ mod settle_persons;
 mod settle_tasks;
 mod time;
 mod undo;
+mod voice;

@@ -176,6 +176,7 @@ impl Rig {
             backout_by_ms: None,
             undo_of: None,
             alarm: Value::Null,
+            heard: None,
         };
         self.supervisor.submit(request, None).await.unwrap().intent
     }
