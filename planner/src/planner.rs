@@ -3,10 +3,11 @@
 use crate::choice::{self, Asked, Chosen};
 use crate::draft::{self, Drafted};
 use crate::grounding::{Ground, targets};
-use crate::model::{Error, ModelBudget, ModelSettings, Models, Spent};
+use crate::model::{Error, ModelBudget, ModelSettings, Models, Purse, Spent};
 use crate::prompt::LONGEST_INTENT;
 use crate::record::Record;
 use crate::runbook::{PhraseMatch, Runbook, Runbooks};
+use crate::voice::{Ears, Recording, Spoken, Unheard};
 use async_trait::async_trait;
 use flyball_engine::fault::{Fault, nearest};
 use flyball_engine::intent::event::{PlanSource, PlanStage, StageEnd};
@@ -26,6 +27,8 @@ pub type Checker = Arc<dyn Fn(&Value, &Value, &PlanningContext) -> Vec<Fault> + 
 pub struct FlyballPlanner {
     runbooks: Runbooks,
     models: Option<Models>,
+    ears: Ears,
+    purse: Arc<Purse>,
     checker: Checker,
 }
 
@@ -38,28 +41,46 @@ impl FlyballPlanner {
         checker: Checker,
     ) -> Result<Self, Error> {
         let models: Vec<ModelSettings> = models.into_iter().collect();
+        let purse = Arc::new(Purse::new(ModelBudget::default(), None));
         Ok(Self {
             runbooks,
-            models: Models::new(&models)?,
+            models: Models::new(&models, purse.clone())?,
+            ears: Ears::new(&[], purse.clone())?,
+            purse,
             checker,
         })
+    }
+
+    /// With models that hear spoken words, the preferred one first.
+    pub fn with_ears(mut self, models: &[ModelSettings]) -> Result<Self, Error> {
+        self.ears = Ears::new(models, self.purse.clone())?;
+        Ok(self)
+    }
+
+    /// Whether any model can be asked to hear a recording.
+    pub fn can_hear(&self) -> bool {
+        self.ears.are_there()
+    }
+
+    /// What a recording says.
+    pub async fn hear(&self, recording: &Recording) -> Result<Spoken, Unheard> {
+        self.ears.hear(recording).await
     }
 
     /// Holds the models to a budget. What the day has cost is kept in the journal.
     #[must_use]
     pub fn with_budget(mut self, budget: ModelBudget, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
+        self.purse = Arc::new(Purse::new(budget, Some((journal, clock))));
         if let Some(models) = &mut self.models {
-            models.hold_to(budget, journal, clock);
+            models.hold_to(self.purse.clone());
         }
+        self.ears.hold_to(self.purse.clone());
         self
     }
 
     /// What all intents have spent on models today.
     pub async fn spent_today(&self) -> Spent {
-        match &self.models {
-            Some(models) => models.spent_today().await,
-            None => Spent::default(),
-        }
+        self.purse.today().await.1
     }
 
     pub fn runbooks(&self) -> &Runbooks {
@@ -87,13 +108,13 @@ impl FlyballPlanner {
 
     async fn text(&self, text: &str, request: &Request, context: &PlanningContext, record: &mut Record) -> PlanAnswer {
         let found = self.runbooks.find(text);
-        let (end, why) = by_phrase(&found);
+        let (end, why) = by_phrase(&found, self.runbooks.nearly(text));
         record.stage(PlanStage::Phrase, end, why);
         match (found, &self.models) {
             (PhraseMatch::One { runbook, params }, _) => from_runbook(runbook, params, request),
             (PhraseMatch::Several(several), _) => ambiguous(&several),
             (PhraseMatch::Broken { runbook, faults }, _) => {
-                let reason = format!("the runbook `{}` fits, but not with these values", runbook.id);
+                let reason = format!("the runbook `{}` fits, but {}", runbook.id, told(&faults));
                 refused(reason, vec![runbook.id.clone()], faults)
             }
             (PhraseMatch::None, None) => self.not_understood(text, "no model is configured", Vec::new()),
@@ -152,6 +173,15 @@ impl FlyballPlanner {
 
     /// No phrase says this, and why nothing else helped; with what could be said instead.
     fn not_understood(&self, text: &str, why: &str, faults: Vec<Fault>) -> PlanAnswer {
+        if let Some((runbook, wrong)) = self.runbooks.nearly(text) {
+            let reason = format!(
+                "a phrase of the runbook `{}` says this, but {}; {why}",
+                runbook.id,
+                told(&wrong)
+            );
+            let faults = if faults.is_empty() { wrong } else { faults };
+            return refused(reason, vec![runbook.id.clone()], faults);
+        }
         let near = self.runbooks.nearest(text);
         let example = near.first().and_then(|runbook| runbook.phrases().next());
         let hint = example
@@ -224,17 +254,33 @@ fn refused(reason: String, nearest: Vec<String>, faults: Vec<Fault>) -> PlanAnsw
     }
 }
 
+/// What is wrong with the values, in words.
+fn told(faults: &[Fault]) -> String {
+    let all: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    all.join(", and ")
+}
+
 /// What looking for a phrase came to, in words.
-fn by_phrase(found: &PhraseMatch<'_>) -> (StageEnd, String) {
+fn by_phrase(found: &PhraseMatch<'_>, nearly: Option<(&Runbook, Vec<Fault>)>) -> (StageEnd, String) {
     match found {
+        PhraseMatch::None if nearly.is_some() => {
+            let why = nearly.map(|(runbook, faults)| {
+                format!(
+                    "a phrase of the runbook {} says this, but {}",
+                    runbook.id,
+                    told(&faults)
+                )
+            });
+            (StageEnd::Passed, why.unwrap_or_default())
+        }
         PhraseMatch::None => (StageEnd::Passed, "no runbook's phrase says this".into()),
         PhraseMatch::One { runbook, .. } => (StageEnd::Fits, format!("a phrase of the runbook {}", runbook.id)),
         PhraseMatch::Several(several) => (
             StageEnd::Stopped,
             format!("{} readings are equally good", several.len()),
         ),
-        PhraseMatch::Broken { runbook, .. } => {
-            let why = format!("the runbook {} does not accept these values", runbook.id);
+        PhraseMatch::Broken { runbook, faults } => {
+            let why = format!("the runbook {} does not accept it: {}", runbook.id, told(faults));
             (StageEnd::Stopped, why)
         }
     }
@@ -277,7 +323,11 @@ fn on_known_devices(answer: PlanAnswer, context: &PlanningContext) -> PlanAnswer
 #[async_trait]
 impl Planner for FlyballPlanner {
     async fn plan(&self, request: &Request, context: &PlanningContext) -> Planned {
-        let mut record = Record::default();
+        // What it took to hear the words counts against the intent's budget as what it takes to understand them.
+        let mut record = Record {
+            spent: request.heard.as_ref().map(Spent::of_hearing).unwrap_or_default(),
+            ..Record::default()
+        };
         let answer = match &request.wish {
             Wish::Plan(draft) => PlanAnswer::Draft {
                 source: PlanSource::Operator,
