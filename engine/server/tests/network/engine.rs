@@ -45,6 +45,14 @@ impl Folder {
         folder
     }
 
+    /// With more settings.
+    pub(crate) fn with(self, settings: &str) -> Self {
+        let file = self.0.path().join("flyball.yaml");
+        let known = std::fs::read_to_string(file).unwrap();
+        self.write("flyball.yaml", &format!("{known}{settings}"));
+        self
+    }
+
     fn write(&self, name: &str, text: &str) {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -116,6 +124,19 @@ impl Engine {
 
     async fn post(&self, path: &str, body: &Value) -> Value {
         self.ask(self.http.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    /// Submits a recording. The answer.
+    pub(crate) async fn speak(&self, recording: Vec<u8>) -> Value {
+        let form = reqwest::multipart::Form::new().part("audio", reqwest::multipart::Part::bytes(recording));
+        self.ask(self.http.post(format!("{}/v1/intents", self.url)).multipart(form))
+            .await
+    }
+
+    /// Answers a question of an intent.
+    pub(crate) async fn answer(&self, intent: &str, request: &str, answer: Value) {
+        let body = json!({"request": request, "answer": answer});
+        self.post(&format!("/v1/intents/{intent}/input"), &body).await;
     }
 
     /// Submits a plan. The intent's id.
