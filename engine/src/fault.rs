@@ -50,12 +50,20 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// The candidate nearest to a mistyped name, if one is near enough to be meant (Jaro-Winkler ≥ 0.8).
+/// The candidate nearest to a mistyped name, if one is near enough to be meant: alike as a whole (Jaro-Winkler ≥ 0.8), and
+/// no more than two slips away, one in a short name. Names that only begin alike are other names: who is told of one
+/// would look for a mistake where there is none.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const SHORT: usize = 5;
+    let length = name.chars().count();
+    let slips = |c: &str| {
+        let most = if length.max(c.chars().count()) <= SHORT { 1 } else { 2 };
+        strsim::osa_distance(name, c) <= most
+    };
     candidates
         .into_iter()
         .map(|c| (strsim::jaro_winkler(name, c), c))
-        .filter(|(score, _)| *score >= 0.8)
+        .filter(|(score, c)| *score >= 0.8 && slips(c))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, c)| c)
 }
@@ -63,4 +71,34 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// A JSON pointer segment, escaped as RFC 6901 says.
 pub fn escape_pointer(segment: &str) -> String {
     segment.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_suggested_only_if_it_may_be_what_was_meant() {
+        let known = [
+            "inventory/get_device",
+            "inventory/list_devices",
+            "config/configure_ospf",
+            "mode",
+            "set",
+        ];
+        for (typed, meant) in [
+            ("inventory/get_devise", Some("inventory/get_device")),
+            ("invetory/list_device", Some("inventory/list_devices")),
+            ("config/ospf_configure", None),
+            ("config/configure_bgp", None),
+            ("inventory/delete_everything", None),
+            ("moed", Some("mode")),
+            ("model", Some("mode")),
+            ("sets", Some("set")),
+            ("send", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(typed, known), meant, "{typed}");
+        }
+    }
 }

@@ -229,7 +229,12 @@ pub trait ToolExecutor: Send + Sync {
     async fn go_on(&self, request: ToolRequest, answers: Answers) -> Answer {
         let _ = (request, answers);
         let reason = "nobody here can carry an answer to a server".into();
-        Outcome::Unknown { reason, task: None }.into()
+        Outcome::Unknown {
+            reason,
+            task: None,
+            retry_after_ms: None,
+        }
+        .into()
     }
     /// Lets go of a question that nobody answers: the server is told so if it still waits. `parked`: the name under which
     /// the call is kept.

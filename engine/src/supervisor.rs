@@ -290,6 +290,8 @@ fn join_key(request: &Request) -> Digest {
         "labels": request.labels,
         "undo_of": request.undo_of,
         "alarm": request.alarm,
+        // What is spoken waits for a person to confirm it, what is typed does not.
+        "spoken": request.heard.is_some(),
         "window": request.window,
         "deadline": request.deadline_ms.is_some(),
         "backout_by": request.backout_by_ms.is_some(),

@@ -191,7 +191,12 @@ pub enum Outcome {
         retry_after_ms: Option<u64>,
     },
     /// All else: timeout, cut stream, dead child, unreadable reply.
-    Unknown { reason: String, task: Option<String> },
+    Unknown {
+        reason: String,
+        task: Option<String>,
+        /// How long the server asks to be left alone. It is heeded where the call may be repeated.
+        retry_after_ms: Option<u64>,
+    },
     /// The server asks something before it goes on.
     NeedsInput { question: Question },
 }

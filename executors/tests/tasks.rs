@@ -353,6 +353,7 @@ async fn an_engine_that_dies_over_a_task_asks_for_it_after_its_restart_and_sends
             backout_by_ms: None,
             undo_of: None,
             alarm: Value::Null,
+            heard: None,
         };
         let intent = supervisor.submit(request, None).await.unwrap().intent;
         until_told(&journal, intent, |e| matches!(e, Event::TaskNoted { .. })).await;

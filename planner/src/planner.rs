@@ -3,10 +3,11 @@
 use crate::choice::{self, Asked, Chosen};
 use crate::draft::{self, Drafted};
 use crate::grounding::{Ground, targets};
-use crate::model::{Error, ModelBudget, ModelSettings, Models, Spent};
+use crate::model::{Error, ModelBudget, ModelSettings, Models, Purse, Spent};
 use crate::prompt::LONGEST_INTENT;
 use crate::record::Record;
 use crate::runbook::{PhraseMatch, Runbook, Runbooks};
+use crate::voice::{Ears, Recording, Spoken, Unheard};
 use async_trait::async_trait;
 use flyball_engine::fault::{Fault, nearest};
 use flyball_engine::intent::event::{PlanSource, PlanStage, StageEnd};
@@ -26,6 +27,8 @@ pub type Checker = Arc<dyn Fn(&Value, &Value, &PlanningContext) -> Vec<Fault> + 
 pub struct FlyballPlanner {
     pub(crate) runbooks: Runbooks,
     pub(crate) models: Option<Models>,
+    ears: Ears,
+    purse: Arc<Purse>,
     pub(crate) checker: Checker,
     /// How often another plan may be looked for, after one has failed.
     pub(crate) replans: u32,
@@ -40,20 +43,41 @@ impl FlyballPlanner {
         checker: Checker,
     ) -> Result<Self, Error> {
         let models: Vec<ModelSettings> = models.into_iter().collect();
+        let purse = Arc::new(Purse::new(ModelBudget::default(), None));
         Ok(Self {
             runbooks,
-            models: Models::new(&models)?,
+            models: Models::new(&models, purse.clone())?,
+            ears: Ears::new(&[], purse.clone())?,
+            purse,
             checker,
             replans: 0,
         })
     }
 
+    /// With models that hear spoken words, the preferred one first.
+    pub fn with_ears(mut self, models: &[ModelSettings]) -> Result<Self, Error> {
+        self.ears = Ears::new(models, self.purse.clone())?;
+        Ok(self)
+    }
+
+    /// Whether any model can be asked to hear a recording.
+    pub fn can_hear(&self) -> bool {
+        self.ears.are_there()
+    }
+
+    /// What a recording says.
+    pub async fn hear(&self, recording: &Recording) -> Result<Spoken, Unheard> {
+        self.ears.hear(recording).await
+    }
+
     /// Holds the models to a budget. What the day has cost is kept in the journal.
     #[must_use]
     pub fn with_budget(mut self, budget: ModelBudget, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
+        self.purse = Arc::new(Purse::new(budget, Some((journal, clock))));
         if let Some(models) = &mut self.models {
-            models.hold_to(budget, journal, clock);
+            models.hold_to(self.purse.clone());
         }
+        self.ears.hold_to(self.purse.clone());
         self
     }
 
@@ -66,10 +90,7 @@ impl FlyballPlanner {
 
     /// What all intents have spent on models today.
     pub async fn spent_today(&self) -> Spent {
-        match &self.models {
-            Some(models) => models.spent_today().await,
-            None => Spent::default(),
-        }
+        self.purse.today().await.1
     }
 
     pub fn runbooks(&self) -> &Runbooks {
@@ -97,13 +118,13 @@ impl FlyballPlanner {
 
     async fn text(&self, text: &str, request: &Request, context: &PlanningContext, record: &mut Record) -> PlanAnswer {
         let found = self.runbooks.find(text);
-        let (end, why) = by_phrase(&found);
+        let (end, why) = by_phrase(&found, self.runbooks.nearly(text));
         record.stage(PlanStage::Phrase, end, why);
         match (found, &self.models) {
             (PhraseMatch::One { runbook, params }, _) => from_runbook(runbook, params, request),
             (PhraseMatch::Several(several), _) => ambiguous(&several),
             (PhraseMatch::Broken { runbook, faults }, _) => {
-                let reason = format!("the runbook `{}` fits, but not with these values", runbook.id);
+                let reason = format!("the runbook `{}` fits, but {}", runbook.id, told(&faults));
                 refused(reason, vec![runbook.id.clone()], faults)
             }
             (PhraseMatch::None, None) => self.not_understood(text, "no model is configured", Vec::new()),
@@ -164,6 +185,15 @@ impl FlyballPlanner {
 
     /// No phrase says this, and why nothing else helped; with what could be said instead.
     fn not_understood(&self, text: &str, why: &str, faults: Vec<Fault>) -> PlanAnswer {
+        if let Some((runbook, wrong)) = self.runbooks.nearly(text) {
+            let reason = format!(
+                "a phrase of the runbook `{}` says this, but {}; {why}",
+                runbook.id,
+                told(&wrong)
+            );
+            let faults = if faults.is_empty() { wrong } else { faults };
+            return refused(reason, vec![runbook.id.clone()], faults);
+        }
         let near = self.runbooks.nearest(text);
         let example = near.first().and_then(|runbook| runbook.phrases().next());
         let hint = example
@@ -237,17 +267,33 @@ pub(crate) fn refused(reason: String, nearest: Vec<String>, faults: Vec<Fault>) 
     }
 }
 
+/// What is wrong with the values, in words.
+fn told(faults: &[Fault]) -> String {
+    let all: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    all.join(", and ")
+}
+
 /// What looking for a phrase came to, in words.
-fn by_phrase(found: &PhraseMatch<'_>) -> (StageEnd, String) {
+fn by_phrase(found: &PhraseMatch<'_>, nearly: Option<(&Runbook, Vec<Fault>)>) -> (StageEnd, String) {
     match found {
+        PhraseMatch::None if nearly.is_some() => {
+            let why = nearly.map(|(runbook, faults)| {
+                format!(
+                    "a phrase of the runbook {} says this, but {}",
+                    runbook.id,
+                    told(&faults)
+                )
+            });
+            (StageEnd::Passed, why.unwrap_or_default())
+        }
         PhraseMatch::None => (StageEnd::Passed, "no runbook's phrase says this".into()),
         PhraseMatch::One { runbook, .. } => (StageEnd::Fits, format!("a phrase of the runbook {}", runbook.id)),
         PhraseMatch::Several(several) => (
             StageEnd::Stopped,
             format!("{} readings are equally good", several.len()),
         ),
-        PhraseMatch::Broken { runbook, .. } => {
-            let why = format!("the runbook {} does not accept these values", runbook.id);
+        PhraseMatch::Broken { runbook, faults } => {
+            let why = format!("the runbook {} does not accept it: {}", runbook.id, told(faults));
             (StageEnd::Stopped, why)
         }
     }
@@ -290,7 +336,12 @@ fn on_known_devices(answer: PlanAnswer, context: &PlanningContext) -> PlanAnswer
 #[async_trait]
 impl Planner for FlyballPlanner {
     async fn plan(&self, request: &Request, context: &PlanningContext) -> Planned {
-        let mut record = Record::of(context.tokens_spent);
+        // What it took to hear the words counts against the intent's budget as what it takes to understand them.
+        let heard = request.heard.as_ref().map(Spent::of_hearing).unwrap_or_default();
+        let mut record = Record::of(Spent {
+            tokens: context.tokens_spent.max(heard.tokens),
+            cost: heard.cost,
+        });
         let answer = match &request.wish {
             _ if !context.tried.is_empty() => self.again(request, context, &mut record).await,
             Wish::Plan(draft) => PlanAnswer::Draft {

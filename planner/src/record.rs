@@ -17,9 +17,8 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Of an intent whose planning has cost this many tokens before.
-    pub(crate) fn of(tokens: u64) -> Self {
-        let spent = Spent { tokens, cost: 0.0 };
+    /// Of an intent that has cost so much before.
+    pub(crate) fn of(spent: Spent) -> Self {
         Self {
             spent,
             ..Self::default()

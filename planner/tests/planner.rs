@@ -2,14 +2,14 @@
 
 mod support;
 
-use flyball_engine::intent::event::PlanSource;
+use flyball_engine::intent::event::{PlanSource, PlanStage, StageEnd};
 use flyball_engine::intent::{Window, Wish};
 use flyball_engine::ports::PlanAnswer;
 use flyball_planner::{ApiKey, FlyballPlanner, ModelSettings, Runbooks, Source};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{faults, plan_among, plan_wish, refusal, request};
+use support::{faults, plan_among, plan_wish, refusal, request, stages};
 
 #[tokio::test]
 async fn a_phrase_needs_no_model_and_gives_the_same_plan_each_time() {
@@ -99,6 +99,30 @@ async fn a_value_that_breaks_a_rule_is_refused_with_its_fault() {
     let text = "set the description of interface eth1 on sh-core-1 to \"x; reload\"";
     let planned = plan_wish(Wish::Text(text.into())).await;
     assert_eq!(faults(&planned), ["/params/text runbook.param_rule"]);
+    let reason = refusal(&planned);
+    assert!(
+        reason.contains("`text` must be") && reason.contains("x; reload"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_phrase_that_fits_but_for_a_value_of_another_kind_is_told_with_the_slot_the_value_and_what_is_wanted() {
+    let text = "id: mtu\ntitle: t\nphrases: [\"set the mtu of {device} to {mtu}\"]\n\
+                params: {device: {type: name}, mtu: {type: integer, min: 1280, max: 9216}}\nplan: {steps: []}\n";
+    let request = request(Wish::Text("Set the MTU of r1 to jumbo".into()), Value::Null);
+    let planned = plan_among(book(&[text]), &request).await;
+    let wanted = "a phrase of the runbook `mtu` says this, but `mtu` must be";
+    let reason = refusal(&planned);
+    assert!(
+        reason.starts_with(wanted) && reason.contains("not \"jumbo\""),
+        "{reason}"
+    );
+    assert!(reason.ends_with("no model is configured"), "{reason}");
+    assert_eq!(faults(&planned), ["/params/mtu runbook.param_type"]);
+    let (stage, end, why) = stages(&planned)[0];
+    assert_eq!((stage, end), (PlanStage::Phrase, StageEnd::Passed));
+    assert!(why.contains("`mtu` must be"), "{why}");
 }
 
 fn book(texts: &[&str]) -> Runbooks {

@@ -198,7 +198,7 @@ async fn what_is_left_of_a_budget_is_told_before_it_runs_out() {
     let mut dear = model(&script.serve().await, "m");
     dear.price = Price {
         input: 1.0,
-        output: 0.0,
+        ..Price::default()
     };
     let planner = planner(vec![dear]).with_budget(budget, Arc::new(InMemoryJournal::default()), Arc::new(Still));
     let planned = plan_by(&planner, LOOK).await;

@@ -88,11 +88,20 @@ const WAY_BACK: Rule = Rule {
 pub(crate) fn retry(settings: &RetrySettings, question: &RetryQuestion<'_>) -> Option<RetryGranted> {
     let (rule, asked) = match (question.outcome, question.effect) {
         (Outcome::NotSent { retry_after_ms, .. }, _) if question.way_back => (WAY_BACK, *retry_after_ms),
-        (Outcome::Unknown { .. }, EffectClass::Read) if question.way_back => (WAY_BACK, None),
+        (Outcome::Unknown { retry_after_ms, .. }, EffectClass::Read) if question.way_back => {
+            (WAY_BACK, *retry_after_ms)
+        }
         (Outcome::NotSent { retry_after_ms, .. }, _) => (NOT_SENT, *retry_after_ms),
-        (Outcome::Unknown { .. }, EffectClass::Read) => (READ, None),
+        (Outcome::Unknown { retry_after_ms, .. }, EffectClass::Read) => (READ, *retry_after_ms),
         // With a task at hand, the task says what became of it: sending again would only add a second one.
-        (Outcome::Unknown { task: None, .. }, EffectClass::Idempotent) => (IDEMPOTENT, None),
+        (
+            Outcome::Unknown {
+                task: None,
+                retry_after_ms,
+                ..
+            },
+            EffectClass::Idempotent,
+        ) => (IDEMPOTENT, *retry_after_ms),
         _ => return None,
     };
     let made = usize::try_from(question.attempts.max(1)).ok()?;

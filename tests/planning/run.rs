@@ -204,5 +204,6 @@ fn request(text: &str) -> Request {
         backout_by_ms: None,
         undo_of: None,
         alarm: Value::Null,
+        heard: None,
     }
 }

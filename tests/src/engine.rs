@@ -248,6 +248,7 @@ impl Engine {
             backout_by_ms: None,
             undo_of: None,
             alarm: Value::Null,
+            heard: None,
         }
     }
 

@@ -132,6 +132,7 @@ impl ToolExecutor for Flaky {
         let lost = || Outcome::Unknown {
             reason: "the connection was cut".into(),
             task: None,
+            retry_after_ms: None,
         };
         match self.note(&words(&request)) {
             None => self.world.call(request).await,

@@ -85,7 +85,12 @@ impl World {
             };
             if !waits {
                 let reason = "nobody waits for that".into();
-                return Outcome::Unknown { reason, task: None }.into();
+                return Outcome::Unknown {
+                    reason,
+                    task: None,
+                    retry_after_ms: None,
+                }
+                .into();
             }
             inner.questions.answers.extend(answers.by_key.values().cloned());
             answers.by_key.values().all(|a| a["action"] == "accept")
@@ -115,7 +120,11 @@ impl World {
     pub fn die_waiting(&self) {
         for (_, to) in std::mem::take(&mut self.inner().questions.waiting) {
             let reason = "the connection was cut before the reply".into();
-            let _ = to.send(Outcome::Unknown { reason, task: None });
+            let _ = to.send(Outcome::Unknown {
+                reason,
+                task: None,
+                retry_after_ms: None,
+            });
         }
         self.restart_server();
     }

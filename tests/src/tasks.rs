@@ -47,6 +47,7 @@ impl World {
         Outcome::Unknown {
             reason: "the server goes on with this call as a task".into(),
             task: Some(task),
+            retry_after_ms: None,
         }
     }
 
@@ -74,6 +75,7 @@ fn report(end: TaskEnd) -> TaskReport {
         TaskEnd::Cancelled => TaskReport::Ended(Outcome::Unknown {
             reason: "the server cancelled the task".into(),
             task: None,
+            retry_after_ms: None,
         }),
         TaskEnd::Lost => TaskReport::Lost {
             reason: "no such task".into(),

@@ -384,6 +384,7 @@ impl World {
         let silence = || Outcome::Unknown {
             reason: "no answer in time".into(),
             task: None,
+            retry_after_ms: None,
         };
         let how = self.misbehaviour(&words(tool, args));
         if !matches!(how, Some(Misbehaviour::ActLate(_) | Misbehaviour::Task(..))) {

@@ -192,6 +192,7 @@ fn a_library_that_has_one_place_is_declared_nowhere_else() {
         ("cedar-policy", &["policies/"]),
         ("async-openai", &["planner/"]),
         ("russh", &["executors/netops/"]),
+        ("multer", &["engine/server/"]),
         ("axum", &["engine/server/", "executors/netops/"]),
     ] {
         for manifest in manifests() {

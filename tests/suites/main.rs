@@ -37,3 +37,4 @@ mod settle_persons;
 mod settle_tasks;
 mod time;
 mod undo;
+mod voice;

@@ -45,6 +45,7 @@ fn request(who: &str, plan: Value) -> Request {
         backout_by_ms: None,
         undo_of: None,
         alarm: Value::Null,
+        heard: None,
     }
 }
 

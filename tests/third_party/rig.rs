@@ -177,6 +177,7 @@ impl Rig {
             backout_by_ms: None,
             undo_of: None,
             alarm: Value::Null,
+            heard: None,
         };
         self.supervisor.submit(request, None).await.unwrap().intent
     }

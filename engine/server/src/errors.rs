@@ -68,6 +68,13 @@ codes! {
     NotAcceptable = "FB0030", 406, "Not a form in which this can be given";
     UnknownValue = "FB0031", 422, "A parameter has a value that nobody knows";
     BadAnswer = "FB0040", 422, "The answer does not fit the question";
+    NoEars = "FB0050", 501, "No model is configured that hears";
+    NotAudio = "FB0051", 415, "Not a recording of a kind that is taken";
+    NoWords = "FB0052", 422, "No words were heard";
+    NotHeard = "FB0053", 502, "The recording could not be put into words";
+    EarsBusy = "FB0054", 503, "The model that hears cannot be asked now";
+    BudgetSpent = "FB0055", 429, "A budget for models is spent";
+    NotForm = "FB0056", 400, "The form cannot be read";
 }
 
 impl Code {

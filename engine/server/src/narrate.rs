@@ -1,7 +1,9 @@
 //! One line for people per journal entry. Nothing is decided here: it says what the entry says.
 
+use crate::http::dto::HeardView;
 use crate::render::count;
 use flyball_engine::intent::event::{CheckVerdict, Decision, Event, PlanStage, SettledBy, StageEnd, WayBack};
+use flyball_engine::intent::heard::WORDS;
 use flyball_engine::target::Target;
 
 /// What an entry says, in one line. Values that may hold secrets are never part of it.
@@ -19,7 +21,10 @@ fn planning(event: &Event) -> Option<String> {
     Some(match event {
         Event::IntentReceived { request } => match request.undo_of {
             Some(of) => format!("asked for by {}, to take back intent {of}", request.origin.actor),
-            None => format!("asked for by {}", request.origin.actor),
+            None => match HeardView::of(request) {
+                Some(heard) => format!("spoken by {}: {}", request.origin.actor, heard.how()),
+                None => format!("asked for by {}", request.origin.actor),
+            },
         },
         Event::Claimed { epoch, .. } => format!("taken over by an engine (epoch {epoch})"),
         Event::PlanningStarted { revision } => format!("planning, revision {revision}"),
@@ -206,6 +211,13 @@ fn settling(event: &Event) -> Option<String> {
         Event::SettlementContradicted { call, evidence } => {
             format!("{}: what it was settled as is contradicted: {evidence}", call.item)
         }
+        Event::InputRequested { request, .. } if request == WORDS => "the words are read back to a person".to_owned(),
+        Event::InputGiven {
+            request, by, declined, ..
+        } if request == WORDS => match declined {
+            true => format!("{by} says that these are not the words"),
+            false => format!("{by} says that these are the words"),
+        },
         Event::InputRequested { request, tool, .. } => {
             let server = tool.as_ref().map_or("the server", |t| t.server());
             format!("{server} asks before it goes on: question {request}")

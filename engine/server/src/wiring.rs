@@ -81,15 +81,16 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
     let executors = Arc::new(Executors::start(servers, journal.clone(), clock.clone(), options).await?);
     let runbooks = rules.runbooks.clone();
     let policy: Arc<dyn Policy> = Arc::new(rules.policies);
-    let planner = FlyballPlanner::new(rules.runbooks, models(settings)?, checker())?;
-    let planner = planner
+    let planner = FlyballPlanner::new(rules.runbooks, models(settings, &settings.models)?, checker())?
+        .with_ears(&models(settings, &settings.voice.models)?)?
         .with_budget(settings.model_budget.clone(), journal.clone(), clock.clone())
         .with_replans(settings.replans);
+    let planner = Arc::new(planner);
     let executor: Arc<dyn ToolExecutor> = executors.clone();
     let supervisor = Supervisor::new(Deps {
         journal,
         executor,
-        planner: Arc::new(planner),
+        planner: planner.clone(),
         policy: policy.clone(),
         clock: clock.clone(),
         contracts: Arc::new(rules.contracts),
@@ -106,6 +107,8 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
         policy,
         clock,
         runbooks,
+        planner,
+        longest_recording: settings.voice.limit,
         tokens: Tokens::new(&admin, &settings.users),
         keys_in_flight: InFlight::default(),
         stopping: CancellationToken::new(),
@@ -196,7 +199,7 @@ fn entry(server: &Server, settings: &Settings, program: &Path) -> Result<ServerE
     })
 }
 
-fn models(settings: &Settings) -> Result<Vec<ModelSettings>, StartError> {
+fn models(settings: &Settings, models: &[crate::settings::Model]) -> Result<Vec<ModelSettings>, StartError> {
     let one = |model: &crate::settings::Model| {
         let key = model.api_key.as_ref().map(|k| k.resolve(&settings.dir)).transpose();
         let key = key.map_err(|e| {
@@ -211,7 +214,7 @@ fn models(settings: &Settings) -> Result<Vec<ModelSettings>, StartError> {
             price: model.price,
         })
     };
-    let read = settings.models.iter().map(one).collect::<Result<Vec<_>, _>>();
+    let read = models.iter().map(one).collect::<Result<Vec<_>, _>>();
     read.map_err(|finding: Finding| StartError::Settings(vec![finding]))
 }
 

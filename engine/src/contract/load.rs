@@ -208,6 +208,7 @@ impl<'a> Review<'a> {
         if found.is_none() {
             let names: Vec<String> = catalogue.tools.keys().map(ToString::to_string).collect();
             let near = nearest(&tool.to_string(), names.iter().map(String::as_str)).map(did_you_mean);
+            let near = near.or_else(|| tools_of(tool.server(), &names));
             self.add(&format!("{key}/tool"), format!("there is no tool {tool}"), near);
         }
         found
@@ -308,6 +309,19 @@ impl<'a> Review<'a> {
             self.add("", message, Some(did_you_mean(near)));
         }
     }
+}
+
+/// What a server has, for who names a tool that is near none of them.
+fn tools_of(server: &str, names: &[String]) -> Option<String> {
+    const NAMED: usize = 12;
+    let own = |name: &&String| name.split_once('/').is_some_and(|(of, _)| of == server);
+    let own: Vec<&str> = names.iter().filter(own).map(String::as_str).collect();
+    let more = match own.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown = own[..own.len().min(NAMED)].join(", ");
+    (!own.is_empty()).then(|| format!("the tools of {server} are {shown}{more}"))
 }
 
 /// The fields that go with some effects only, and whether they are given.

@@ -7,6 +7,7 @@ use super::{DriveError, Driver, locks};
 use crate::actor::Actor;
 use crate::intent::command::{Command, What};
 use crate::intent::event::{Event, FaultEffect, Resolution, SettledBy, Settlement};
+use crate::intent::heard::WORDS;
 use crate::intent::item::ItemStatus;
 use crate::intent::state::IntentState;
 use serde_json::Value;
@@ -118,6 +119,9 @@ fn events(state: &IntentState, command: &Command, now: i64, facts: &mut Facts) -
 }
 
 fn input(state: &IntentState, request: &str, answer: &Value, by: Actor, facts: &mut Facts) -> Result<(), String> {
+    if request == WORDS {
+        return words(state, answer, by, facts);
+    }
     let open = state.open_questions().find(|(open, ..)| *open == request);
     let (_, asked, _) = open.ok_or_else(|| format!("no question {request:?} is open"))?;
     let contracts = state.accepted.as_ref().map(|a| &a.contracts);
@@ -126,6 +130,25 @@ fn input(state: &IntentState, request: &str, answer: &Value, by: Actor, facts: &
     let (request, answer) = (request.to_owned(), facts.payload(answer.clone(), sealed));
     facts.push(Event::InputGiven {
         request,
+        answer,
+        by,
+        declined,
+    });
+    Ok(())
+}
+
+/// Only a person can say what was said: an agent would repeat what it was shown.
+fn words(state: &IntentState, answer: &Value, by: Actor, facts: &mut Facts) -> Result<(), String> {
+    state.open_words().ok_or("no words wait to be confirmed")?;
+    if by.human.is_none() {
+        return Err(format!(
+            "only a person can say whether these are the words, and {by} is none"
+        ));
+    }
+    let declined = answer["action"] != "accept";
+    let answer = facts.payload(answer.clone(), false);
+    facts.push(Event::InputGiven {
+        request: WORDS.to_owned(),
         answer,
         by,
         declined,

@@ -80,7 +80,7 @@ async fn sleep(clock: &dyn Clock, ms: Option<i64>) {
 fn needs(work: &Work) -> Met {
     match work {
         Work::Plan { .. } => Met::All,
-        Work::Expand { .. } | Work::Judge | Work::RequestApproval => Met::None,
+        Work::Expand { .. } | Work::Judge | Work::ReadBack | Work::RequestApproval => Met::None,
         _ => Met::Own,
     }
 }

@@ -59,6 +59,11 @@ impl Driver {
                 self.record(facts).await?;
                 return Ok(true);
             }
+            Work::ReadBack => {
+                let facts = judge::read_back(&self.deps, &self.ledger.state);
+                self.record(facts).await?;
+                return Ok(true);
+            }
             Work::Expand { step } => {
                 let facts = self.expand(step).await?;
                 self.record(facts).await?;
@@ -139,7 +144,9 @@ impl Driver {
             Work::Verify { item } | Work::VerifyUndo { item } | Work::Settle { item } | Work::Recheck { item } => {
                 self.prepare_reading(work, item).await?
             }
-            Work::Expand { .. } | Work::Lock | Work::RequestApproval => unreachable!("done on the spot"),
+            Work::Expand { .. } | Work::Lock | Work::ReadBack | Work::RequestApproval => {
+                unreachable!("done on the spot")
+            }
         })
     }
 

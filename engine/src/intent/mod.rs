@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod command;
 pub mod effects;
 pub mod event;
+pub mod heard;
 pub mod item;
 pub mod question;
 pub mod replay;
@@ -73,4 +74,7 @@ pub struct Request {
     /// The alarm that it answers, as quoted data.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub alarm: Value,
+    /// How the text was heard, where it was spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<heard::Heard>,
 }

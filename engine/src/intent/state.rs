@@ -12,6 +12,7 @@ mod questions;
 mod settlement;
 mod time;
 mod waits;
+mod words;
 
 pub use accepted::Accepted;
 pub use commands::RefusedCommand;
@@ -27,6 +28,7 @@ use crate::ids::{IntentId, ItemId, StepId};
 use crate::intent::event::{
     Awaited, Beside, CheckId, CheckPurpose, CheckReading, CheckVerdict, Decision, End, Event, ExpandedItem, RuleApplied,
 };
+use crate::intent::heard::{Heard, ReadBack};
 use crate::intent::{Mode, Request};
 use crate::journal::{Entry, Epoch, Seq};
 use crate::payload::Payload;
@@ -35,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
-pub const FOLD_VERSION: u32 = 10;
+pub const FOLD_VERSION: u32 = 11;
 
 /// Where payloads that do not stand in their entry are found.
 pub trait Blobs {
@@ -120,6 +122,9 @@ pub struct IntentState {
     pub judged: Option<Judged>,
     pub applied: bool,
     pub approval: Option<Approval>,
+    /// The words as they were heard, once they were read back to a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<ReadBack>,
     pub locked: Vec<Target>,
     /// Targets whose lock a person took away: to be had again before anything is written there.
     pub taken_away: Vec<Target>,
@@ -174,6 +179,7 @@ impl IntentState {
             checks: BTreeMap::new(),
             judged: None,
             approval: None,
+            words: None,
             locked: Vec::new(),
             taken_away: Vec::new(),
             handed_to: None,
@@ -188,7 +194,7 @@ impl IntentState {
             retries: 0,
             refused: Vec::new(),
             looks: 0,
-            tokens: (0, 0),
+            tokens: request.heard.as_ref().map_or((0, 0), Heard::tokens),
             calls_sent: 0,
             report: None,
         })
@@ -317,12 +323,12 @@ impl IntentState {
                 self.waiting_for = Some((targets.clone(), holders.clone()));
             }
             Event::TargetsReleased { targets, by, to, .. } => self.targets_released(targets, by.as_ref(), *to),
-            event => self.fold_steering(event),
+            event => self.fold_steering(event, at),
         }
     }
 
     /// What people and clocks say about where the intent goes.
-    fn fold_steering(&mut self, event: &Event) {
+    fn fold_steering(&mut self, event: &Event, at: i64) {
         match event {
             Event::RollbackStarted { why } => self.goes_back(why),
             Event::ApplyRequested { .. } => self.applied = true,
@@ -349,7 +355,7 @@ impl IntentState {
                     item.reported = true;
                 }
             }
-            event => self.fold_question(event),
+            event => self.fold_question(event, at),
         }
     }
 
@@ -401,6 +407,9 @@ impl IntentState {
         {
             self.skip_unexpanded(item, reason);
             return Ok(());
+        }
+        if let Some(why) = self.not_as_heard(&entry.event) {
+            return Err(why);
         }
         let of_call = self.settle_after_of(&entry.event);
         let of_item = self.contract_of_item(id);

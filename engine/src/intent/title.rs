@@ -7,6 +7,14 @@ use serde_json::Value;
 const NAMED: usize = 3;
 
 impl Wish {
+    /// The words, where it says what is wanted in words.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Plan(_) | Self::Runbook { .. } => "",
+        }
+    }
+
     /// The first line of the words, the plan's summary (else the tools of its steps), or the runbook.
     pub fn title(&self) -> String {
         match self {

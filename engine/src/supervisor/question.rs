@@ -4,6 +4,7 @@ use super::{CommandError, ReadError, Supervisor};
 use crate::driver::question::posed;
 use crate::ids::IntentId;
 use crate::intent::command::{Command, What};
+use crate::intent::heard::WORDS;
 use crate::intent::question::AskedForm;
 use crate::intent::state::IntentState;
 use crate::journal;
@@ -21,8 +22,14 @@ impl Supervisor {
         let What::Input { request, answer } = &command.what else {
             return Ok(());
         };
-        let open = state.open_questions().find(|(open, ..)| open == request);
-        let Some((_, _, asked)) = open else { return Ok(()) };
+        let open = match request.as_str() {
+            WORDS => state.open_words().map(|back| &back.form),
+            _ => state
+                .open_questions()
+                .find(|(open, ..)| open == request)
+                .map(|(_, _, form)| form),
+        };
+        let Some(asked) = open else { return Ok(()) };
         let form = self.form(state.id, asked).await.map_err(ReadError::from)?;
         let form = form.ok_or_else(|| CommandError::Refused("the question is gone (shredded)".into()))?;
         match answer_faults(&form, answer) {

@@ -34,6 +34,7 @@ pub fn undo_request(of: IntentId, origin: Origin, mode: Mode) -> Request {
         backout_by_ms: None,
         undo_of: Some(of),
         alarm: Value::Null,
+        heard: None,
     }
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn unknown(reason: impl Into<String>) -> Outcome {
     Outcome::Unknown {
         reason: cut(reason.into()),
         task: None,
+        retry_after_ms: None,
     }
 }
 
@@ -116,6 +117,7 @@ fn of_task(task: &CreateTaskResult) -> Outcome {
     Outcome::Unknown {
         reason: "the server goes on with this call as a task".to_owned(),
         task: Some(task.task.task_id.clone()),
+        retry_after_ms: None,
     }
 }
 
@@ -172,17 +174,21 @@ fn of_http(error: &StreamableHttpError<reqwest::Error>) -> Ended {
 }
 
 fn of_status(status: &HttpStatusError) -> Ended {
+    let said = status.retry_after.as_deref();
+    let retry_after_ms = said.and_then(|said| retry_after_ms(said, SystemTime::now()));
     if status.status == 429 {
         return Outcome::NotSent {
             reason: "HTTP 429: too many requests".to_owned(),
-            retry_after_ms: status
-                .retry_after
-                .as_deref()
-                .and_then(|said| retry_after_ms(said, SystemTime::now())),
+            retry_after_ms,
         }
         .into();
     }
-    unanswered(unknown(format!("HTTP {}", status.status)))
+    // Whoever answers 503 may have begun: what it asks for only says when a call that may be repeated is.
+    unanswered(Outcome::Unknown {
+        reason: format!("HTTP {}", status.status),
+        task: None,
+        retry_after_ms: retry_after_ms.filter(|_| status.status == 503),
+    })
 }
 
 // A refusal without a challenge reaches us as text only.

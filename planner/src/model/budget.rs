@@ -1,6 +1,7 @@
 //! What models may cost: tokens and money, per intent and per day. Judged before a question is asked, by what it will take
 //! at most, so that a budget is never passed; and told while there is still some of it left.
 
+use flyball_engine::intent::heard::Heard;
 use flyball_engine::journal::Journal;
 use flyball_engine::ports::Clock;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,15 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// What it took to hear words.
+    pub(crate) fn of_hearing(heard: &Heard) -> Self {
+        let (input, output) = heard.tokens();
+        Self {
+            tokens: input + output,
+            cost: heard.cost,
+        }
+    }
+
     pub(crate) fn add(&mut self, other: Spent) {
         self.tokens += other.tokens;
         self.cost += other.cost;

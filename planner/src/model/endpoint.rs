@@ -12,6 +12,7 @@ use flyball_engine::canonical::Digest;
 use flyball_engine::ports::ModelCall;
 use serde::Serialize;
 use serde_json::Value;
+use std::future::Future;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio_retry::RetryIf;
@@ -21,11 +22,20 @@ use tokio_retry::strategy::{ExponentialBackoff, jitter};
 const TRIES_OVER_FAILURES: u32 = 3;
 
 /// A model that can be asked.
-pub(super) struct Endpoint {
-    client: Client<OpenAIConfig>,
-    name: String,
+pub(crate) struct Endpoint {
+    pub(super) client: Client<OpenAIConfig>,
+    pub(super) name: String,
+    /// Where it is, without what may be secret in an address.
+    pub(super) address: String,
     timeout: Duration,
-    price: Price,
+    pub(super) price: Price,
+}
+
+/// Why a server was asked for nothing.
+pub(super) enum Failed {
+    Error(OpenAIError),
+    /// It took longer than it may.
+    Late(String),
 }
 
 #[derive(Serialize)]
@@ -51,7 +61,7 @@ struct Schema<'a> {
 }
 
 impl Endpoint {
-    pub(super) fn new(settings: &ModelSettings) -> Result<Self, Error> {
+    pub(crate) fn new(settings: &ModelSettings) -> Result<Self, Error> {
         let http = http::client(&settings.base_url, settings.timeout)?;
         // From a file it may end with a newline; inside, async-openai would panic on one.
         let key = settings.api_key.as_ref().map_or("", |key| key.0.trim());
@@ -67,6 +77,7 @@ impl Endpoint {
         Ok(Self {
             client: Client::build(http.clone(), config).with_http_service(http::Service::new(http)),
             name: settings.name.clone(),
+            address: http::shown(&settings.base_url),
             timeout: settings.timeout,
             price: settings.price,
         })
@@ -145,6 +156,18 @@ impl Endpoint {
     }
 
     async fn send(&self, body: &Body<'_>) -> Result<Reply, Problem> {
+        let ask = || async { self.client.chat().create_byot::<_, Reply>(body).await };
+        self.persist(ask).await.map_err(|failed| match failed {
+            Failed::Error(error) => problem_of(&error),
+            Failed::Late(why) => Problem::Unreachable(why),
+        })
+    }
+
+    /// Asks until there is an answer or asking is no use any more.
+    pub(super) async fn persist<T, F>(&self, ask: impl FnMut() -> F) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, OpenAIError>>,
+    {
         let until = Instant::now() + self.timeout;
         let (wait, failures) = (AtomicU64::new(0), AtomicU32::new(0));
         let delays = ExponentialBackoff::from_millis(2)
@@ -166,13 +189,11 @@ impl Endpoint {
             // A wait that is longer than the question may take is an answer: no.
             worth_it && Instant::now() + asked_for < until
         };
-        let ask = || async { self.client.chat().create_byot::<_, Reply>(body).await };
         match tokio::time::timeout(self.timeout, RetryIf::start(delays, ask, again)).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(error)) => Err(problem_of(&error)),
+            Ok(answered) => answered.map_err(Failed::Error),
             Err(_) => {
-                let message = format!("the model did not answer within {} s", self.timeout.as_secs_f32());
-                Err(Problem::Unreachable(message))
+                let within = self.timeout.as_secs_f32();
+                Err(Failed::Late(format!("the model did not answer within {within} s")))
             }
         }
     }
@@ -209,7 +230,7 @@ fn trouble(error: &OpenAIError) -> Trouble {
 }
 
 /// How long the server asks to be left alone.
-fn wait_of(error: &OpenAIError) -> Option<Duration> {
+pub(super) fn wait_of(error: &OpenAIError) -> Option<Duration> {
     match error {
         OpenAIError::ApiError(e) => Some(Duration::from_millis(e.api_error.param.as_ref()?.parse().ok()?)),
         _ => None,
@@ -217,7 +238,7 @@ fn wait_of(error: &OpenAIError) -> Option<Duration> {
 }
 
 /// Names what happened without quoting the server: its words may hold the key or the prompt.
-fn problem_of(error: &OpenAIError) -> Problem {
+pub(super) fn problem_of(error: &OpenAIError) -> Problem {
     match error {
         OpenAIError::ApiError(e) if e.api_error.code.as_deref() == Some(http::NO_QUOTA) => {
             Problem::Unreachable("the account at the model's server is used up".into())

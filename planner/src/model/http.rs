@@ -9,7 +9,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Longest reply that is read, in bytes.
 const LONGEST_REPLY: usize = 4 << 20;
@@ -31,6 +31,16 @@ pub(super) fn client(base_url: &str, timeout: Duration) -> Result<reqwest::Clien
         builder = builder.no_proxy();
     }
     builder.build().map_err(Error::Client)
+}
+
+/// An address as it may be shown: it may carry a password, or a key in its query.
+pub(super) fn shown(base_url: &str) -> String {
+    let Ok(url) = Url::parse(base_url) else {
+        return String::new();
+    };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let host = url.host_str().unwrap_or_default();
+    format!("{}://{host}{port}{}", url.scheme(), url.path().trim_end_matches('/'))
 }
 
 /// Sends once. An error keeps its status and drops its body: async-openai would log it, and it may quote the prompt.
@@ -92,10 +102,16 @@ fn says(body: &[u8], word: &str) -> bool {
     body.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
-/// `Retry-After` in seconds, or in the milliseconds that some servers give beside it.
+/// `Retry-After` in seconds or as a date, or the milliseconds that some servers give beside it.
 fn wait_of(response: &Response) -> Option<Duration> {
-    let header = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let millis = header("retry-after-ms").or_else(|| Some(header("retry-after")? * 1_000.0))?;
+    let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.trim());
+    let number = |name: &str| header(name)?.parse::<f64>().ok();
+    let until = || {
+        let date = httpdate::parse_http_date(header("retry-after")?).ok()?;
+        Some(date.duration_since(SystemTime::now()).ok()?.as_secs_f64())
+    };
+    let seconds = || number("retry-after").or_else(until);
+    let millis = number("retry-after-ms").or_else(|| Some(seconds()? * 1_000.0))?;
     (0.0..=86_400_000.0)
         .contains(&millis)
         .then(|| Duration::from_secs_f64(millis / 1_000.0))
@@ -117,4 +133,36 @@ async fn body(mut response: Response) -> Result<Vec<u8>, OpenAIError> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(name: &str, value: &str) -> Option<Duration> {
+        let response = http::Response::builder().header(name, value).body("");
+        wait_of(&Response::from(response.unwrap()))
+    }
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_in_milliseconds_or_until_a_date() {
+        assert_eq!(asked("retry-after", "7"), Some(Duration::from_secs(7)));
+        assert_eq!(asked("retry-after-ms", "300"), Some(Duration::from_millis(300)));
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
+        let wait = asked("retry-after", &date).unwrap();
+        assert!((80..=90).contains(&wait.as_secs()), "{wait:?}");
+        for nothing in ["soon", "-1", "Wed, 21 Oct 2015 07:28:00 GMT"] {
+            assert_eq!(asked("retry-after", nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret_in_it() {
+        let shown = |url| super::shown(url);
+        assert_eq!(
+            shown("https://u:p@models.example:8443/v1/?key=k"),
+            "https://models.example:8443/v1"
+        );
+        assert_eq!(shown("http://127.0.0.1/v1"), "http://127.0.0.1/v1");
+    }
 }

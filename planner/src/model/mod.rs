@@ -4,16 +4,15 @@
 mod answer;
 mod budget;
 mod endpoint;
+mod hearing;
 mod http;
 
 pub use budget::{ModelBudget, Spent};
 
 use crate::json::Ordered;
 use crate::record::Record;
-use budget::Purse;
-use endpoint::Endpoint;
-use flyball_engine::journal::Journal;
-use flyball_engine::ports::Clock;
+pub(crate) use budget::Purse;
+pub(crate) use endpoint::Endpoint;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -56,11 +55,17 @@ pub struct ModelSettings {
 pub struct Price {
     pub input: f64,
     pub output: f64,
+    /// What a minute of speech costs, beside what its tokens do.
+    pub minute: f64,
 }
 
 impl Price {
     fn of(self, input_tokens: u64, output_tokens: u64) -> f64 {
         (self.input * input_tokens as f64 + self.output * output_tokens as f64) / 1e6
+    }
+
+    fn of_speech(self, millis: u64) -> f64 {
+        self.minute * millis as f64 / 60_000.0
     }
 }
 
@@ -136,28 +141,24 @@ pub(crate) struct Models {
     endpoints: Vec<Endpoint>,
     /// Until when each is passed over.
     resting: Mutex<Vec<Option<Instant>>>,
-    purse: Purse,
+    purse: Arc<Purse>,
 }
 
 impl Models {
     /// Opens nothing yet: a server that is down is found out when it is asked. None: no model is configured.
-    pub(crate) fn new(settings: &[ModelSettings]) -> Result<Option<Self>, Error> {
+    pub(crate) fn new(settings: &[ModelSettings], purse: Arc<Purse>) -> Result<Option<Self>, Error> {
         let endpoints = settings.iter().map(Endpoint::new).collect::<Result<Vec<_>, _>>()?;
         let resting = Mutex::new(vec![None; endpoints.len()]);
-        Ok((!endpoints.is_empty()).then(|| Self {
+        Ok((!endpoints.is_empty()).then_some(Self {
             endpoints,
             resting,
-            purse: Purse::new(ModelBudget::default(), None),
+            purse,
         }))
     }
 
-    /// Holds what is asked to a budget, whose day is kept in the journal.
-    pub(crate) fn hold_to(&mut self, budget: ModelBudget, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) {
-        self.purse = Purse::new(budget, Some((journal, clock)));
-    }
-
-    pub(crate) async fn spent_today(&self) -> Spent {
-        self.purse.today().await.1
+    /// Holds what is asked to a budget.
+    pub(crate) fn hold_to(&mut self, purse: Arc<Purse>) {
+        self.purse = purse;
     }
 
     /// Asks one endpoint after the other until one answers. Each that was asked is in the record.

@@ -5,6 +5,7 @@ use super::{ParamKind, Runbook, Runbooks};
 use crate::words::keywords;
 use flyball_engine::fault::Fault;
 use serde_json::{Map, Value};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// What came of looking for a text among the phrases.
@@ -59,6 +60,16 @@ impl Runbooks {
                 }),
             _ => PhraseMatch::Several(best),
         }
+    }
+
+    /// The runbook that has a phrase for the text but for the kind of a value, and what is wrong with it: for who wonders
+    /// why no phrase says this. Another runbook, or a model, may still understand it.
+    pub fn nearly(&self, text: &str) -> Option<(&Runbook, Vec<Fault>)> {
+        let readings = self.iter().flat_map(|runbook| runbook.readings(text));
+        let missed = readings.filter_map(|r| Some((r.weight, r.as_written, r.runbook, r.params.err()?)));
+        // The most words of its own, and of these the fewest faults: the reading that was meant, if any was.
+        let best = missed.max_by_key(|(weight, as_written, _, faults)| (*weight, Reverse(faults.len()), *as_written));
+        best.map(|(_, _, runbook, faults)| (runbook, faults))
     }
 
     /// The ids of the runbooks that have most in common with the text, best first, at most three.

@@ -68,6 +68,7 @@ pub(crate) fn request(kind: OriginKind, actor: Actor) -> Request {
         backout_by_ms: None,
         undo_of: None,
         alarm: Value::Null,
+        heard: None,
     }
 }
 

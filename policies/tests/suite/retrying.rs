@@ -12,6 +12,7 @@ fn lost() -> Outcome {
     Outcome::Unknown {
         reason: "timeout".into(),
         task: None,
+        retry_after_ms: None,
     }
 }
 
@@ -61,6 +62,7 @@ fn a_change_whose_outcome_is_unknown_is_never_sent_again() {
     let task = Outcome::Unknown {
         reason: "timeout".into(),
         task: Some("t1".into()),
+        retry_after_ms: None,
     };
     assert_eq!(retries(Idempotent, &task), []);
 }
@@ -79,6 +81,23 @@ fn a_servers_wish_for_patience_is_honoured_within_reason() {
     assert_eq!(retries(Reversible, &not_sent(Some(7_000)))[0].0, 7_000);
     assert_eq!(retries(Reversible, &not_sent(Some(1)))[0].0, 500);
     assert_eq!(retries(Reversible, &not_sent(Some(u64::MAX))), []);
+}
+
+#[test]
+fn a_server_that_is_away_for_a_while_is_left_alone_by_what_may_be_repeated_and_a_change_stays_in_doubt() {
+    let away = |retry_after_ms| Outcome::Unknown {
+        reason: "HTTP 503".into(),
+        task: None,
+        retry_after_ms,
+    };
+    assert_eq!(retries(Read, &away(Some(7_000)))[0].0, 7_000);
+    assert_eq!(retries(Idempotent, &away(Some(7_000)))[0].0, 7_000);
+    assert_eq!(retries_on(true, Read, &away(Some(90_000)))[0].0, 90_000);
+    assert_eq!(retries(Read, &away(Some(1)))[0].0, 200);
+    assert_eq!(retries(Read, &away(Some(u64::MAX))), []);
+    for effect in [Reversible, Confirmable, Irreversible] {
+        assert_eq!(retries(effect, &away(Some(1))), []);
+    }
 }
 
 #[test]

@@ -132,7 +132,8 @@ pub enum Command {
     },
     /// Go on after a pause.
     Resume(Follow),
-    /// Answer a question that a tool's server asks: fill in its form, or decline to. Never enter passwords, keys or tokens.
+    /// Answer a question: fill in the form that a tool's server asks for, or confirm words that were heard
+    /// (`confirmed=true`), or decline to. Never enter passwords, keys or tokens.
     Answer(Answer),
     /// Say what became of a call that is in doubt.
     Settle {
@@ -218,6 +219,10 @@ pub struct Wish {
     /// In words.
     #[arg(conflicts_with_all = ["plan", "runbook"])]
     pub text: Option<String>,
+    /// Spoken: a recording's file (wav, mp3, ogg or webm); `-` reads standard input. What was heard is shown, and changes
+    /// nothing before a person has confirmed it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "plan", "runbook"])]
+    pub audio: Option<PathBuf>,
     /// A plan's file (JSON or YAML); `-` reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "runbook")]
     pub plan: Option<PathBuf>,

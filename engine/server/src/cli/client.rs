@@ -129,6 +129,21 @@ impl Client {
         .await
     }
 
+    /// As [`Client::post_once`], with a form.
+    pub async fn post_form<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        form: reqwest::multipart::Form,
+        key: Option<&str>,
+    ) -> Result<T, Failure> {
+        let request = self.request(Method::POST, path).multipart(form);
+        self.read(match key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        })
+        .await
+    }
+
     async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
         let response = self.send(request).await?;
         let bytes = response.bytes().await.map_err(|e| self.unreachable(&e))?;

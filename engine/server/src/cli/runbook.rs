@@ -75,20 +75,18 @@ fn told(tried: &Tried) -> String {
         true => String::new(),
         false => format!("; nearest: {}", tried.nearest.join(", ")),
     };
+    let faults = tried.faults.iter();
+    let faults: String = faults
+        .map(|f| format!("  {} {}\n", f.pointer, harmless(&f.message)))
+        .collect();
     match tried.outcome.as_str() {
         "one" => matches,
         "several" => format!("it can be read in several ways; say which:\n{matches}"),
-        "broken" => {
-            let faults = tried
-                .faults
-                .iter()
-                .map(|f| format!("  {} {}\n", f.pointer, harmless(&f.message)));
-            format!(
-                "{} fits, but not with these values:\n{}",
-                tried.nearest.join(", "),
-                faults.collect::<String>()
-            )
-        }
+        "broken" => format!(
+            "{} fits, but not with these values:\n{faults}",
+            tried.nearest.join(", ")
+        ),
+        _ if !faults.is_empty() => format!("no runbook's phrase says this with these values{near}\n{faults}"),
         _ => format!("no runbook's phrase says this{near}\n"),
     }
 }

@@ -7,6 +7,8 @@ use super::{Exit, Failure, Outcome, watch};
 use crate::finding::Finding;
 use crate::http::dto::{IntentBody, RunbookCall, Submission, UndoBody, WindowBody};
 use crate::library;
+use crate::render::question;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Map, Value};
 use std::io::Read;
 use std::path::Path;
@@ -19,9 +21,15 @@ pub(super) async fn submit(client: &Client, wish: Wish, output: Output) -> Outco
 
 /// Submits what is wanted.
 pub(super) async fn send(client: &Client, wish: Wish, mode: &str) -> Result<Submission, Failure> {
-    let key = wish.idempotency_key.clone();
+    let (key, audio) = (wish.idempotency_key.clone(), wish.audio.clone());
     let body = body(wish, mode)?;
-    client.post_once("/v1/intents", &body, key.as_deref()).await
+    match audio {
+        Some(file) => {
+            let form = form(&file, &body)?;
+            client.post_form("/v1/intents", form, key.as_deref()).await
+        }
+        None => client.post_once("/v1/intents", &body, key.as_deref()).await,
+    }
 }
 
 /// Takes an intent back by a new one.
@@ -50,12 +58,39 @@ async fn follow(client: &Client, taken: Submission, no_wait: bool, output: Outpu
 pub(super) fn tell(taken: &Submission, output: Output) {
     let joined = if taken.joined { " (goes on already, joined)" } else { "" };
     output.text(&format!("intent {}{joined}\n", taken.id));
+    if let Some(heard) = &taken.heard {
+        output.text(&question::heard(heard));
+    }
+}
+
+/// A recording with what the body says beside it.
+fn form(file: &Path, body: &IntentBody) -> Result<Form, Failure> {
+    let part = Part::bytes(bytes(file)?).file_name("recording");
+    let mut form = Form::new().part("audio", part);
+    let fields = serde_json::to_value(body).map_err(|e| Failure::Internal(e.to_string()))?;
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        form = form.text(name.clone(), text);
+    }
+    Ok(form)
+}
+
+/// A file, or standard input for `-`.
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let name = path.display().to_string();
+    let bytes = if name == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    bytes.map_err(|e| Failure::Usage(format!("{name} cannot be read: {e}")))
 }
 
 fn body(wish: Wish, mode: &str) -> Result<IntentBody, Failure> {
-    if wish.text.is_none() && wish.plan.is_none() && wish.runbook.is_none() {
-        let ways =
-            "in words (flyball submit \"…\"), as a plan (--plan FILE) or as a runbook (--runbook ID --param KEY=VALUE)";
+    if wish.text.is_none() && wish.audio.is_none() && wish.plan.is_none() && wish.runbook.is_none() {
+        let ways = "in words (flyball submit \"…\", or spoken: --audio FILE), as a plan (--plan FILE) or as a runbook \
+                    (--runbook ID --param KEY=VALUE)";
         return Err(Failure::Usage(format!("say what is wanted: {ways}")));
     }
     // Not left to the parser: it asks for no runbook where words stand, since the two exclude each other.
@@ -96,14 +131,7 @@ fn window(text: &str) -> Result<WindowBody, Failure> {
 
 /// A plan as JSON or YAML. A file may hold the plan itself or `{"plan": …}`, as the API takes it.
 fn plan_file(path: &Path) -> Result<Value, Failure> {
-    let name = path.display().to_string();
-    let bytes = if name == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(path)
-    };
-    let bytes = bytes.map_err(|e| Failure::Usage(format!("{name} cannot be read: {e}")))?;
+    let (name, bytes) = (path.display().to_string(), bytes(path)?);
     let told = |findings: Vec<Finding>| {
         let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
         Failure::Usage(findings.join("\n"))

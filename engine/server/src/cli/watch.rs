@@ -260,7 +260,11 @@ pub(super) async fn finish(client: &Client, view: &IntentView, output: Output) -
     }
     let steps: StepsView = client.get(&format!("/v1/intents/{}/steps", view.id)).await?;
     output.text(&format!("\n{}", tree::tree(&steps, style)));
-    if matches!(view.state.as_str(), "planned" | "awaiting_approval") {
+    let read_back = view.questions.iter().any(|q| q.kind == question::WORDS);
+    if let Some(heard) = view.heard.as_ref().filter(|_| !read_back) {
+        output.text(&format!("\n{}", question::heard(heard)));
+    }
+    if read_back || matches!(view.state.as_str(), "planned" | "awaiting_approval") {
         let change: DiffView = client.get(&format!("/v1/intents/{}/diff", view.id)).await?;
         output.text(&format!("\n{}", diff::diff(&change, style)));
     }

@@ -18,7 +18,7 @@ use flyball_engine::journal::{self, Filter, Journal, StoredEntry};
 use flyball_engine::ports::{Clock, Policy};
 use flyball_engine::supervisor::{CommandError, ReadError, Supervisor};
 use flyball_executors::Executors;
-use flyball_planner::Runbooks;
+use flyball_planner::{FlyballPlanner, Runbooks};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,6 +30,10 @@ pub struct App {
     pub policy: Arc<dyn Policy>,
     pub clock: Arc<dyn Clock>,
     pub runbooks: Runbooks,
+    /// Hears recordings; planning itself is the supervisor's.
+    pub planner: Arc<FlyballPlanner>,
+    /// The largest recording that is taken, in bytes.
+    pub longest_recording: u64,
     pub tokens: Tokens,
     pub keys_in_flight: InFlight,
     /// Ends open event streams when the server stops.

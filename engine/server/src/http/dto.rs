@@ -4,6 +4,7 @@
 mod back;
 mod bodies;
 mod explain;
+mod heard;
 mod question;
 mod runbooks;
 mod world;
@@ -11,6 +12,7 @@ mod world;
 pub use back::{LockView, UndoBody};
 pub use bodies::*;
 pub use explain::*;
+pub use heard::*;
 pub use question::*;
 pub use runbooks::*;
 pub use world::*;
@@ -75,6 +77,9 @@ pub struct Submission {
     pub joined: bool,
     /// The idempotency key was used before with the same body.
     pub repeated: bool,
+    /// The words, where they were spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<HeardView>,
 }
 
 /// One row of the list.
@@ -143,6 +148,9 @@ pub struct IntentView {
     pub partial: bool,
     pub by: String,
     pub origin: String,
+    /// How its words were heard, where they were spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<HeardView>,
     pub mode: String,
     /// The intent that it takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,7 +189,7 @@ pub struct IntentView {
     /// The halt that holds back what is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halted: Option<HaltView>,
-    /// What tools' servers ask before they go on.
+    /// What a person is asked before it goes on: by a tool's server, or whether words were heard as they were spoken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub questions: Vec<QuestionView>,
     /// What only a person can decide.

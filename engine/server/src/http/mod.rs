@@ -21,6 +21,7 @@ mod submit;
 mod tools;
 mod undo;
 pub mod views;
+mod voice;
 mod world;
 
 use app::App;

@@ -144,6 +144,12 @@ fn tried(runbooks: &Runbooks, text: &str) -> Tried {
             ..told("broken")
         },
         PhraseMatch::None => Tried {
+            faults: runbooks
+                .nearly(text)
+                .into_iter()
+                .flat_map(|(_, faults)| faults)
+                .map(Into::into)
+                .collect(),
             nearest: runbooks.nearest(text).iter().map(|r| r.id.clone()).collect(),
             ..told("none")
         },

@@ -2,11 +2,12 @@
 
 use super::app::{Shared, journal_problem};
 use super::body::Body;
-use super::dto::{IntentBody, Submission};
+use super::dto::{HeardView, IntentBody, Submission, VoiceForm};
 use super::problem::Problem;
+use super::voice;
 use crate::auth::Caller;
 use crate::errors::Code;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request as Sent, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flyball_engine::actor::Origin;
@@ -16,17 +17,30 @@ use flyball_engine::span::Span;
 use flyball_engine::supervisor::Submitted;
 
 /// Says what is wanted, in words, as a plan or as a runbook with its parameters.
-#[utoipa::path(post, path = "/v1/intents", request_body = IntentBody, tag = "intents",
+///
+/// Or as a form with a recording: a model puts it into words, and words that come to a change wait for a person who says
+/// that these are the words (`input` to the question `words`).
+#[utoipa::path(post, path = "/v1/intents", tag = "intents",
+    request_body(content((IntentBody = "application/json"), (VoiceForm = "multipart/form-data"))),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending the same thing twice harmless.")),
     responses((status = 202, body = Submission, description = "Taken, durable; `Location` names it."),
         (status = 303, body = Submission, description = "Joined to the intent that `Location` names."),
-        (status = 400, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem)))]
+        (status = 400, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem),
+        (status = 429, body = Problem, description = "A budget for models is spent."),
+        (status = 501, body = Problem, description = "No model is configured that could hear a recording."),
+        (status = 502, body = Problem, description = "The model's server could not put it into words."),
+        (status = 503, body = Problem, description = "It may later: `Retry-After` says when.")))]
 pub(super) async fn submit(
     State(app): Shared,
     caller: Caller,
     headers: HeaderMap,
-    Body(body): Body<IntentBody>,
+    sent: Sent,
 ) -> Result<Response, Problem> {
+    if voice::is_form(&headers) {
+        return voice::submit(&app, &caller, &headers, sent.into_body()).await;
+    }
+    let Body(body) = Body::<IntentBody>::from_request(sent, &()).await?;
     let request = request(&caller, body, app.clock.now_ms())?;
     app.may(&caller, "submit", Some(&request))?;
     let key = idempotency(&headers, &caller, "/v1/intents", &request)?;
@@ -35,11 +49,11 @@ pub(super) async fn submit(
         .submit(request, key)
         .await
         .map_err(|e| journal_problem(&e))?;
-    Ok(answer(&submitted))
+    Ok(answer(&submitted, None))
 }
 
-/// What a submission is answered with.
-pub(super) fn answer(submitted: &Submitted) -> Response {
+/// What a submission is answered with; `heard`: the words, where they were spoken.
+pub(super) fn answer(submitted: &Submitted, heard: Option<HeardView>) -> Response {
     let id = submitted.intent.to_string();
     let status = if submitted.joined {
         StatusCode::SEE_OTHER
@@ -50,6 +64,7 @@ pub(super) fn answer(submitted: &Submitted) -> Response {
         id: id.clone(),
         joined: submitted.joined,
         repeated: submitted.repeated,
+        heard,
     };
     let mut response = (status, axum::Json(view)).into_response();
     let location = HeaderValue::from_str(&format!("/v1/intents/{id}")).expect("an id is plain text");
@@ -122,6 +137,7 @@ pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<
             backout_by_ms,
             undo_of: None,
             alarm: serde_json::Value::Null,
+            heard: None,
         }),
         _ => Err(faults),
     }

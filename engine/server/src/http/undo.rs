@@ -47,5 +47,5 @@ pub(super) async fn undo(
         UndoError::Read(ReadError::Journal(e)) => journal_problem(&e),
         UndoError::Read(e) => read_problem(&e),
     })?;
-    Ok(submit::answer(&submitted))
+    Ok(submit::answer(&submitted, None))
 }

@@ -1,7 +1,7 @@
-//! A server's question as text: who asks, what it writes (quoted, it is not ours), the fields, and how to answer.
+//! Words that are read back, and a server's question, as text: who asks, what it writes (quoted, it is not ours), the fields, and how to answer.
 
 use super::{Color, Style, cut, harmless, pad};
-use crate::http::dto::QuestionView;
+use crate::http::dto::{HeardView, QuestionView};
 use serde_json::{Map, Value};
 
 /// All questions of an intent.
@@ -10,7 +10,42 @@ pub fn questions(intent: &str, questions: &[QuestionView], style: Style) -> Stri
     questions.iter().map(|q| question(intent, q, several, style)).collect()
 }
 
+/// The kind of question in which words are read back.
+pub const WORDS: &str = "words";
+
+/// Words as they were heard, and by whom.
+pub fn heard(heard: &HeardView) -> String {
+    let by = heard
+        .confirmed_by
+        .as_ref()
+        .map(|by| format!("; confirmed by {by}"))
+        .unwrap_or_default();
+    format!(
+        "heard: “{}”\n  ({}{})\n",
+        harmless(&heard.text),
+        harmless(&heard.how()),
+        harmless(&by)
+    )
+}
+
+/// The words stand in one line of their own, uncut: they are what is confirmed.
+fn read_back(intent: &str, q: &QuestionView, style: Style) -> String {
+    let asks = style.paint("are these the words that were spoken?", Color::Bold);
+    let words: String = q
+        .message
+        .lines()
+        .map(|line| format!("  | {}\n", harmless(line)))
+        .collect();
+    format!(
+        "\n{asks}\n{words}confirm with: flyball answer {intent} confirmed=true   or: --decline\nuntil {}; {}\n",
+        q.deadline, q.notice
+    )
+}
+
 fn question(intent: &str, q: &QuestionView, several: bool, style: Style) -> String {
+    if q.kind == WORDS {
+        return read_back(intent, q, style);
+    }
     let phase = if q.phase == "do" { "" } else { " (taking it back)" };
     let asks = format!(
         "server {} asks before it goes on with {}{phase}, {}:",
@@ -102,6 +137,7 @@ mod tests {
     fn a_question_names_its_server_quotes_it_and_says_how_to_answer_and_what_never_to_enter() {
         let q = QuestionView {
             request: "s:1".into(),
+            kind: "tool".into(),
             item: "s".into(),
             phase: "do".into(),
             server: "control".into(),
@@ -127,5 +163,24 @@ until 2026-11-27T12:00:00Z; never enter passwords, keys or tokens: the answer go
         assert_eq!(text, told);
         let two = questions("ID", &[q.clone(), q], Style::PLAIN);
         assert!(two.contains("flyball answer ID --request s:1 [mode=…]"), "{two}");
+    }
+
+    #[test]
+    fn words_are_read_back_whole_with_how_to_confirm_them() {
+        let q = QuestionView {
+            request: WORDS.into(),
+            kind: WORDS.into(),
+            message: "take interface eth1 of sh-core-1 down\x1b[2J".into(),
+            deadline: "2026-11-27T12:00:00Z".into(),
+            notice: "mind".into(),
+            ..QuestionView::default()
+        };
+        let told = "
+are these the words that were spoken?
+  | take interface eth1 of sh-core-1 down\u{fffd}[2J
+confirm with: flyball answer ID confirmed=true   or: --decline
+until 2026-11-27T12:00:00Z; mind
+";
+        assert_eq!(questions("ID", &[q], Style::PLAIN), told);
     }
 }

@@ -36,6 +36,15 @@ pub struct Model {
     pub price: Price,
 }
 
+/// Who hears what is spoken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Voice {
+    /// The preferred one first. None: recordings are not taken.
+    pub models: Vec<Model>,
+    /// The largest recording, in bytes.
+    pub limit: u64,
+}
+
 /// A caller with a name of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
@@ -72,6 +81,7 @@ pub struct Settings {
     /// The preferred one first. None: runbooks only.
     pub models: Vec<Model>,
     pub model_budget: ModelBudget,
+    pub voice: Voice,
     pub servers: BTreeMap<String, Server>,
     pub inventory: Option<PathBuf>,
     pub contracts: Option<PathBuf>,

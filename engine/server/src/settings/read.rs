@@ -1,7 +1,9 @@
 //! From text and environment to [`Settings`], or to every mistake in them.
 
+mod keys;
 mod models;
 mod retry;
+mod voice;
 
 use super::secret;
 use super::{Pinning, Server, Settings, User};
@@ -9,49 +11,11 @@ use crate::finding::Finding;
 use flyball_engine::canonical::Digest;
 use flyball_engine::document::Document;
 use flyball_engine::span::Span;
+use keys::{KEYS, SERVER_KEYS, USER_KEYS};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// Every key, `.` between levels. Those of a level below are reached by variables too: `FLYBALL_MODEL_NAME`.
-const KEYS: [&str; 32] = [
-    "listen",
-    "data",
-    "store",
-    "writes",
-    "model.base_url",
-    "model.name",
-    "model.api_key",
-    "model.timeout",
-    "model.price",
-    "models",
-    "model_budget.tokens_per_intent",
-    "model_budget.tokens_per_day",
-    "model_budget.cost_per_intent",
-    "model_budget.cost_per_day",
-    "mcp_servers",
-    "mcp_servers_file",
-    "inventory",
-    "contracts",
-    "runbooks",
-    "alarms",
-    "policies",
-    "plans",
-    "default_policies",
-    "pinning",
-    "users",
-    "approval_expires",
-    "deadline",
-    "replans",
-    "retry.attempt",
-    "retry.longest_wait",
-    "retry.per_intent",
-    "retry.per_day",
-];
-
-const USER_KEYS: [&str; 4] = ["name", "roles", "kind", "token"];
-const SERVER_KEYS: [&str; 7] = ["type", "command", "args", "env", "cwd", "url", "headers"];
 
 /// Reads the file if there is one (a missing `flyball.yaml` means defaults), with the environment over it.
 pub fn read_file(file: &Path, must_exist: bool, env: &BTreeMap<String, String>) -> Result<Settings, Vec<Finding>> {
@@ -211,7 +175,7 @@ impl<'a> Reader<'a> {
         let top: BTreeSet<&str> = KEYS.iter().filter_map(|k| k.split('.').next()).collect();
         let top: Vec<&str> = top.into_iter().collect();
         self.unknown_in("", &top);
-        for group in ["model", "model_budget", "retry"] {
+        for group in ["model", "model_budget", "retry", "voice"] {
             let of_group = |k: &&'static str| k.strip_prefix(group).and_then(|k| k.strip_prefix('.'));
             let known: Vec<&str> = KEYS.iter().filter_map(of_group).collect();
             self.unknown_in(&format!("/{group}"), &known);
@@ -266,13 +230,15 @@ impl<'a> Reader<'a> {
         let data = self.path("/data").unwrap_or_else(|| self.dir.join("flyball-data"));
         let store = self.store(&data);
         let servers = self.servers();
+        let models = models::read(self);
         Settings {
             dir: self.dir.to_owned(),
             listen: listen.unwrap_or_else(|| "127.0.0.1:8420".parse().expect("it is an address")),
             store,
             data,
             writes: self.switch("/writes", false),
-            models: models::read(self),
+            voice: voice::read(self, &models),
+            models,
             model_budget: models::budget(self),
             servers,
             inventory: self.existing("/inventory", "inventory.yaml"),

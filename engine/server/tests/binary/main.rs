@@ -6,5 +6,9 @@ mod check;
 mod edges;
 mod epochs;
 mod keys;
+#[path = "../../../../planner/tests/support/script.rs"]
+#[allow(dead_code, reason = "the planner's tests need more of it")]
+mod script;
 mod serve;
 mod stop;
+mod voice;

@@ -53,6 +53,14 @@ impl Folder {
         self
     }
 
+    /// With more settings.
+    pub(crate) fn with(self, settings: &str) -> Self {
+        let file = self.0.path().join("flyball.yaml");
+        let known = std::fs::read_to_string(file).unwrap();
+        self.write("flyball.yaml", &format!("{known}{settings}"));
+        self
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -155,6 +163,19 @@ impl Engine {
     pub(crate) async fn say(&self, words: &str) -> String {
         let taken = self.post("/v1/intents", &json!({ "text": words })).await;
         taken["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Submits a recording. The answer.
+    pub(crate) async fn speak(&self, recording: Vec<u8>) -> Value {
+        let form = reqwest::multipart::Form::new().part("audio", reqwest::multipart::Part::bytes(recording));
+        self.ask(self.http.post(format!("{}/v1/intents", self.url)).multipart(form))
+            .await
+    }
+
+    /// Answers a question of an intent.
+    pub(crate) async fn answer(&self, intent: &str, request: &str, answer: Value) {
+        let body = json!({"request": request, "answer": answer});
+        self.post(&format!("/v1/intents/{intent}/input"), &body).await;
     }
 
     /// Submits a plan. The intent's id.

@@ -13,6 +13,10 @@ mod explain;
 mod lab;
 mod memory;
 mod netconf;
+#[path = "../../../../planner/tests/support/script.rs"]
+#[allow(dead_code, reason = "the planner's tests need more of it")]
+mod script;
 #[path = "../../../../executors/netops/tests/netconf/server.rs"]
 #[allow(dead_code, reason = "the tests of the tools need more of it")]
 mod server;
+mod voice;

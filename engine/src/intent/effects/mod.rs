@@ -47,6 +47,8 @@ pub enum Work {
         purpose: CheckPurpose,
     },
     Judge,
+    /// Read the words that were heard back to a person.
+    ReadBack,
     RequestApproval,
     Lock,
     /// Probe again under the lock: is it still what was approved?
@@ -120,6 +122,8 @@ pub enum Stage {
     Planning,
     Looking,
     Planned,
+    /// A person has to say that the words are those that were spoken.
+    ReadingBack,
     AwaitingApproval,
     Waiting,
     Executing,
@@ -154,11 +158,12 @@ impl IntentState {
                 revision: self.revision + 1,
             }),
             Stage::Looking => self.due_look(&mut due),
+            Stage::ReadingBack if self.words.is_none() => due.work.push(Work::ReadBack),
             Stage::AwaitingApproval if self.approval.is_none() => due.work.push(Work::RequestApproval),
             Stage::Waiting => self.due_lock(now, &mut due),
             Stage::Executing => self.due_act(now, &mut due),
             Stage::Verifying => self.due_verify(now, &mut due),
-            Stage::AwaitingApproval | Stage::Planned | Stage::Ended => {}
+            Stage::ReadingBack | Stage::AwaitingApproval | Stage::Planned | Stage::Ended => {}
         }
         self.due_refusal(&mut due);
         self.put_off(now, &mut due);
@@ -189,6 +194,10 @@ impl IntentState {
         if !self.applied {
             return Stage::Planned;
         }
+        // Before anybody is asked to approve: an approver would look at what nobody may have said.
+        if self.words_unconfirmed() {
+            return Stage::ReadingBack;
+        }
         let approved = self.approval.as_ref().is_some_and(|a| a.given_by.is_some());
         match judged.decision {
             Decision::NeedsApproval if !approved => Stage::AwaitingApproval,
@@ -205,12 +214,13 @@ impl IntentState {
         match self.stage() {
             _ if !self.stuck.is_empty() => "stuck",
             _ if self.paused.is_some() => "paused",
-            _ if self.open_questions().next().is_some() => "awaiting_input",
+            _ if self.open_questions().next().is_some() || self.open_words().is_some() => "awaiting_input",
             Stage::RollingBack => "rolling_back",
             _ if backing_out => "cancelling",
             Stage::Planning => "planning",
             Stage::Looking => "looking",
             Stage::Planned => "planned",
+            Stage::ReadingBack => "awaiting_input",
             Stage::AwaitingApproval => "awaiting_approval",
             Stage::Waiting if self.request.window.is_some_and(|w| w.from_ms > self.updated_ms) => "scheduled",
             Stage::Waiting => "waiting",

@@ -31,6 +31,12 @@ impl IntentState {
             }
         }
         self.due_expiry(now, due);
+        if let Some(words) = self.open_words() {
+            match now < words.deadline_ms {
+                true => due.wake(words.deadline_ms),
+                false => due.record.push(Event::DeadlinePassed { which: Deadline::Words }),
+            }
+        }
     }
 
     /// A window is for starting changes: once everything was sent, its end stops nothing.

@@ -267,6 +267,8 @@ pub enum Deadline {
     Window,
     Approval,
     BackoutBy,
+    /// Words that were heard, to be confirmed by a person.
+    Words,
 }
 
 /// What waits to be tried again: a call, or one of the readings that are made around the calls.

@@ -2,13 +2,24 @@
 
 use super::IntentState;
 use crate::intent::event::Event;
+use crate::intent::heard::WORDS;
 use crate::intent::item::{ItemState, ItemStatus};
 use crate::intent::question::{Asked, AskedForm};
 use crate::journal::Entry;
 
 impl IntentState {
     /// Takes answers in. All other events are facts that stand for themselves: they change nothing that drives.
-    pub(super) fn fold_question(&mut self, event: &Event) {
+    pub(super) fn fold_question(&mut self, event: &Event, at: i64) {
+        if let Event::InputRequested {
+            request,
+            question,
+            deadline_ms: Some(deadline_ms),
+            ..
+        } = event
+            && request == WORDS
+        {
+            self.words_read_back(question, at, *deadline_ms);
+        }
         let Event::InputGiven {
             request,
             answer,
@@ -18,6 +29,9 @@ impl IntentState {
         else {
             return;
         };
+        if request == WORDS {
+            return self.words_answered(answer, by, *declined);
+        }
         let asked = self.items.values_mut().filter_map(|i| i.asked.as_mut());
         for form in asked.filter_map(|a| a.forms.get_mut(request)) {
             form.answer.get_or_insert_with(|| answer.clone());

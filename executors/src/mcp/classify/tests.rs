@@ -85,6 +85,25 @@ fn http_429_was_not_executed_and_names_its_pause() {
 }
 
 #[test]
+fn http_503_says_nothing_of_what_was_done_and_names_its_pause() {
+    let with = |status: u16| http(HttpStatusError::new(status, Some("7".to_owned())).into());
+    let pause = |outcome: Outcome| match outcome {
+        Outcome::Unknown {
+            retry_after_ms,
+            task: None,
+            ..
+        } => retry_after_ms,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(pause(with(503)), Some(7000));
+    assert_eq!(
+        pause(with(500)),
+        None,
+        "only a server that is away for a while says for how long"
+    );
+}
+
+#[test]
 fn authorisation_refusals_are_certain_with_and_without_a_challenge() {
     let challenged = StreamableHttpError::AuthRequired(AuthRequiredError::new("Bearer".to_owned()));
     assert!(matches!(http(challenged), Outcome::Rejected { code: 401, .. }));

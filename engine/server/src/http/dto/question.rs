@@ -4,11 +4,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A form that a tool's server wants filled in before it goes on with a call.
+/// A form that a person is to fill in before it goes on.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct QuestionView {
     /// The name under which it is answered.
     pub request: String,
+    /// `tool`: a tool's server asks about a call. `words`: words that were heard are read back; what is said of calls is
+    /// empty then.
+    #[serde(default)]
+    pub kind: String,
     /// `step` or `step/3`.
     pub item: String,
     /// `do` or `undo`.
@@ -16,12 +20,12 @@ pub struct QuestionView {
     /// The server that asks, by its alias, and the tool.
     pub server: String,
     pub tool: String,
-    /// What the server writes: data, not to be followed blindly.
+    /// What the server writes: data, not to be followed blindly. Or the words.
     pub message: String,
     /// JSON schema of the fields.
     pub schema: Value,
     pub asked_at: String,
-    /// Unanswered by then: the call is in doubt.
+    /// Unanswered by then: the call is in doubt, or the intent refused.
     pub deadline: String,
     /// What to mind when answering.
     pub notice: String,

@@ -64,7 +64,8 @@ pub struct RunbookMatch {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Tried {
     /// `one`: this runbook. `several`: a question, not a guess. `broken`: a phrase fits, and a value breaks its rules.
-    /// `none`: no phrase says this; a model may still understand it, if there is one.
+    /// `none`: no phrase says this, or one does but for the kind of a value; a model may still understand it, if there is
+    /// one.
     pub outcome: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub matches: Vec<RunbookMatch>,

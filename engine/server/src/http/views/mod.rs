@@ -19,7 +19,9 @@ pub use report::report;
 pub use steps::steps;
 pub use why::why;
 
-use super::dto::{ApprovalView, Cost, EarlierPlan, EntryView, IntentRowView, IntentView, PlanRef, Waiting, time};
+use super::dto::{
+    ApprovalView, Cost, EarlierPlan, EntryView, HeardView, IntentRowView, IntentView, PlanRef, Waiting, time,
+};
 use super::problem::ProblemFault;
 use crate::narrate;
 use flyball_engine::ids::IntentId;
@@ -98,6 +100,7 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         partial: state.ended.as_ref().is_some_and(|(_, _, partial)| *partial),
         by: state.request.origin.actor.to_string(),
         origin: origin_name(&state.request),
+        heard: heard(state),
         mode: if state.request.mode == Mode::Plan {
             "plan"
         } else {
@@ -150,6 +153,13 @@ fn earlier(earlier: &Earlier) -> EarlierPlan {
         why: earlier.why.clone(),
         plan: earlier.accepted.as_ref().map(plan_ref),
     }
+}
+
+/// How the words were heard, and who has confirmed them.
+fn heard(state: &IntentState) -> Option<HeardView> {
+    let by = state.words.as_ref().filter(|_| !state.words_unconfirmed());
+    let confirmed_by = by.and_then(|back| back.form.by.as_ref()).map(ToString::to_string);
+    HeardView::of(&state.request).map(|view| HeardView { confirmed_by, ..view })
 }
 
 fn refused(command: &RefusedCommand) -> String {

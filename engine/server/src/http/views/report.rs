@@ -181,7 +181,6 @@ fn worth_telling(event: &Event) -> bool {
             | Event::Resumed { .. }
             | Event::ReplanDecided { .. }
             | Event::RollbackStarted { .. }
-            | Event::ReplanDecided { .. }
             | Event::UndoConflict { .. }
             | Event::UndoBlocked { .. }
             | Event::Resolved { .. }

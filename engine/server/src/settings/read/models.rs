@@ -49,6 +49,7 @@ fn one(reader: &mut Reader<'_>, place: &str) -> Option<Model> {
     let price = Price {
         input: number(reader, &at("price/input")).unwrap_or_default(),
         output: number(reader, &at("price/output")).unwrap_or_default(),
+        minute: 0.0,
     };
     Some(Model {
         base_url: base_url?,
@@ -71,7 +72,7 @@ pub(super) fn budget(reader: &mut Reader<'_>) -> ModelBudget {
     }
 }
 
-fn number(reader: &mut Reader<'_>, pointer: &str) -> Option<f64> {
+pub(super) fn number(reader: &mut Reader<'_>, pointer: &str) -> Option<f64> {
     let value = reader.value.pointer(pointer).filter(|value| !value.is_null())?.clone();
     let read = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
     let read = read.filter(|number: &f64| number.is_finite() && *number >= 0.0);

@@ -1,0 +1,46 @@
+//! The keys that there are.
+
+/// Every key, `.` between levels. Those of a level below are reached by variables too: `FLYBALL_MODEL_NAME`.
+pub(super) const KEYS: [&str; 38] = [
+    "listen",
+    "data",
+    "store",
+    "writes",
+    "model.base_url",
+    "model.name",
+    "model.api_key",
+    "model.timeout",
+    "model.price",
+    "models",
+    "model_budget.tokens_per_intent",
+    "model_budget.tokens_per_day",
+    "model_budget.cost_per_intent",
+    "model_budget.cost_per_day",
+    "voice.base_url",
+    "voice.model",
+    "voice.api_key",
+    "voice.timeout",
+    "voice.price",
+    "voice.limit",
+    "mcp_servers",
+    "mcp_servers_file",
+    "inventory",
+    "contracts",
+    "runbooks",
+    "alarms",
+    "policies",
+    "plans",
+    "default_policies",
+    "pinning",
+    "users",
+    "approval_expires",
+    "deadline",
+    "replans",
+    "retry.attempt",
+    "retry.longest_wait",
+    "retry.per_intent",
+    "retry.per_day",
+];
+
+pub(super) const USER_KEYS: [&str; 4] = ["name", "roles", "kind", "token"];
+pub(super) const SERVER_KEYS: [&str; 7] = ["type", "command", "args", "env", "cwd", "url", "headers"];
