@@ -280,3 +280,74 @@ async fn report(engine: &Engine, id: &str) {
     );
     assert!(text.contains("\n1 call, "), "{text}");
 }
+
+fn cost(cost: u32, expected: u32) -> Value {
+    let args = json!({"device": PAIR[0], "interface": "eth1"});
+    let mut set = args.clone();
+    set["ospf_cost"] = cost.into();
+    json!({"summary": format!("cost {cost}"), "steps": [{"id": "cost", "tool": "config/set_interface", "args": set}],
+           "post_checks": [{"tool": "config/get_interface", "args": args,
+                            "expect": format!("output.ospf_cost == {expected}")}]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_failed_stays_in_the_report_and_the_next_one_and_why_tell_of_it() {
+    let lab = Lab::of(&PAIR).await;
+    let script = BTreeMap::from([
+        ("choose", vec![json!({"runbook": "none"}), json!({"runbook": "none"})]),
+        ("draft", vec![cost(33, 44), cost(34, 34)]),
+    ]);
+    let base = model(Arc::new(std::sync::Mutex::new(script))).await;
+    let folder = Folder::over(&lab.sandbox.inventory_path(), true).with_model(&base);
+    let engine = Engine::start(&folder);
+    let id = engine
+        .say("On sh-core-1 set the OSPF cost of interface eth1 to 33, else to 34")
+        .await;
+    engine.approve(&id).await;
+    let second = |view: &Value| view["revision"] == 2 && view["state"] == "awaiting_approval";
+    let mut view = engine.get(&format!("/v1/intents/{id}")).await;
+    while !second(&view) {
+        let ended =
+            ["fulfilled", "failed", "rolled_back", "refused", "stuck"].contains(&view["state"].as_str().unwrap());
+        assert!(!ended, "{}", engine.story(&id).await);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        view = engine.get(&format!("/v1/intents/{id}")).await;
+    }
+    let (_, text) = engine.flyball(&["show", &id, "--procedure"]).await;
+    in_order(
+        &text,
+        &["failed    and taken back, plan 1: post-check 1", "+ ip ospf cost 34"],
+    );
+    engine.approve(&id).await;
+    engine.until(&id, "fulfilled").await;
+
+    let report = engine.get(&format!("/v1/intents/{id}/report")).await;
+    let rows = report["targets"].as_array().unwrap();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|r| (&r["applied"], &r["verified"], &r["note"]))
+        .collect();
+    let [of_second, of_first] = told[..] else {
+        panic!("{report:#}")
+    };
+    assert_eq!(of_second, (&json!("changed"), &json!("verified"), &Value::Null));
+    assert_eq!(of_first, (&json!("taken back"), &json!("verified"), &json!("plan 1")));
+    let cited = |row: &Value| row["entries"].as_array().unwrap().clone();
+    assert!(!cited(&rows[0]).is_empty() && !cited(&rows[1]).is_empty(), "{report:#}");
+    assert!(
+        cited(&rows[0]).iter().all(|entry| !cited(&rows[1]).contains(entry)),
+        "{report:#}"
+    );
+    let (_, text) = engine.flyball(&["why", &id]).await;
+    in_order(
+        &text,
+        &[
+            "plan 1\n",
+            "accepted [",
+            "plan 2\n",
+            "accepted [",
+            "taking everything back",
+            "planning again",
+        ],
+    );
+}

@@ -16,6 +16,13 @@ pub struct ProcedureView {
     /// What the plan says of itself.
     pub summary: String,
     pub state: String,
+    /// Which of the intent's plans it is, and how often yet another may be made should it fail and be taken back.
+    pub revision: u32,
+    #[serde(default)]
+    pub replans: u32,
+    /// The plans before it, which failed and were taken back, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
     /// The look is over and policy has judged what it found: nothing is missing here.
     pub complete: bool,
     pub asked_by: String,

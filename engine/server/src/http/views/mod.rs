@@ -3,6 +3,7 @@
 mod checks;
 mod diff;
 mod doubts;
+mod outcome;
 mod procedure;
 mod questions;
 mod reasons;

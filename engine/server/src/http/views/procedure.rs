@@ -65,6 +65,13 @@ async fn procedure(
         title: title(&state.request),
         summary: plan.summary.clone(),
         state: state.api_state().to_owned(),
+        revision: state.revision,
+        replans: accepted.replans,
+        earlier: state
+            .earlier
+            .iter()
+            .map(|e| format!("plan {}: {}", e.revision, e.why))
+            .collect(),
         complete: state.judged.is_some(),
         asked_by: state.request.origin.actor.to_string(),
         source: narrate::source_name(&accepted.source),

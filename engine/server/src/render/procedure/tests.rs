@@ -239,3 +239,17 @@ fn what_is_still_being_read_is_not_taken_for_all() {
         "{told}"
     );
 }
+
+#[test]
+fn a_plan_after_one_that_failed_says_so_and_whether_another_may_follow() {
+    let mut view = sample();
+    (view.revision, view.replans) = (2, 1);
+    view.earlier = texts(&["plan 1: post-check 1 does not hold"]);
+    let told = text(&view, Style::PLAIN);
+    assert!(
+        told.contains("failed    and taken back, plan 1: post-check 1 does not hold\n"),
+        "{told}"
+    );
+    assert!(told.contains("  then another plan may be made: "), "{told}");
+    assert!(!text(&sample(), Style::PLAIN).contains("another plan"));
+}

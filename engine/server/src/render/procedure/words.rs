@@ -14,6 +14,7 @@ pub(super) fn facts(view: &ProcedureView) -> Vec<(&'static str, String)> {
         ("planned", planned(view)),
         ("intent", format!("{}, {}", view.intent, view.state.replace('_', " "))),
     ];
+    facts.extend(view.earlier.iter().map(|e| ("failed", format!("and taken back, {e}"))));
     if let Some(change) = &view.change {
         facts.push(("change", change.clone()));
     }
@@ -219,6 +220,9 @@ pub(super) fn way_back(view: &ProcedureView) -> Vec<String> {
         "it goes back latest first, by the lines beside each change, and only where the state is still as the change left it",
         "a call whose outcome is not known is settled by evidence first; a check that cannot be read waits for a person",
     ];
+    if view.replans > 0 {
+        told.push("then another plan may be made: what it writes needs a person, and it writes nowhere else");
+    }
     if view.count.irreversible > 0 {
         told.push("what has no way back (6) stays as it is");
     }
