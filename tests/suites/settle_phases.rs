@@ -170,7 +170,12 @@ async fn an_answer_that_agrees_moves_nothing_in_whatever_phase_it_comes() {
         assert_eq!(engine.world.executed(), executed, "{}", story());
         phase.leave(&engine, intent).await;
         assert_eq!(engine.end(intent).await.ended.unwrap().0, phase.end(), "{}", story());
-        assert_eq!(settlements(&engine.events(intent)), [Settlement::Applied], "{}", story());
+        assert_eq!(
+            settlements(&engine.events(intent)),
+            [Settlement::Applied],
+            "{}",
+            story()
+        );
         assert_eq!(count(&engine, intent, "SettlementContradicted"), 0, "{}", story());
         let sets = engine.world.executed().into_iter().filter(|c| c == "set a k=1").count();
         assert_eq!(sets, 1, "{}", story());
