@@ -5,7 +5,7 @@ use flyball_tests::chaos::{Tally, play};
 use flyball_tests::sample;
 
 /// What must have come about somewhere, or the runs were too tame to prove anything.
-const STRUCK: [&str; 17] = [
+const STRUCK: [&str; 21] = [
     "Fulfilled",
     "RolledBack",
     "Cancelled",
@@ -23,6 +23,10 @@ const STRUCK: [&str; 17] = [
     "handed over",
     "taken away",
     "undone by an intent",
+    "ApprovalGiven",
+    "ApprovalDenied",
+    "DeadlinePassed",
+    "fulfilled in part",
 ];
 
 fn on_a_paused_clock(seed: u64) -> Result<Tally, String> {
