@@ -10,7 +10,11 @@
 
 mod crash;
 mod disk;
+mod equal;
+mod full;
 mod judge;
+mod lives;
+mod mounted;
 mod questions;
 mod sample;
 mod scene;

@@ -55,6 +55,9 @@ pub(crate) fn new_value(name: &str) -> String {
     format!("new-{name}")
 }
 
+/// What the plan is called.
+pub(crate) const SUMMARY: &str = "ten steps";
+
 /// Ten steps, one after the other: six probed writes, two of them behind a gate, and two reads.
 pub(crate) fn plan(course: Course) -> Value {
     let set = |id: &str, needs: &[&str]| json!({"id": id, "needs": needs, "tool": "ledger/set", "args": {"name": id, "value": new_value(id)}});
@@ -79,7 +82,7 @@ pub(crate) fn plan(course: Course) -> Value {
         Course::Forward => "output.present",
         Course::Back => "output.value == 'never'",
     };
-    json!({"summary": "ten steps", "steps": steps,
+    json!({"summary": SUMMARY, "steps": steps,
         "post_checks": [{"tool": "ledger/get", "args": {"name": "f"}, "expect": expect}]})
 }
 
@@ -132,6 +135,12 @@ impl Scene {
             served.died().await;
             self.serve().await;
         }
+    }
+
+    /// Where the ledger listens, if it is one that is served.
+    pub(crate) fn served_port(&self) -> Option<u16> {
+        let url = &self.served.as_ref()?.url;
+        url.rsplit(':').next()?.split('/').next()?.parse().ok()
     }
 
     /// The ledger's process, as of its last call.

@@ -3,8 +3,9 @@
 use crate::judge::Verdict;
 use crate::sample::{Dice, alone};
 use crate::scene::{Course, Scene, WAYS};
+use flyball_engine::intent::event::Event;
 use flyball_tests::process::folder::{Era, Over};
-use flyball_tests::process::proc;
+use flyball_tests::process::{proc, until};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -41,7 +42,15 @@ async fn a_server_that_dies_over_a_call_is_settled_by_probe_and_sent_nothing_twi
     }
 }
 
-/// The server is stopped before the call leaves, so that it lies unread in a pipe or socket when the server is killed.
+/// Bytes that have left for the ledger and that it has not read.
+fn unread(scene: &Scene, ledger: u32) -> u64 {
+    match scene.served_port() {
+        Some(port) => proc::unread_at(port),
+        None => proc::unread_on_stdin(ledger),
+    }
+}
+
+/// The server is stopped before the call leaves, and killed once the call lies unread in its pipe or socket.
 async fn killed_before_reading(way: (Over, Era)) -> Verdict {
     let mut scene = Scene::new(way, Course::Forward).await;
     // While an intent is paused the call in hand is followed to its end and nothing new begins.
@@ -58,11 +67,30 @@ async fn killed_before_reading(way: (Over, Era)) -> Verdict {
     scene.item(&engine, &intent, "d", "succeeded").await;
     let ledger = scene.ledger_pid();
     proc::signal(ledger, Signal::STOP);
+    assert_eq!(unread(&scene, ledger), 0, "{way:?}: nothing else is under way");
     engine.post(&format!("{path}/resume"), &json!({})).await.unwrap();
     scene.item(&engine, &intent, "e", "running").await;
+    // The record comes before the call: only now is it on its way for sure.
+    until("the call in the pipe or socket", || {
+        (unread(&scene, ledger) > 0).then_some(())
+    })
+    .await;
     proc::signal(ledger, Signal::KILL);
     scene.serve_again().await;
-    scene.end(engine, &intent).await
+    let verdict = scene.end(engine, &intent).await;
+    let records = scene.records().await;
+    let mut events = records.values().flatten().map(|stored| &stored.entry.event);
+    assert!(
+        events.any(|e| matches!(e, Event::CallInDoubt { call, .. } if call.item.to_string() == "e")),
+        "{way:?}: it had left, so nobody could know what came of it"
+    );
+    assert!(
+        !scene
+            .executed()
+            .iter()
+            .any(|c| c.pid == ledger && c.args["name"] == "e" && c.mutates())
+    );
+    verdict
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,8 @@
 
 use flyball_tests::process::{proc, until};
 use rustix::process::Signal;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// What happens at a sync.
@@ -19,6 +21,26 @@ pub(crate) enum At {
 /// A tracer on a running process. Lets go of it when dropped.
 pub(crate) struct Tracer(Child);
 
+/// A tracer that does nothing but write down who writes.
+pub(crate) struct Counter {
+    tracer: Tracer,
+    log: PathBuf,
+}
+
+impl Counter {
+    /// Lets go. The greatest number of writes that one thread has made.
+    pub(crate) fn counted(self) -> usize {
+        drop(self.tracer);
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let mut each = BTreeMap::<&str, usize>::new();
+        for line in log.lines().filter(|line| line.contains("pwrite64(")) {
+            let thread = line.split_whitespace().next().unwrap_or_default();
+            *each.entry(thread).or_default() += 1;
+        }
+        each.into_values().max().unwrap_or_default()
+    }
+}
+
 /// Whether there is a tracer on this machine.
 pub(crate) fn is_here() -> bool {
     let version = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
@@ -33,15 +55,28 @@ impl Tracer {
             At::KillBeforeWrite => ("pwrite64", "signal=SIGKILL", "sled-io-"),
             At::Fail => ("fdatasync", "error=EIO", "journal-writer"),
         };
+        let what = [format!("trace={call}"), format!("inject={call}:{what}:when={nth}")];
+        Self::on(pid, name, Path::new("/dev/null"), &what).await
+    }
+
+    /// Counts the writes that the journal's threads make from now on.
+    pub(crate) async fn count(pid: u32, log: &Path) -> Counter {
+        let tracer = Self::on(pid, "sled-io-", log, &["trace=pwrite64".to_owned()]).await;
+        let log = log.to_owned();
+        Counter { tracer, log }
+    }
+
+    /// On the threads whose names begin so.
+    async fn on(pid: u32, name: &str, log: &Path, what: &[String]) -> Self {
         let threads = until("the journal's writers", || {
             Some(threads(pid, name)).filter(|t| !t.is_empty())
         })
         .await;
         let tracer = Command::new("strace")
-            .args(["-qq", "-o", "/dev/null"])
+            .args(["-qq", "-o"])
+            .arg(log)
             .args(threads.iter().map(|t| format!("-p{t}")))
-            .args(["-e", &format!("trace={call}")])
-            .args(["-e", &format!("inject={call}:{what}:when={nth}")])
+            .args(what.iter().flat_map(|what| ["-e", what]))
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

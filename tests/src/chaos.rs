@@ -8,7 +8,7 @@ use crate::tasks::TaskEnd;
 use crate::world::{Misbehaviour, World};
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::What;
-use flyball_engine::intent::event::{Decision, Event, Resolution};
+use flyball_engine::intent::event::{Decision, End, Event, Resolution};
 use people::People;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -31,6 +31,8 @@ enum Happening {
     RestartServer,
     Release,
     Cancel(usize),
+    /// A person decides what waits for approval, if anything does: true, it may run.
+    Decide(usize, bool),
     Pause(usize),
     Resume(usize),
     /// A person who cannot wait settles every doubt by what the device shows now.
@@ -50,6 +52,10 @@ enum Happening {
 #[derive(Debug)]
 struct Script {
     plans: Vec<Value>,
+    /// Whether each plan must be approved by a person.
+    approved: bool,
+    /// When each intent's time is up, simulated milliseconds after its submission.
+    deadlines: Vec<Option<u64>>,
     misbehaviours: Vec<(String, Misbehaviour)>,
     failing_check: bool,
     /// Simulated milliseconds after the one before.
@@ -80,13 +86,20 @@ impl Script {
             // cannot wait either.
             happenings = (0..16).map(|_| (500, in_a_hurry(&mut rng, intents))).collect();
         }
+        let deadlines = plans.iter().map(|_| deadline(&mut rng)).collect();
         Self {
             plans,
+            approved: rng.random_bool(0.25),
+            deadlines,
             misbehaviours,
             failing_check: rng.random_bool(0.35),
             happenings,
         }
     }
+}
+
+fn deadline(rng: &mut StdRng) -> Option<u64> {
+    rng.random_bool(0.2).then(|| rng.random_range(10..60_000))
 }
 
 fn wait(rng: &mut StdRng) -> u64 {
@@ -135,6 +148,9 @@ fn plan(rng: &mut StdRng, intent: usize) -> Value {
         step["id"] = json!(format!("s{n}"));
         if n > 0 && rng.random_bool(0.5) {
             step["needs"] = json!([format!("s{}", rng.random_range(0..n))]);
+        }
+        if rng.random_bool(0.15) {
+            step["on_failure"] = json!("continue");
         }
         if rng.random_bool(0.3) {
             step["gate"] =
@@ -217,7 +233,7 @@ fn attempts(rng: &mut StdRng, calls: &[String]) -> Vec<(String, Misbehaviour)> {
 
 fn happening(rng: &mut StdRng, intents: usize) -> Happening {
     let intent = rng.random_range(0..intents);
-    match rng.random_range(0..18) {
+    match rng.random_range(0..20) {
         0..3 => Happening::Crash,
         3 => Happening::RestartServer,
         4 => Happening::Release,
@@ -231,6 +247,7 @@ fn happening(rng: &mut StdRng, intents: usize) -> Happening {
         14 => Happening::BrokenDisk,
         15 if rng.random_bool(0.5) => Happening::Resume(intent),
         15 => Happening::Unreadable(rng.random_bool(0.5)),
+        16 | 17 => Happening::Decide(intent, rng.random_bool(0.7)),
         _ => Happening::Force(intent),
     }
 }
@@ -281,10 +298,18 @@ pub async fn play(seed: u64) -> Result<Tally, String> {
         world.set_check("post", false);
     }
     let (started, before) = (Instant::now(), world.picture());
-    let engine = Engine::over(&world, Decision::Run).await;
+    let decision = if script.approved {
+        Decision::NeedsApproval
+    } else {
+        Decision::Run
+    };
+    let engine = Engine::over(&world, decision).await;
     let mut intents = Vec::new();
-    for plan in &script.plans {
-        intents.push(engine.submit(plan.clone()).await);
+    for (plan, deadline) in script.plans.iter().zip(&script.deadlines) {
+        intents.push(match deadline {
+            Some(ms) => engine.submit_until(plan.clone(), Duration::from_millis(*ms)).await,
+            None => engine.submit(plan.clone()).await,
+        });
     }
     let mut run = Run {
         script,
@@ -332,6 +357,7 @@ impl Run {
             }
             Happening::Force(n) => self.force(self.intents[*n], *n).await,
             Happening::Undo(n) => self.undo(*n).await,
+            Happening::Decide(n, run) => self.approve(self.intents[*n], *run).await,
             what => match command(what) {
                 // A command that does not fit any more is refused; that is not what this is about.
                 Some((n, what)) => drop(self.engine.command(self.intents[n], what).await),
@@ -373,6 +399,11 @@ impl Run {
                 Event::CallSettled { by, .. } => {
                     format!("settled by {}", json!(by).as_str().unwrap_or("person"))
                 }
+                Event::IntentEnded {
+                    end: End::Fulfilled,
+                    partial: true,
+                    ..
+                } => "fulfilled in part".to_owned(),
                 Event::IntentEnded { end, .. } => format!("{end:?}"),
                 Event::Resolved {
                     resolution: Resolution::Overwrite,

@@ -119,6 +119,11 @@ pub struct Remains {
 }
 
 impl Remains {
+    /// What was durable when it died.
+    pub fn journal(&self) -> &Arc<InMemoryJournal> {
+        &self.journal
+    }
+
     /// Another engine takes over.
     pub async fn restart(self) -> Engine {
         let (decision, set_up) = (self.decision, self.set_up.clone());

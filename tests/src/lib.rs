@@ -14,6 +14,7 @@ mod leases;
 pub mod measure;
 pub mod process;
 pub mod questions;
+pub mod sample;
 pub mod stop;
 pub mod tasks;
 pub mod variants;

@@ -300,7 +300,7 @@ impl World {
             }
             return yes();
         }
-        inner.write(&device, &key, (tool != "unset").then_some(value), hand);
+        inner.write(&device, &key, (!tool.starts_with("unset")).then_some(value), hand);
         if intrusion.is_some() {
             inner.write(&device, &key, intrusion, Hand::Foreign);
         }
@@ -506,13 +506,18 @@ impl ToolExecutor for World {
         ];
         let set = schema(&["device", "key"], &["value"]);
         let variants = crate::variants::NAMES.map(|name| (name, set.clone()));
-        let specs = tools.into_iter().chain(variants).map(|(name, input_schema)| ToolSpec {
-            name: ToolName::new("world", name),
-            description: String::new(),
-            input_schema,
-            output_schema: None,
-            annotations: None,
-        });
+        let unsets = crate::variants::UNSETS.map(|name| (name, schema(&["device", "key"], &[])));
+        let specs = tools
+            .into_iter()
+            .chain(variants)
+            .chain(unsets)
+            .map(|(name, input_schema)| ToolSpec {
+                name: ToolName::new("world", name),
+                description: String::new(),
+                input_schema,
+                output_schema: None,
+                annotations: None,
+            });
         Arc::new(Catalogue::of(specs.chain(leases::specs()).chain(based::specs())))
     }
 

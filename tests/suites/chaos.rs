@@ -1,10 +1,11 @@
-//! The promises, over random plans, faults and schedules. `FLYBALL_SEED=n` plays one run again, `FLYBALL_FULL=1` plays
+//! The promises, over random plans, faults and schedules. `FLYBALL_REPEAT=n` plays one run again, `FLYBALL_FULL=1` plays
 //! ten thousand.
 
 use flyball_tests::chaos::{Tally, play};
+use flyball_tests::sample;
 
 /// What must have come about somewhere, or the runs were too tame to prove anything.
-const STRUCK: [&str; 17] = [
+const STRUCK: [&str; 21] = [
     "Fulfilled",
     "RolledBack",
     "Cancelled",
@@ -22,6 +23,10 @@ const STRUCK: [&str; 17] = [
     "handed over",
     "taken away",
     "undone by an intent",
+    "ApprovalGiven",
+    "ApprovalDenied",
+    "DeadlinePassed",
+    "fulfilled in part",
 ];
 
 fn on_a_paused_clock(seed: u64) -> Result<Tally, String> {
@@ -35,14 +40,7 @@ fn on_a_paused_clock(seed: u64) -> Result<Tally, String> {
 
 #[test]
 fn whatever_happens_nothing_is_done_twice_lost_or_left_half_done() {
-    let seeds = match (std::env::var("FLYBALL_SEED"), std::env::var("FLYBALL_FULL")) {
-        (Ok(seed), _) => {
-            let seed = seed.parse().expect("FLYBALL_SEED is a number");
-            seed..seed + 1
-        }
-        (_, Ok(_)) => 0..10_000,
-        _ => 0..150,
-    };
+    let seeds = sample::seeds("chaos", 150);
     let whole = seeds.end - seeds.start > 1;
     let (mut tally, mut failed) = (Tally::new(), Vec::new());
     for seed in seeds {

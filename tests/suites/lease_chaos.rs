@@ -1,6 +1,6 @@
 //! Confirmable changes under random faults, deaths and decisions: whatever happens, no call is made twice, and in the end
-//! every device has the change for good or has nothing of it. `FLYBALL_SEED=n` plays one run again, `FLYBALL_FULL=1` ten
-//! thousand.
+//! every device has the change for good or has nothing of it. `FLYBALL_REPEAT=n` plays one run again, `FLYBALL_FULL=1`
+//! ten thousand.
 
 use super::lease::commit_all;
 use flyball_engine::actor::Actor;
@@ -9,6 +9,7 @@ use flyball_engine::intent::command::What;
 use flyball_engine::intent::event::{Decision, End, Resolution, Settlement};
 use flyball_engine::intent::state::IntentState;
 use flyball_tests::engine::Engine;
+use flyball_tests::sample;
 use flyball_tests::world::{Misbehaviour, World};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -245,14 +246,7 @@ async fn play(seed: u64) -> Result<String, String> {
 
 #[test]
 fn whatever_happens_a_confirmable_change_is_made_for_good_or_not_at_all() {
-    let seeds = match (std::env::var("FLYBALL_SEED"), std::env::var("FLYBALL_FULL")) {
-        (Ok(seed), _) => {
-            let seed: u64 = seed.parse().expect("FLYBALL_SEED is a number");
-            seed..seed + 1
-        }
-        (_, Ok(_)) => 0..10_000,
-        _ => 0..100,
-    };
+    let seeds = sample::seeds("chaos of leases", 100);
     let whole = seeds.end - seeds.start > 1;
     let (mut ends, mut failed) = (BTreeMap::<String, u32>::new(), Vec::new());
     for seed in seeds {

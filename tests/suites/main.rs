@@ -34,6 +34,7 @@ mod send_by;
 mod settle;
 mod settle_late;
 mod settle_persons;
+mod settle_phases;
 mod settle_tasks;
 mod time;
 mod undo;

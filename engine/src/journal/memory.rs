@@ -1,7 +1,8 @@
 //! A journal that lives as long as the process: for tests and for trying things out.
 //!
 //! It keeps every promise of [`Journal`] except the one about power: a restarted engine is played by giving the same
-//! `Arc` to a second engine. [`InMemoryJournal::refuse_writes`] plays a full or broken disk.
+//! `Arc` to a second engine. [`InMemoryJournal::refuse_writes`] plays a full or broken disk, and
+//! [`InMemoryJournal::acknowledge_only`] a death between a write and its acknowledgement.
 
 use super::rules::{self, LockTable};
 use super::watchers::Watchers;
@@ -24,6 +25,8 @@ use tokio::sync::watch;
 pub struct InMemoryJournal {
     state: Mutex<State>,
     watchers: Watchers,
+    /// Whether somebody waits for an acknowledgement that never comes.
+    unheard: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +39,8 @@ struct State {
     refuses: Option<String>,
     /// The number of the first write that is refused.
     refuses_from: Option<u64>,
+    /// The number of the write that is done without a word. None is done after it.
+    silent_at: Option<u64>,
     writes: u64,
 }
 
@@ -73,6 +78,10 @@ impl State {
             .clone()
             .or(over.then(|| "the last write is done".to_owned()));
         why.map_or(Ok(()), |why| Err(Error::Unwritable(why)))
+    }
+
+    fn is_silent(&self) -> bool {
+        self.silent_at.is_some_and(|at| self.writes >= at)
     }
 
     fn create(&mut self, new: NewIntent) -> Result<Created, Error> {
@@ -149,6 +158,38 @@ impl State {
         self.writes += 1;
     }
 
+    fn claim(&mut self, intent: IntentId) -> Result<Epoch, Error> {
+        self.writable()?;
+        let stream = self.streams.get_mut(&intent).ok_or(Error::NoSuchIntent(intent))?;
+        stream.epoch += 1;
+        let epoch = stream.epoch;
+        self.writes += 1;
+        Ok(epoch)
+    }
+
+    fn shred(&mut self, intent: IntentId) -> Result<(), Error> {
+        self.writable()?;
+        let stream = self.streams.get_mut(&intent).ok_or(Error::NoSuchIntent(intent))?;
+        stream.blobs.retain(|_, blob| !blob.sealed);
+        self.writes += 1;
+        Ok(())
+    }
+
+    fn put_fact(&mut self, key: &str, value: Value) -> Result<(), Error> {
+        self.writable()?;
+        self.facts.insert(key.to_owned(), value);
+        self.writes += 1;
+        Ok(())
+    }
+
+    fn remove_fact(&mut self, key: &str) -> Result<(), Error> {
+        self.writable()?;
+        if self.facts.remove(key).is_some() {
+            self.writes += 1;
+        }
+        Ok(())
+    }
+
     fn post(&mut self, intent: IntentId, command: Command) -> Result<bool, Error> {
         self.writable()?;
         let stream = self.streams.get_mut(&intent).ok_or(Error::NoSuchIntent(intent))?;
@@ -180,6 +221,43 @@ impl InMemoryJournal {
         state.refuses_from = Some(state.writes + writes);
     }
 
+    /// So many more writes are acknowledged. The one after them is done, but whoever asked for it waits for ever, and no write
+    /// is done after that: the engine dies before it hears of what is durable. [`InMemoryJournal::until_unheard`] says when,
+    /// [`InMemoryJournal::acknowledge_all`] is for the next engine.
+    pub fn acknowledge_only(&self, writes: u64) {
+        let mut state = self.state();
+        state.silent_at = Some(state.writes + writes + 1);
+    }
+
+    /// Waits until somebody waits for an acknowledgement that never comes.
+    pub async fn until_unheard(&self) {
+        let mut unheard = self.unheard.subscribe();
+        // The sender lives as long as the journal.
+        let _ = unheard.wait_for(|unheard| *unheard).await;
+    }
+
+    /// From now on every write is acknowledged. Who waited before waits still.
+    pub fn acknowledge_all(&self) {
+        self.state().silent_at = None;
+        self.unheard.send_replace(false);
+    }
+
+    /// Writes, and says so, unless this journal has gone silent.
+    async fn write<T>(&self, write: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
+        let done = {
+            let mut state = self.state();
+            let done = (!state.is_silent()).then(|| write(&mut state));
+            done.filter(|_| !state.is_silent())
+        };
+        match done {
+            Some(done) => done,
+            None => {
+                self.unheard.send_replace(true);
+                std::future::pending().await
+            }
+        }
+    }
+
     /// All entries of a stream, for tests that look at it as an auditor does. Empty if there is no such intent.
     pub fn entries(&self, intent: IntentId) -> Vec<StoredEntry> {
         self.state()
@@ -199,7 +277,7 @@ impl InMemoryJournal {
 impl Journal for InMemoryJournal {
     async fn create(&self, new: NewIntent) -> Result<Created, Error> {
         let intent = new.intent;
-        let created = self.state().create(new)?;
+        let created = self.write(|state| state.create(new)).await?;
         if created == Created::New {
             self.watchers.arrived(intent);
         }
@@ -207,18 +285,13 @@ impl Journal for InMemoryJournal {
     }
 
     async fn claim(&self, intent: IntentId) -> Result<Epoch, Error> {
-        let mut state = self.state();
-        state.writable()?;
-        let stream = state.streams.get_mut(&intent).ok_or(Error::NoSuchIntent(intent))?;
-        stream.epoch += 1;
-        let epoch = stream.epoch;
-        state.writes += 1;
-        Ok(epoch)
+        self.write(|state| state.claim(intent)).await
     }
 
     async fn commit(&self, intent: IntentId, epoch: Epoch, expected: Seq, commit: Commit) -> Result<(), Error> {
         let grows = !commit.entries.is_empty();
-        self.state().commit(intent, epoch, expected, commit)?;
+        self.write(|state| state.commit(intent, epoch, expected, commit))
+            .await?;
         if grows {
             self.watchers.grown(intent);
         }
@@ -248,12 +321,7 @@ impl Journal for InMemoryJournal {
     }
 
     async fn shred(&self, intent: IntentId) -> Result<(), Error> {
-        let mut state = self.state();
-        state.writable()?;
-        let stream = state.streams.get_mut(&intent).ok_or(Error::NoSuchIntent(intent))?;
-        stream.blobs.retain(|_, blob| !blob.sealed);
-        state.writes += 1;
-        Ok(())
+        self.write(|state| state.shred(intent)).await
     }
 
     async fn list(&self, filter: Filter) -> Result<Vec<IntentRow>, Error> {
@@ -278,7 +346,7 @@ impl Journal for InMemoryJournal {
     }
 
     async fn post(&self, intent: IntentId, command: Command) -> Result<(), Error> {
-        if self.state().post(intent, command)? {
+        if self.write(|state| state.post(intent, command)).await? {
             self.watchers.arrived(intent);
         }
         Ok(())
@@ -299,11 +367,7 @@ impl Journal for InMemoryJournal {
     }
 
     async fn put_fact(&self, key: &str, value: Value) -> Result<(), Error> {
-        let mut state = self.state();
-        state.writable()?;
-        state.facts.insert(key.to_owned(), value);
-        state.writes += 1;
-        Ok(())
+        self.write(|state| state.put_fact(key, value)).await
     }
 
     async fn fact(&self, key: &str) -> Result<Option<Value>, Error> {
@@ -318,12 +382,7 @@ impl Journal for InMemoryJournal {
     }
 
     async fn remove_fact(&self, key: &str) -> Result<(), Error> {
-        let mut state = self.state();
-        state.writable()?;
-        if state.facts.remove(key).is_some() {
-            state.writes += 1;
-        }
-        Ok(())
+        self.write(|state| state.remove_fact(key)).await
     }
 
     fn watch(&self, intent: IntentId) -> watch::Receiver<u64> {
@@ -364,5 +423,23 @@ mod tests {
         memory.refuse_writes(None);
         append(&journal, intent, epoch, Commit::default()).await.unwrap();
         assert_eq!(memory.entries(intent).len(), 2);
+    }
+    #[tokio::test]
+    async fn what_is_done_without_a_word_is_there_and_nothing_is_done_after_it() {
+        let memory = Arc::new(InMemoryJournal::new());
+        let journal: Arc<dyn Journal> = memory.clone();
+        let (intent, epoch) = claimed(&journal).await;
+        memory.acknowledge_only(1);
+        append(&journal, intent, epoch, Commit::default()).await.unwrap();
+        for expected in [3, 3] {
+            tokio::select! {
+                told = append(&journal, intent, epoch, Commit::default()) => panic!("{told:?}"),
+                () = memory.until_unheard() => {}
+            }
+            assert_eq!(memory.entries(intent).len(), expected);
+        }
+        memory.acknowledge_all();
+        append(&journal, intent, epoch, Commit::default()).await.unwrap();
+        assert_eq!(memory.entries(intent).len(), 4);
     }
 }

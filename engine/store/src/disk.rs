@@ -1,10 +1,11 @@
 //! The database on the disk: opened, synced for real, and fenced for good after the first error.
 
 use crate::files;
+use crate::group::Writes;
 use crate::value::Fault;
 use crate::{OpenError, OpenOptions};
 use flyball_engine::journal::Error;
-use sled::{Batch, Db};
+use sled::Db;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -48,8 +49,13 @@ impl Disk {
 
     /// One atomic, synced write. After an error nothing is written any more: what a failed sync left behind is unknown,
     /// and a second one that succeeds proves nothing about the first.
-    pub(crate) fn write(&self, batch: Batch) -> Result<(), Fault> {
+    pub(crate) fn write(&self, Writes { batch, keys }: Writes) -> Result<(), Fault> {
         self.db.apply_batch(batch)?;
+        // sled leaves it to the next visitor to split a leaf that is too full, which is a write: once the disk fails, a reader
+        // that comes by would be refused. So each leaf that was written is visited now.
+        for key in keys {
+            self.db.get(key)?;
+        }
         self.db.flush()?;
         #[cfg(test)]
         if self.breaks.load(Ordering::Relaxed) {

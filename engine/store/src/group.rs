@@ -7,6 +7,12 @@ use serde::Serialize;
 use sled::{Batch, IVec, Tree};
 use std::collections::BTreeMap;
 
+/// What a group writes, at once or not at all.
+pub(crate) struct Writes {
+    pub(crate) batch: Batch,
+    pub(crate) keys: Vec<Vec<u8>>,
+}
+
 pub(crate) struct Group<'a> {
     tree: &'a Tree,
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
@@ -50,11 +56,12 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// One atomic batch of all of it; none if nothing changes.
-    pub(crate) fn into_batch(self) -> Option<Batch> {
+    /// All of it; none if nothing changes.
+    pub(crate) fn into_writes(self) -> Option<Writes> {
         if self.pending.is_empty() {
             return None;
         }
+        let keys = self.pending.keys().cloned().collect();
         let mut batch = Batch::default();
         for (key, value) in self.pending {
             match value {
@@ -62,7 +69,7 @@ impl<'a> Group<'a> {
                 None => batch.remove(key),
             }
         }
-        Some(batch)
+        Some(Writes { batch, keys })
     }
 }
 

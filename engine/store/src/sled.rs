@@ -183,8 +183,8 @@ fn settle_identity(path: &Path, disk: &Disk, options: &OpenOptions) -> Result<Ma
     group.put(keys::FORMAT.to_vec(), FORMAT).map_err(failed)?;
     group.put(keys::MASTER_CHECK.to_vec(), &master.check).map_err(failed)?;
     group
-        .into_batch()
-        .map_or(Ok(()), |batch| disk.write(batch))
+        .into_writes()
+        .map_or(Ok(()), |writes| disk.write(writes))
         .map_err(failed)?;
     Ok(master)
 }

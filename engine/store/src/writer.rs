@@ -176,9 +176,9 @@ impl Writer {
             });
         }
         let (group, mut news) = (judge.group, judge.news);
-        if let Some(batch) = group.into_batch() {
+        if let Some(writes) = group.into_writes() {
             self.in_flight.begin(&news.moved);
-            disk.write(batch).map_err(|fault| disk.fence(&fault.to_string()))?;
+            disk.write(writes).map_err(|fault| disk.fence(&fault.to_string()))?;
             self.in_flight.end();
         }
         for moved in std::mem::take(&mut news.moved) {

@@ -81,6 +81,29 @@ impl Run {
         }
     }
 
+    /// Approves what waits for approval, or denies it.
+    pub(super) async fn approve(&mut self, intent: IntentId, run: bool) {
+        let Ok(state) = self.engine.supervisor.state(intent).await else {
+            return;
+        };
+        let Some(open) = state.approval.filter(|_| state.ended.is_none()) else {
+            return;
+        };
+        let (approval, digest, comment) = (open.id, open.digest, None);
+        let what = if run {
+            What::Approve {
+                approval,
+                digest,
+                comment,
+                own: false,
+            }
+        } else {
+            What::Deny { approval, comment }
+        };
+        // Given already, or void by now: refused, and that is not what this is about.
+        let _ = self.engine.command(intent, what).await;
+    }
+
     /// Has one of the script's intents taken back by another one, if that is possible.
     pub(super) async fn undo(&mut self, of: usize) {
         if let Ok(undo) = self.engine.undo("petra", self.intents[of]).await
@@ -93,6 +116,10 @@ impl Run {
     async fn decide(&mut self, intent: IntentId, of: usize, state: &IntentState) {
         if state.paused.is_some() || state.stuck.contains_key("intent") {
             let _ = self.engine.command(intent, What::Resume).await;
+        }
+        if state.api_state() == "awaiting_approval" {
+            let run = self.people.rng.random_bool(0.85);
+            self.approve(intent, run).await;
         }
         if state.stuck.is_empty() {
             return;

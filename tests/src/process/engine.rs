@@ -16,11 +16,23 @@ pub struct Engine {
     /// The engine's own process: what was started may be a tracer around it.
     pub pid: u32,
     http: reqwest::Client,
+    /// Follows no redirection.
+    as_answered: reqwest::Client,
     url: String,
     token: String,
     /// When the process was started, and how long until it listened.
     pub started: SystemTime,
     pub listening_after: Duration,
+}
+
+/// What a submission is answered with.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub status: u16,
+    pub location: String,
+    /// The answer says that it was given before.
+    pub replayed: bool,
+    pub body: Value,
 }
 
 impl Engine {
@@ -75,6 +87,10 @@ impl Engine {
             child,
             pid,
             http: reqwest::Client::new(),
+            as_answered: reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .expect("a client can be made"),
             url,
             token: token.trim().to_owned(),
             started,
@@ -107,6 +123,30 @@ impl Engine {
 
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("a child can be asked").is_some()
+    }
+
+    /// Submits a plan, under a key if there is one. What is answered, as it stands there: no redirection is followed.
+    ///
+    /// # Errors
+    /// The engine is gone.
+    pub async fn submit_once(&self, plan: &Value, key: Option<&str>) -> Result<Taken, String> {
+        let mut request = self
+            .as_answered
+            .post(format!("{}/v1/intents", self.url))
+            .bearer_auth(&self.token)
+            .json(&json!({"plan": plan}));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let response = request.timeout(PATIENCE).send().await.map_err(|e| e.to_string())?;
+        let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let (location, replayed) = (header("location"), header("idempotent-replayed"));
+        Ok(Taken {
+            status: response.status().as_u16(),
+            location: location.unwrap_or_default(),
+            replayed: replayed.is_some(),
+            body: response.json().await.map_err(|e| e.to_string())?,
+        })
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, String> {

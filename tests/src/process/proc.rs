@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Linux counts the time of processes in hundredths of a second, on every machine Rust builds for.
 const TICK: Duration = Duration::from_millis(10);
 
+/// The state of a socket that only listens, as `/proc/net/tcp` has it.
+const LISTENS: &str = "0A";
+
 fn pid_of(pid: u32) -> Pid {
     i32::try_from(pid)
         .ok()
@@ -66,4 +69,24 @@ pub fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
     !state.is_empty() && !state.starts_with('Z')
+}
+
+/// Bytes that were written to a process's standard input, a pipe, and that it has not read.
+pub fn unread_on_stdin(pid: u32) -> u64 {
+    // The same pipe, opened once more: it is asked, not read.
+    let pipe = std::fs::File::open(format!("/proc/{pid}/fd/0")).expect("its standard input is open");
+    rustix::io::ioctl_fionread(&pipe).expect("a pipe says what it holds")
+}
+
+/// Bytes that have come to a local TCP port and that nobody has read, on connections that were not accepted yet as well.
+pub fn unread_at(port: u16) -> u64 {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let local = format!(":{port:04X}");
+    let queued = sockets.lines().skip(1).filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ours = words.get(1)?.ends_with(&local) && *words.get(3)? != LISTENS;
+        let (_, received) = words.get(4)?.split_once(':')?;
+        u64::from_str_radix(received, 16).ok().filter(|_| ours)
+    });
+    queued.sum()
 }

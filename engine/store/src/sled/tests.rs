@@ -91,6 +91,20 @@ async fn after_a_failed_sync_nothing_is_acknowledged_and_reads_go_on() {
 }
 
 #[tokio::test]
+async fn a_read_writes_nothing_so_that_it_goes_on_over_a_disk_that_takes_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    let journal = any(&store);
+    let (intent, epoch) = claimed(&journal).await;
+    for n in 0..60 {
+        append(&journal, intent, epoch, Commit::default()).await.unwrap();
+        whole(&journal, intent).await;
+        let written = store.reader.disk.db.flush().unwrap();
+        assert_eq!(written, 0, "reading after {n} commits has written {written} bytes");
+    }
+}
+
+#[tokio::test]
 async fn all_of_it_is_there_after_a_restart() {
     let place = Place::new();
     let store = place.open();
