@@ -153,7 +153,7 @@ async fn every_fault_of_a_form_is_named_with_its_part_and_nobody_hears_it() {
         (latin, &["/change"][..]),
         (twice, &["/audio"]),
         (empty, &["/audio"]),
-        (Form::new(), &["/audio"]),
+        (Form::new().text("mode", "plan"), &["/audio"]),
         (several, &["/moed", "/audio", "/mode"]),
     ] {
         let told = scene.send(form).await;

@@ -70,13 +70,17 @@ async fn a_spoken_change_reaches_no_device_before_its_words_are_confirmed_and_do
     let view = engine.until(&intent, "awaiting_input").await;
     assert!(view["heard"]["confirmed_by"].is_null(), "{view}");
     assert!(site.is_untouched().await);
-    engine
-        .answer(
-            &intent,
-            "words",
-            json!({"action": "accept", "content": {"confirmed": true}}),
-        )
-        .await;
+    let (_, shown) = engine.flyball(&["show", &intent]).await;
+    for told in [
+        "are these the words that were spoken?",
+        SAID,
+        "+ description the spare link",
+        "confirmed=true",
+    ] {
+        assert!(shown.contains(told), "{told} is not in {shown}");
+    }
+    let (code, said) = engine.flyball(&["answer", &intent, "confirmed=true"]).await;
+    assert_eq!(code, 0, "{said}");
     let view = engine.until(&intent, "fulfilled").await;
     assert_eq!(view["heard"]["confirmed_by"], "admin");
     assert!(site.lab.running(DEVICE).await.contains("description the spare link"));
