@@ -244,13 +244,20 @@ impl Walk<'_> {
 
 /// Whether a word of the text and one of a literal mean the same thing.
 fn same(said: &Word, wanted: &Word) -> bool {
+    let owner = (!said.quoted).then(|| owner(&said.lower)).flatten();
     let (said, wanted) = (said.lower.as_str(), wanted.lower.as_str());
     said == wanted
+        || owner == Some(wanted)
         || singular(said) == singular(wanted)
         || both(said, wanted, area)
         || both(said, wanted, |text| text.parse::<IpAddr>().ok())
         || both(said, wanted, prefix)
         || abbreviates(said, wanted)
+}
+
+/// `beijing` of `beijing's`.
+fn owner(word: &str) -> Option<&str> {
+    word.strip_suffix("'s").or_else(|| word.strip_suffix("’s"))
 }
 
 fn both<T: PartialEq>(a: &str, b: &str, form: impl Fn(&str) -> Option<T>) -> bool {

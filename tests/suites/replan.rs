@@ -7,7 +7,8 @@ use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::What;
 use flyball_engine::intent::event::{Decision, End, Event, PlanSource, Resolution, Settlement};
 use flyball_engine::intent::{Mode, Request};
-use flyball_engine::ports::{PlanAnswer, Planned, Planner, PlanningContext, Tried};
+use flyball_engine::ports::{Answer, PlanAnswer, Planned, Planner, PlanningContext, ToolExecutor, Tried};
+use flyball_engine::tool::{Catalogue, Incarnation, Outcome, ToolRequest};
 use flyball_tests::engine::{Engine, SetUp};
 use flyball_tests::world::{Misbehaviour, World};
 use serde_json::{Value, json};
@@ -172,6 +173,55 @@ async fn the_number_of_plans_is_bounded_whatever_a_planner_promises() {
     assert_eq!(engine.end(intent).await.ended.unwrap().0, End::RolledBack);
     assert_eq!(planner.told.lock().unwrap().len(), 6);
     assert_eq!(world.executed().len(), 12, "each was taken back");
+    engine.assert_replays(intent).await;
+}
+
+/// A world beside which a server is named that has not listed its tools.
+struct Beside(World);
+
+#[async_trait]
+impl ToolExecutor for Beside {
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.0.catalogue()
+    }
+
+    fn has_listed(&self, server: &str) -> bool {
+        server == "world"
+    }
+
+    async fn ready(&self, server: &str) -> Result<Incarnation, Outcome> {
+        self.0.ready(server).await
+    }
+
+    async fn call(&self, request: ToolRequest) -> Answer {
+        self.0.call(request).await
+    }
+
+    async fn is_dead(&self, server: &str, incarnation: &Incarnation) -> bool {
+        self.0.is_dead(server, incarnation).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_next_plan_that_waits_for_a_server_waits_as_often_as_policy_grants() {
+    let world = world();
+    let ghost = json!({"steps": [{"id": "s", "tool": "ghost/read", "args": {}}]});
+    let (planner, set_up) = planner(&[set("a", 9000), ghost]);
+    let executor = Arc::new(Beside(world.clone()));
+    let both: SetUp = Arc::new(move |deps| {
+        set_up(deps);
+        deps.executor = executor.clone();
+    });
+    let engine = Engine::over_with(&world, Decision::Run, both).await;
+    let intent = submit(&engine).await;
+    assert_eq!(engine.end(intent).await.ended.unwrap().0, End::RolledBack);
+    assert_eq!(
+        count(&engine, intent, "CallRetryScheduled"),
+        2,
+        "{}",
+        engine.story(intent)
+    );
+    assert_eq!(planner.told.lock().unwrap().len(), 1 + 3);
     engine.assert_replays(intent).await;
 }
 

@@ -1,6 +1,6 @@
 //! The part of the fold that is about planning anew: a revision that failed and was taken back makes room for the next.
 
-use super::{Accepted, IntentState, item};
+use super::{Accepted, IntentState};
 use crate::ids::{CallId, ItemId};
 use crate::intent::event::{CheckId, CheckPurpose, CheckReading, Decision, End, Event};
 use crate::intent::item::{ItemState, ItemStatus};
@@ -119,8 +119,11 @@ impl IntentState {
         Some((earlier, earlier.items.get(&call.item)?))
     }
 
-    /// What is heard of an earlier revision's call stays evidence: nothing of the present revision follows from it.
+    /// What is still heard of an earlier revision's call stays evidence: nothing of the present revision follows from it.
     pub(super) fn is_of_earlier(&self, event: &Event) -> bool {
-        item::call_of(event).is_some_and(|call| self.earlier.iter().any(|e| e.revision == call.revision))
+        let (Event::LateAnswer { call, .. } | Event::SettlementContradicted { call, .. }) = event else {
+            return false;
+        };
+        self.earlier.iter().any(|e| e.revision == call.revision)
     }
 }
