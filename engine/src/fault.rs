@@ -51,12 +51,16 @@ impl std::fmt::Display for Fault {
 }
 
 /// The candidate nearest to a mistyped name, if one is near enough to be meant: alike as a whole (Jaro-Winkler ≥ 0.8), and
-/// no more than two slips away, one in a short name. Names that only begin alike are other names: who is told of one
-/// would look for a mistake where there is none.
+/// no more than two slips away, one in a short name, or cut short. Names that only begin alike are other names: who is told
+/// of one would look for a mistake where there is none.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const SHORT: usize = 5;
     let length = name.chars().count();
+    const CUT: usize = 4;
     let slips = |c: &str| {
+        if length >= CUT && c.starts_with(name) {
+            return true;
+        }
         let most = if length.max(c.chars().count()) <= SHORT { 1 } else { 2 };
         strsim::osa_distance(name, c) <= most
     };
@@ -92,6 +96,7 @@ mod tests {
             ("config/ospf_configure", None),
             ("config/configure_bgp", None),
             ("inventory/delete_everything", None),
+            ("config/configure", Some("config/configure_ospf")),
             ("moed", Some("mode")),
             ("model", Some("mode")),
             ("sets", Some("set")),

@@ -18,8 +18,10 @@ const LONGEST_DESCRIPTION: usize = 240;
 const LONGEST_ARGUMENTS: usize = 600;
 const LONGEST_RESULT: usize = 400;
 const LONGEST_ALARM: usize = 2_000;
-/// Longest account of a plan that failed, in characters.
-const LONGEST_TRIED: usize = 6_000;
+/// Of a plan that failed, in characters: the longest reason, list of what was found, plan and parameters.
+const LONGEST_REASON: usize = 600;
+const LONGEST_FOUND: usize = 2_500;
+const LONGEST_PLAN: usize = 2_500;
 /// Longest intent that a model is asked about, in characters.
 pub(crate) const LONGEST_INTENT: usize = 4_000;
 
@@ -103,8 +105,15 @@ pub(crate) fn intent(text: &str, alarm: &Value) -> String {
 pub(crate) fn tried(tried: &[Tried]) -> String {
     let mut message = String::new();
     for tried in tried {
-        let account = serde_json::json!({"plan": tried.plan, "failed": tried.why, "found": tried.evidence});
-        let quoted = Value::from(clip(&visible(&account.to_string()), LONGEST_TRIED)).to_string();
+        let found = Value::from(tried.evidence.clone()).to_string();
+        let parts = [
+            ("failed", tried.why.clone(), LONGEST_REASON),
+            ("found", found, LONGEST_FOUND),
+            ("plan", tried.plan.to_string(), LONGEST_PLAN),
+            ("params", tried.params.to_string(), LONGEST_REASON),
+        ];
+        let parts = parts.map(|(name, text, most)| format!("{name}: {}", clip(&visible(&text), most)));
+        let quoted = Value::from(parts.join("; ")).to_string();
         writeln!(message, "{}{quoted}", include_str!("../prompts/replan.md")).expect("a string takes all");
     }
     message

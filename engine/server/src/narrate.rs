@@ -120,8 +120,13 @@ fn deciding(event: &Event) -> Option<String> {
             ..
         } => {
             let verdict = verdict_of(*decision);
-            let others: String = beside.iter().map(|other| format!("; {other}")).collect();
-            match rules.first() {
+            let others = match beside.len() {
+                0 => String::new(),
+                n => format!("; {} on the same targets", count(n, "other open intent")),
+            };
+            // A rule about a change says more than one about looking.
+            let about_a_change = rules.iter().find(|rule| rule.item.is_some());
+            match about_a_change.or(rules.first()) {
                 Some(rule) => format!("{verdict} ({}: {}){others}", rule.rule, rule.reason),
                 None => format!("{verdict}{others}"),
             }

@@ -166,7 +166,8 @@ impl Dispatch {
     }
 
     async fn refused(&self, output: &Value, means: ErrorEffect) -> Facts {
-        let fault = format!("{}: {}", self.tool, said(output));
+        let sealed = self.job.contracts.of(&self.tool).sealed;
+        let fault = format!("{}: {}", self.tool, said(output, sealed));
         match means {
             ErrorEffect::None => self.failed(fault, FaultEffect::None, Some(output)),
             ErrorEffect::Unknown => self.answered_doubt(fault),

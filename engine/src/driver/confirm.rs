@@ -95,7 +95,7 @@ fn moved(event: &Event) -> Option<(ItemId, String)> {
         None => vec![&output],
     };
     let is_moved = |fault: &&Value| fault.get("refused").and_then(Value::as_str) == Some(BASE_MOVED);
-    let said = job::refusal(faults.first()?)?;
+    let said = job::refusal(faults.first()?, false)?;
     faults.iter().all(is_moved).then(|| (call.item.clone(), said))
 }
 

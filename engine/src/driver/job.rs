@@ -86,10 +86,12 @@ pub(super) async fn read(
     let problem = match &outcome {
         Outcome::Done { output } => match apply::fails(&contract, &Known::of(args), output) {
             Ok(false) => return Ok(output.clone()),
-            Ok(true) => return Err(said_no(tool, output, "reports a failure")),
+            Ok(true) => return Err(said_no(tool, output, "reports a failure", contract.sealed)),
             Err(why) => return Err(why.into()),
         },
-        Outcome::ToolError { output } => return Err(said_no(tool, output, "answered with an error")),
+        Outcome::ToolError { output } => {
+            return Err(said_no(tool, output, "answered with an error", contract.sealed));
+        }
         Outcome::Rejected { code, message } => {
             patience.give_up();
             return Err(format!("{tool} was rejected ({code}): {message}").into());
@@ -104,36 +106,44 @@ pub(super) async fn read(
     }
 }
 
-fn said_no(tool: &ToolName, output: &Value, how: &str) -> Unread {
-    let refusal = refusal(output);
+fn said_no(tool: &ToolName, output: &Value, how: &str, sealed: bool) -> Unread {
+    let refusal = refusal(output, sealed);
     let why = match &refusal {
         Some(said) => format!("{tool} refuses: {said}"),
-        None => format!("{tool} {how}: {}", said(output)),
+        None => format!("{tool} {how}: {}", said(output, sealed)),
     };
     Unread { why, refusal }
 }
 
 /// A tool's own no. `refused` says that it was said on purpose, before anything was done, and `error` says it in a
 /// sentence; errors without it (a device that does not answer) say nothing of what was asked.
-pub(super) fn refusal(output: &Value) -> Option<String> {
+pub(super) fn refusal(output: &Value, sealed: bool) -> Option<String> {
     let refused = output.get("refused").filter(|r| !r.is_null())?;
     let sentence = [output.get("error"), Some(refused)]
         .into_iter()
         .flatten()
         .find_map(Value::as_str);
-    let said = sentence.map_or_else(|| brief(refused), |s| brief(&json!({ "text": s })));
-    Some(said)
+    Some(sentence_or_all(sentence, refused, sealed))
+}
+
+/// The sentence that a tool says, else all of what it says; not that, where it may hold a device's own secrets.
+fn sentence_or_all(sentence: Option<&str>, all: &Value, sealed: bool) -> String {
+    match sentence {
+        Some(sentence) => brief(&json!({ "text": sentence })),
+        None if sealed => "(not shown: it may hold secrets)".to_owned(),
+        None => brief(all),
+    }
 }
 
 /// What a tool says went wrong: the sentence of its error, where there is one, else all that it answered.
-pub(super) fn said(output: &Value) -> String {
+pub(super) fn said(output: &Value, sealed: bool) -> String {
     let error = output.get("error");
     let mut sentences = [error, error.and_then(|e| e.get("message")), output.get("message")]
         .into_iter()
         .flatten()
         .filter_map(Value::as_str);
     let sentence = sentences.find(|s| !s.trim().is_empty());
-    sentence.map_or_else(|| brief(output), |s| brief(&json!({ "text": s })))
+    sentence_or_all(sentence, output, sealed)
 }
 
 /// An output in one line, for messages.
@@ -252,7 +262,21 @@ mod tests {
             (json!({"error": {"code": 28}}), r#"{"error":{"code":28}}"#),
             (json!({"code": 28, "error": " "}), r#"{"code":28,"error":" "}"#),
         ] {
-            assert_eq!(said(&output), told);
+            assert_eq!(said(&output, false), told);
         }
+    }
+
+    #[test]
+    fn what_may_hold_secrets_is_not_told_when_it_fails() {
+        for output in [json!({"config": "password 7 0822455D"}), json!({"text": "password 7"})] {
+            assert_eq!(said(&output, true), "(not shown: it may hold secrets)");
+        }
+        let refused = json!({"refused": {"line": "password 7 0822455D"}});
+        assert_eq!(
+            refusal(&refused, true).as_deref(),
+            Some("(not shown: it may hold secrets)")
+        );
+        let told = json!({"error": "r1 does not answer", "config": "password 7"});
+        assert_eq!(said(&told, true), "r1 does not answer");
     }
 }

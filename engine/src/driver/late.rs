@@ -340,13 +340,13 @@ fn reading<'a>(
             _ => (
                 effect(&contract, known, output),
                 Some(output),
-                format!("a failure: {}", said(output)),
+                format!("a failure: {}", said(output, contract.sealed)),
             ),
         },
         Outcome::ToolError { output } => (
             effect(&contract, known, output),
             Some(output),
-            format!("an error: {}", said(output)),
+            format!("an error: {}", said(output, contract.sealed)),
         ),
         Outcome::Rejected { code, message } => (Some(false), None, format!("a refusal ({code}): {message}")),
         Outcome::NotSent { reason, .. } => (Some(false), None, format!("turned away unread: {reason}")),

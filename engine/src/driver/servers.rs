@@ -50,8 +50,8 @@ impl Driver {
             self.deps.executor.clone(),
             self.deps.clock.clone(),
         );
-        let wake = due.wake_ms.map(|at| (at - clock.now_ms()).max(0));
         loop {
+            let wake = due.wake_ms.map(|at| (at - clock.now_ms()).max(0));
             self.take_commands().await?;
             if self.ledger.state.seq != before {
                 return Ok(Waited::LookAgain);

@@ -130,36 +130,49 @@ impl Reader {
         Ok(plain.ok())
     }
 
+    /// Newest first. What a write in flight moves is shown as it is on disk.
     pub(crate) fn list(&self, filter: &Filter) -> Result<Vec<IntentRow>, Refusal> {
         let kind = if filter.open { keys::OPEN } else { keys::INTENTS };
+        let mut ending = self.ending(filter);
         let mut rows = Vec::new();
         let newest_first = self.tree().range(vec![kind]..before(kind, filter.after)).rev();
         for pair in newest_first {
-            if rows.len() == filter.at_most() {
-                break;
-            }
             let (key, _) = pair?;
             let intent = keys::intent_of(&key).ok_or_else(|| Fault::torn(&key, "names no intent"))?;
+            while let Some(row) = ending.pop_if(|row| row.intent >= intent) {
+                if row.intent > intent {
+                    rows.push(row);
+                }
+            }
+            if rows.len() >= filter.at_most() {
+                break;
+            }
             rows.extend(self.admitted(intent, filter)?);
         }
-        self.as_on_disk(&mut rows, filter);
+        rows.extend(ending.into_iter().rev());
+        rows.truncate(filter.at_most());
         Ok(rows)
     }
 
-    /// Asked after the tree was read: what a write in flight moves is shown as it was before.
-    fn as_on_disk(&self, rows: &mut Vec<IntentRow>, filter: &Filter) {
-        let before = self.in_flight.rows();
-        rows.retain(|row| self.in_flight.durable(row.intent).is_none());
-        let on_page = |row: &IntentRow| filter.after.is_none_or(|after| row.intent < after) && filter.admits(row);
-        rows.extend(before.into_iter().filter(on_page));
-        rows.sort_by_key(|row| std::cmp::Reverse(row.intent));
-        rows.truncate(filter.at_most());
+    /// Open intents whose end is being written, oldest first: in the tree they are not among the open ones any more.
+    fn ending(&self, filter: &Filter) -> Vec<IntentRow> {
+        if !filter.open {
+            return Vec::new();
+        }
+        let mut rows = self.in_flight.rows();
+        rows.retain(|row| filter.after.is_none_or(|after| row.intent < after) && filter.admits(row));
+        rows.sort_by_key(|row| row.intent);
+        rows
     }
 
     fn admitted(&self, intent: IntentId, filter: &Filter) -> Result<Option<IntentRow>, Refusal> {
         let Some(record) = self.record(intent)? else {
             return Ok(None);
         };
+        // Asked after the record was read: what is not in flight by now has been synced.
+        if let Some(durable) = self.in_flight.durable(intent) {
+            return Ok(durable.row.filter(|row| filter.admits(row)));
+        }
         // Targets are many; they are read only for rows that pass without them.
         let without = Filter {
             target: None,

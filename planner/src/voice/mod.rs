@@ -73,10 +73,13 @@ impl Ears {
         let mut failed = Unheard::NoModel;
         for endpoint in &self.endpoints {
             let most = endpoint.most_to_hear(recording);
-            self.purse
-                .allows(Spent::default(), most)
-                .await
-                .map_err(Unheard::Budget)?;
+            // The next one may cost less.
+            if let Err(why) = self.purse.allows(Spent::default(), most).await {
+                if !matches!(failed, Unheard::Busy { .. }) {
+                    failed = Unheard::Budget(why);
+                }
+                continue;
+            }
             let (answer, heard) = endpoint.hear(recording).await;
             if let Some(heard) = &heard {
                 self.purse.spend(Spent::of_hearing(heard)).await;

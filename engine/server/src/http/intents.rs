@@ -2,17 +2,19 @@
 
 use super::accept::accepted;
 use super::app::{App, Shared, journal_problem, read_problem};
-use super::dto::{DiffView, IntentPage, IntentRowView, IntentView, ReportView, StepsView};
+use super::dto::{DeviceDiff, DiffView, IntentPage, IntentRowView, IntentView, ReportView, StepsView};
 use super::halt;
 use super::problem::Problem;
 use super::query::{Params, one_of};
 use super::views::{self, Values};
 use crate::auth::Caller;
+use crate::errors::Code;
 use crate::render::graph;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use flyball_engine::fault::nearest;
 use flyball_engine::intent::event::End;
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::journal::Filter;
@@ -195,8 +197,26 @@ pub(super) async fn diff(
         intent: state.id,
     };
     let view = views::diff(&state, &values, query.device.as_deref()).await;
+    if let Some(device) = query.device.as_deref().filter(|_| view.devices.is_empty()) {
+        let all = views::diff(&state, &values, None).await.devices;
+        if !all.is_empty() {
+            return Err(no_change_on(device, &all));
+        }
+    }
     let etag = format!("\"{}\"", view.digest.clone().unwrap_or_else(|| state.seq.to_string()));
     Ok(([(header::ETAG, etag)], Json(view)).into_response())
+}
+
+/// A misspelled device must not look like one that nothing happens to.
+fn no_change_on(device: &str, all: &[DeviceDiff]) -> Problem {
+    let names: Vec<&str> = all.iter().map(|d| d.device.as_str()).collect();
+    let near = nearest(device, names.iter().copied());
+    let near = near.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    let detail = format!(
+        "this intent changes nothing on {device}, but on {}{near}",
+        names.join(", ")
+    );
+    Problem::new(Code::NoSuchThing, detail)
 }
 
 /// The DAG: Mermaid, or DOT where `Accept` asks for `text/vnd.graphviz`. There is no picture of it.

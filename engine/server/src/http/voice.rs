@@ -94,21 +94,28 @@ async fn hear(
             None => {}
         }
     }
-    // To its end also when the client goes away: what it costs is counted.
-    let planner = app.planner.clone();
-    let heard = tokio::spawn(async move { planner.hear(&recording).await }).await;
-    let heard = heard.map_err(|e| Problem::new(Code::Internal, e.to_string()))?;
-    if let (Some((name, body)), Ok(spoken)) = (fact, &heard) {
-        let known = Known {
-            body: body.clone(),
-            text: spoken.text.clone(),
-            heard: spoken.heard.clone(),
-        };
-        let known = serde_json::to_value(known).expect("it serialises");
-        let kept = app.journal().put_fact(&name, known).await;
-        kept.map_err(|e| journal_problem(&e))?;
-    }
-    Ok(heard)
+    // To its end also when the client goes away: what it costs is counted, and what was heard is kept for the next try.
+    let (app, fact) = (app.clone(), fact.map(|(name, body)| (name, body.clone())));
+    let heard = tokio::spawn(async move {
+        let heard = app.planner.hear(&recording).await;
+        if let (Some((name, body)), Ok(spoken)) = (fact, &heard) {
+            keep(&app, &name, body, spoken).await?;
+        }
+        Ok(heard)
+    });
+    heard.await.map_err(|e| Problem::new(Code::Internal, e.to_string()))?
+}
+
+/// What was heard under a key: the same recording is not heard again.
+async fn keep(app: &App, name: &str, body: Digest, spoken: &Spoken) -> Result<(), Problem> {
+    let known = Known {
+        body,
+        text: spoken.text.clone(),
+        heard: spoken.heard.clone(),
+    };
+    let known = serde_json::to_value(known).expect("it serialises");
+    let kept = app.journal().put_fact(name, known).await;
+    kept.map_err(|e| journal_problem(&e))
 }
 
 /// What is answered where there are no words.

@@ -93,6 +93,8 @@ async fn a_plan_reads_as_a_method_of_procedure_and_nothing_is_sent() {
 /// The same for a ticket, and nothing else; from the API in each form.
 async fn in_each_form(engine: &Engine, text: &str) {
     let id = text.split("flyball apply ").nth(1).unwrap().lines().next().unwrap();
+    let (code, unknown) = engine.flyball(&["diff", id, "--device", "sh-core-11"]).await;
+    assert!(code == 1 && unknown.contains("did you mean sh-core-1?"), "{unknown}");
     let (code, shown) = engine.flyball(&["show", id, "--procedure", "--markdown"]).await;
     assert_eq!(code, 0, "{shown}");
     let path = format!("/v1/intents/{id}/plan");

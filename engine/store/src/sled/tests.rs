@@ -1,7 +1,9 @@
 use super::*;
 use flyball_engine::intent::event::End;
 use flyball_engine::journal::LockChange;
-use flyball_engine::journal::conformance::{acquire, append, claimed, command, entries, event, row, targets, whole};
+use flyball_engine::journal::conformance::{
+    acquire, append, claimed, command, entries, event, new_intent, row, targets, whole,
+};
 use flyball_engine::payload::{Blob, Payload};
 use serde_json::json;
 use tempfile::TempDir;
@@ -102,6 +104,65 @@ async fn a_read_writes_nothing_so_that_it_goes_on_over_a_disk_that_takes_nothing
         let written = store.reader.disk.db.flush().unwrap();
         assert_eq!(written, 0, "reading after {n} commits has written {written} bytes");
     }
+}
+
+#[tokio::test]
+async fn a_page_is_full_and_in_order_whatever_is_being_written() {
+    let place = Place::new();
+    let store = place.open();
+    let journal = any(&store);
+    let mut all = Vec::new();
+    for _ in 0..12 {
+        all.push(claimed(&journal).await);
+    }
+    let (ending, epoch) = all[6];
+    // A write that fails is in flight for good: one that makes an intent, or one that ends one.
+    store.reader.disk.breaks.store(true, Ordering::Relaxed);
+    let ends = Commit {
+        row: Some(row(ending, "fulfilled", Some(End::Fulfilled))),
+        ..Commit::default()
+    };
+    append(&journal, ending, epoch, ends).await.unwrap_err();
+    let newest_first: Vec<IntentId> = all.iter().rev().map(|(intent, _)| *intent).collect();
+    for open in [false, true] {
+        let mut walked = Vec::new();
+        let mut after = None;
+        loop {
+            let filter = Filter {
+                open,
+                limit: 5,
+                after,
+                ..Filter::default()
+            };
+            let page = journal.list(filter).await.unwrap();
+            walked.extend(page.iter().map(|row| row.intent));
+            assert!(page.iter().all(|row| row.state == "planning"), "{page:?}");
+            if page.len() < 5 {
+                break;
+            }
+            after = walked.last().copied();
+        }
+        assert_eq!(walked, newest_first, "open: {open}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_full_while_an_intent_is_being_made() {
+    let place = Place::new();
+    let store = place.open();
+    let journal = any(&store);
+    for _ in 0..6 {
+        claimed(&journal).await;
+    }
+    store.reader.disk.breaks.store(true, Ordering::Relaxed);
+    let made = journal.create(new_intent(IntentId::fresh())).await;
+    assert!(made.is_err());
+    let filter = Filter {
+        limit: 5,
+        ..Filter::default()
+    };
+    assert_eq!(journal.list(filter).await.unwrap().len(), 5);
+    assert_eq!(journal.list(Filter::default()).await.unwrap().len(), 6);
 }
 
 #[tokio::test]

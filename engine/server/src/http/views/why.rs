@@ -9,6 +9,7 @@ use super::{Values, cost, reason, title};
 use crate::narrate;
 use crate::render::count;
 use flyball_engine::intent::event::{Event, ToolsRetrieved};
+use flyball_engine::intent::heard::WORDS;
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::intent::{Request, Wish};
 use flyball_engine::journal::StoredEntry;
@@ -36,6 +37,15 @@ pub async fn why(state: &IntentState, entries: &[StoredEntry], values: &Values<'
 fn asked(entries: &[StoredEntry]) -> Vec<Sentence> {
     let received = entries.iter().filter_map(|e| match &e.entry.event {
         Event::IntentReceived { request } => Some(sentence(e, how_asked(request))),
+        Event::InputRequested { request, .. } if request == WORDS => {
+            Some(sentence(e, "a person was asked whether these are the words".to_owned()))
+        }
+        Event::InputGiven {
+            request, by, declined, ..
+        } if request == WORDS => {
+            let said = if *declined { "are not" } else { "are" };
+            Some(sentence(e, format!("{by} said that these {said} the words")))
+        }
         _ => None,
     });
     received.collect()
@@ -49,7 +59,10 @@ fn how_asked(request: &Request) -> String {
                 "{by} asked to take back intent {of}: the plan is that one's, from its end, and nobody had to make one"
             )
         }
-        (Wish::Text(text), _) => format!("{by} asked in words: {text}"),
+        (Wish::Text(text), _) => match &request.heard {
+            Some(heard) => format!("{by} asked aloud, and {} heard: {text}", heard.model),
+            None => format!("{by} asked in words: {text}"),
+        },
         (Wish::Plan(_), _) => format!("{by} gave a plan of their own: nobody had to make one"),
         (Wish::Runbook { id, params }, _) => format!("{by} asked for the runbook {id} with {params}"),
     }
@@ -261,12 +274,21 @@ fn spent(entries: &[StoredEntry], plans: &[PlanWhy]) -> Vec<Sentence> {
         .filter(|e| matches!(e.entry.event, Event::CallStarted { .. }))
         .map(|e| e.entry.seq)
         .collect();
+    let heard = entries.iter().filter_map(|e| match &e.entry.event {
+        Event::IntentReceived { request } => Some((e, request.heard.as_ref()?)),
+        _ => None,
+    });
+    for (entry, heard) in heard {
+        let (input, output) = heard.tokens();
+        let text = format!("{} heard the words: {input} tokens in, {output} out", heard.model);
+        told.insert(0, sentence(entry, text));
+    }
     if plans.iter().all(|p| p.answers.is_empty()) {
         let started = entries
             .iter()
             .filter(|e| matches!(e.entry.event, Event::PlanningStarted { .. }));
         told.push(Sentence {
-            text: "no model was asked".to_owned(),
+            text: "no model was asked for a plan".to_owned(),
             entries: started.map(|e| e.entry.seq).collect(),
         });
     }
