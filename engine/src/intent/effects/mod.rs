@@ -220,7 +220,9 @@ impl IntentState {
             Stage::Planning => "planning",
             Stage::Looking => "looking",
             Stage::Planned => "planned",
-            Stage::ReadingBack => "awaiting_input",
+            // Not asked yet: whoever sees that a person is waited for must find the question.
+            Stage::ReadingBack => "looking",
+            Stage::AwaitingApproval if self.approval.is_none() => "looking",
             Stage::AwaitingApproval => "awaiting_approval",
             Stage::Waiting if self.request.window.is_some_and(|w| w.from_ms > self.updated_ms) => "scheduled",
             Stage::Waiting => "waiting",
