@@ -72,6 +72,11 @@ impl Script {
             .map(|_| misbehaviour(&mut rng, &calls))
             .collect();
         misbehaviours.extend(attempts(&mut rng, &calls));
+        if calls.iter().any(|call| call.starts_with("set_blind")) {
+            // Where nothing can be read, nobody finds out that a tool says yes and does nothing.
+            let lies = misbehaviours.iter_mut().filter(|(_, how)| *how == Misbehaviour::Lie);
+            lies.for_each(|(_, how)| *how = Misbehaviour::Refuse);
+        }
         let mut happenings: Vec<_> = (0..rng.random_range(0..5))
             .map(|_| (wait(&mut rng), happening(&mut rng, intents)))
             .collect();

@@ -143,13 +143,14 @@ async fn help(engine: &Engine, intent: IntentId) -> Result<IntentState, String> 
             .filter(|(id, _)| state.stuck.contains_key(&id.to_string()))
         {
             let Some(phase) = item.doubtful_phase() else {
-                // The device could not be read when it was to be taken back; now it can.
+                // The device could not be read when it was to be taken back; now it can. Refused where the person is only
+                // told of something, and it goes on by itself.
                 let what = What::Resolve {
                     item: id.clone(),
                     resolution: Resolution::Retry,
                     comment: None,
                 };
-                engine.command(intent, what).await.map_err(|e| e.to_string())?;
+                let _ = engine.command(intent, what).await;
                 continue;
             };
             let call = item.call_of(phase).expect("a doubt is about a call");
