@@ -201,6 +201,8 @@ async fn what_is_cancelled_while_the_engine_waits_for_a_server_sends_nothing_whe
     let engine = Engine::over_with(&world, Decision::Run, set_up).await;
     let intent = engine.submit(set_one("a")).await;
     engine.until(intent, "planning").await;
+    // By then the engine waits.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     engine.command(intent, What::Cancel { reason: None }).await.unwrap();
     // Heard at once, although the server is not there yet.
     assert_eq!(engine.end(intent).await.ended.unwrap().0, End::Cancelled);
