@@ -1,6 +1,7 @@
 //! Servers behind a launcher, as most are configured: `npx` starts a shell, which starts `node`. None of them outlives what
 //! it was started for, whichever of them is deaf, dead or left behind.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! Servers over HTTP: the same questions, and what the web adds to them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod support;
 

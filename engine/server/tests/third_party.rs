@@ -1,7 +1,8 @@
 //! The example as its README has it: five servers that nobody here wrote, and a plan across four of them from the
 //! command line.
 
-#![allow(clippy::print_stderr, clippy::unwrap_used)]
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 #[path = "../../../tests/third_party/install.rs"]
 mod install;

@@ -72,7 +72,8 @@ impl Driver {
     /// What went wrong first, then what was done.
     async fn evidence(&mut self, earlier: &Earlier, accepted: &Accepted) -> Result<Vec<Value>, DriveError> {
         let mut all = Vec::new();
-        for reading in earlier.checks.values().filter(|r| r.verdict != CheckVerdict::Held) {
+        let missed = earlier.checks.values().filter(|r| r.verdict != CheckVerdict::Held);
+        for reading in missed.take(MOST_EVIDENCE) {
             all.push(self.check_evidence(reading).await?);
         }
         let (failed, others): (Vec<_>, Vec<_>) = earlier.items.iter().partition(|(_, item)| item.reason.is_some());

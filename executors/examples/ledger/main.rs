@@ -8,7 +8,7 @@
 //! Speaks over standard input and output, or with `--listen` over streamable HTTP at `/mcp`; the address then stands in
 //! `DIR/url`. `DIR/faults/*.json` make single calls go wrong: see `faults.rs`. `--unsynced` leaves out the sync, for
 //! figures on one disk: a killed process loses nothing by that, a machine without power might.
-#![allow(clippy::print_stderr)]
+#![allow(clippy::print_stderr, reason = "a server over stdio may say things there only")]
 
 mod book;
 mod faults;

@@ -24,9 +24,6 @@ pub struct Earlier {
     pub checks: BTreeMap<(CheckId, CheckPurpose), CheckReading>,
     /// What policy and people were asked about: later revisions stay within. None: it never came so far.
     pub judged: Option<Vec<Target>>,
-    /// Whether any mutating call was sent, and whether any is not proven to have had no effect (until it was undone).
-    pub sent: bool,
-    pub changed: bool,
 }
 
 impl IntentState {
@@ -43,8 +40,6 @@ impl IntentState {
             revision: self.revision,
             why: why.to_owned(),
             judged: self.judged.as_ref().map(|_| targets(self)),
-            sent: self.anything_sent(),
-            changed: self.anything_changed(),
             accepted: self.accepted.take(),
             items: std::mem::take(&mut self.items),
             checks: std::mem::take(&mut self.checks),
@@ -67,12 +62,16 @@ impl IntentState {
 
     /// Whether any revision sent a mutating call.
     pub fn ever_sent(&self) -> bool {
-        self.anything_sent() || self.earlier.iter().any(|e| e.sent)
+        self.anything_sent() || self.earlier_items().any(ItemState::was_sent)
     }
 
     /// Whether any revision sent a mutating call that is not proven to have had no effect.
     pub fn ever_changed(&self) -> bool {
-        self.anything_changed() || self.earlier.iter().any(|e| e.changed)
+        self.anything_changed() || self.earlier_items().any(|i| i.was_sent() && !i.is_harmless())
+    }
+
+    fn earlier_items(&self) -> impl Iterator<Item = &ItemState> {
+        self.earlier.iter().flat_map(|e| e.items.values())
     }
 
     /// Whether another plan may be asked for once this one is taken back: somebody could make one, nobody said no, and
