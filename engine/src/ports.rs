@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::ids::{IntentId, ItemId};
 use crate::intent::Request;
 use crate::intent::event::{Decision, PlanSource, PlanStage, RuleApplied, StageEnd, ToolsRetrieved};
+use crate::intent::meaning::Meaning;
 use crate::question::Answers;
 use crate::target::Target;
 use crate::tool::{Catalogue, Incarnation, Outcome, ToolName, ToolRequest};
@@ -108,6 +109,8 @@ pub enum PlanAnswer {
         /// How often another plan may be asked for, should this one fail and be taken back.
         replans: u32,
     },
+    /// The words can be meant in several ways, equally well: a person is asked which.
+    Several { meanings: Vec<Meaning> },
     /// Nobody knows how. `nearest` names runbooks that come close; `faults` what was wrong with the last draft.
     Refused {
         reason: String,

@@ -11,6 +11,7 @@ use crate::voice::{Ears, Recording, Spoken, Unheard};
 use async_trait::async_trait;
 use flyball_engine::fault::{Fault, nearest};
 use flyball_engine::intent::event::{PlanSource, PlanStage, StageEnd};
+use flyball_engine::intent::meaning::Meaning;
 use flyball_engine::intent::{Request, Wish};
 use flyball_engine::journal::Journal;
 use flyball_engine::ports::{Clock, PlanAnswer, Planned, Planner, PlanningContext};
@@ -122,7 +123,7 @@ impl FlyballPlanner {
         record.stage(PlanStage::Phrase, end, why);
         match (found, &self.models) {
             (PhraseMatch::One { runbook, params }, _) => from_runbook(runbook, params, request),
-            (PhraseMatch::Several(several), _) => ambiguous(&several),
+            (PhraseMatch::Several(several), _) => which(&several),
             (PhraseMatch::Broken { runbook, faults }, _) => {
                 let reason = format!("the runbook `{}` fits, but {}", runbook.id, told(&faults));
                 refused(reason, vec![runbook.id.clone()], faults)
@@ -245,18 +246,16 @@ fn drafted(runbook: &Runbook, params: Value, source: PlanSource, request: &Reque
     }
 }
 
-/// A question, not a guess: each reading with the exact way to ask for it.
-fn ambiguous(several: &[(&Runbook, Value)]) -> PlanAnswer {
-    let mut ids: Vec<String> = several.iter().map(|(runbook, _)| runbook.id.clone()).collect();
-    let ways: Vec<String> = several.iter().map(|(runbook, params)| runbook.call(params)).collect();
-    let faults = several.iter().zip(&ways).map(|((runbook, params), way)| {
-        let message = format!("it may mean {} ({}) with {params}", runbook.id, runbook.title);
-        Fault::new("/text", "runbook.ambiguous", message).suggest(way)
-    });
-    let faults = faults.collect();
-    ids.dedup();
-    let reason = format!("this can be read in several ways; say which: {}", ways.join("; or "));
-    refused(reason, ids, faults)
+/// A question, not a guess.
+fn which(several: &[(&Runbook, Value)]) -> PlanAnswer {
+    let meaning = |(runbook, params): &(&Runbook, Value)| Meaning {
+        runbook: runbook.id.clone(),
+        title: runbook.title.clone(),
+        params: params.clone(),
+    };
+    PlanAnswer::Several {
+        meanings: several.iter().map(meaning).collect(),
+    }
 }
 
 pub(crate) fn refused(reason: String, nearest: Vec<String>, faults: Vec<Fault>) -> PlanAnswer {

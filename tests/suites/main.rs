@@ -19,6 +19,7 @@ mod lease_chaos;
 mod lease_life;
 mod lease_locks;
 mod locks;
+mod meaning;
 mod mutated;
 mod ownership;
 mod questions;

@@ -143,7 +143,11 @@ async fn only_a_person_confirms_words_and_only_by_saying_so() {
         json!("yes"),
     ] {
         let told = say(&engine, intent, answer.clone()).await;
-        assert!(matches!(told, Err(CommandError::BadAnswer(_))), "{answer}: {told:?}");
+        let Err(CommandError::BadAnswer(faults)) = told else {
+            panic!("{answer}: {told:?}")
+        };
+        let way_out = faults[0].suggestion.as_deref().unwrap_or_default();
+        assert!(way_out.contains("--decline"), "{answer}: {faults:?}");
     }
     let robot = Actor {
         agent: Some("robot".into()),

@@ -38,7 +38,7 @@ macro_rules! codes {
 
 codes! {
     NotJson = "FB0001", 400, "The body is not JSON";
-    WrongShape = "FB0002", 422, "The body is JSON, but not what this route takes";
+    WrongShape = "FB0002", 422, "The body is not what this route takes";
     NoCredential = "FB0003", 401, "No credential";
     UnknownCredential = "FB0004", 401, "Unknown credential";
     NotAllowed = "FB0005", 403, "Not allowed";

@@ -87,7 +87,7 @@ impl From<DocumentFault> for Finding {
 
 /// What would be right, for kinds of mistakes whose finder knows only what is wrong.
 fn help(message: &str) -> Option<&'static str> {
-    const HELP: [(&str, &str); 8] = [
+    const HELP: [(&str, &str); 7] = [
         (
             "not well-formed YAML",
             "keys of one mapping start in the same column; look at this line and the one before",
@@ -95,10 +95,6 @@ fn help(message: &str) -> Option<&'static str> {
         (
             "not an expression",
             "complete the CEL expression, for example state.exists(p, p.id == args.id)",
-        ),
-        (
-            "has no `type`",
-            "type: one of area, integer, string, name, address, prefix, enum",
         ),
         ("did you mean {", "write the slot as the parameter is called"),
         (

@@ -4,6 +4,7 @@ use crate::http::dto::HeardView;
 use crate::render::count;
 use flyball_engine::intent::event::{CheckVerdict, Decision, Event, PlanStage, SettledBy, StageEnd, WayBack};
 use flyball_engine::intent::heard::WORDS;
+use flyball_engine::intent::meaning::MEANING;
 use flyball_engine::target::Target;
 
 /// What an entry says, in one line. Values that may hold secrets are never part of it.
@@ -222,6 +223,15 @@ fn settling(event: &Event) -> Option<String> {
         } if request == WORDS => match declined {
             true => format!("{by} says that these are not the words"),
             false => format!("{by} says that these are the words"),
+        },
+        Event::InputRequested { request, .. } if request == MEANING => {
+            "the words can mean several things: a person is asked which".to_owned()
+        }
+        Event::InputGiven {
+            request, by, declined, ..
+        } if request == MEANING => match declined {
+            true => format!("{by} says that none of these is meant"),
+            false => format!("{by} says what is meant"),
         },
         Event::InputRequested { request, tool, .. } => {
             let server = tool.as_ref().map_or("the server", |t| t.server());

@@ -9,6 +9,7 @@ use crate::intent::command::{Command, What};
 use crate::intent::event::{Event, FaultEffect, Resolution, SettledBy, Settlement};
 use crate::intent::heard::WORDS;
 use crate::intent::item::ItemStatus;
+use crate::intent::meaning::MEANING;
 use crate::intent::state::IntentState;
 use serde_json::Value;
 
@@ -119,8 +120,10 @@ fn events(state: &IntentState, command: &Command, now: i64, facts: &mut Facts) -
 }
 
 fn input(state: &IntentState, request: &str, answer: &Value, by: Actor, facts: &mut Facts) -> Result<(), String> {
-    if request == WORDS {
-        return words(state, answer, by, facts);
+    match request {
+        WORDS => return words(state, answer, by, facts),
+        MEANING => return meaning(state, answer, by, facts),
+        _ => {}
     }
     let open = state.open_questions().find(|(open, ..)| *open == request);
     let (_, asked, _) = open.ok_or_else(|| format!("no question {request:?} is open"))?;
@@ -149,6 +152,19 @@ fn words(state: &IntentState, answer: &Value, by: Actor, facts: &mut Facts) -> R
     let answer = facts.payload(answer.clone(), false);
     facts.push(Event::InputGiven {
         request: WORDS.to_owned(),
+        answer,
+        by,
+        declined,
+    });
+    Ok(())
+}
+
+fn meaning(state: &IntentState, answer: &Value, by: Actor, facts: &mut Facts) -> Result<(), String> {
+    state.open_meaning().ok_or("nobody is asked what is meant")?;
+    let declined = answer["action"] != "accept";
+    let answer = facts.payload(answer.clone(), false);
+    facts.push(Event::InputGiven {
+        request: MEANING.to_owned(),
         answer,
         by,
         declined,

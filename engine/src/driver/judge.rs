@@ -7,13 +7,11 @@ use crate::canonical::Digest;
 use crate::contract::EffectClass;
 use crate::ids::ItemId;
 use crate::intent::event::{Beside, Decision, Event, RuleApplied, WayBack};
-use crate::intent::heard::{self, WORDS};
 use crate::intent::item::{ItemState, ItemStatus};
 use crate::intent::state::IntentState;
 use crate::journal::Filter;
 use crate::payload::Payload;
 use crate::ports::{Proposal, ProposedCall, Verdict};
-use crate::question::Posed;
 use crate::target::Target;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -306,27 +304,4 @@ pub(super) fn request_approval(deps: &Deps, state: &IntentState) -> Facts {
         digest: judged.digest.clone(),
         expires_ms,
     })
-}
-
-/// Asks a person whether the words that were heard are those that were spoken.
-pub(super) fn read_back(deps: &Deps, state: &IntentState) -> Facts {
-    let mut facts = Facts::default();
-    let posed = Posed {
-        key: WORDS.to_owned(),
-        form: heard::read_back(state.request.wish.words()),
-        state: None,
-        parked: None,
-    };
-    let posed = serde_json::to_value(posed).expect("a question serialises");
-    let question = facts.payload(posed, false);
-    let patience = i64::try_from(deps.policy.answer_ttl().as_millis()).unwrap_or(i64::MAX);
-    facts.push(Event::InputRequested {
-        request: WORDS.to_owned(),
-        call: None,
-        question,
-        tool: None,
-        deadline_ms: Some(deps.clock.now_ms().saturating_add(patience)),
-        held: false,
-    });
-    facts
 }

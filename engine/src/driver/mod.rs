@@ -2,6 +2,7 @@
 //! intent's journal. It reads like the sentence "load, then: due? record, do, record".
 
 mod act;
+mod ask;
 mod checks;
 mod confirm;
 mod expand;

@@ -1,6 +1,7 @@
 //! From the wish to an accepted plan: whoever drafts it, it is checked here, and frozen before any tool output is read.
 
 use super::Deps;
+use super::ask::which_is_meant;
 use super::facts::Facts;
 use super::patience::Patience;
 use super::replan::Before;
@@ -15,7 +16,8 @@ use crate::tool::{Catalogue, Outcome, ToolName};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Asks for a draft and checks it. The facts end with `PlanAccepted` or a final `PlanRefused`. `before`: the plans that
+/// Asks for a draft and checks it. The facts end with `PlanAccepted`, a final `PlanRefused`, or a question to
+/// a person. `before`: the plans that
 /// were tried and have failed.
 pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32, before: Before, patience: &Patience) -> Facts {
     let mut facts = Facts::of(Event::PlanningStarted { revision });
@@ -45,6 +47,9 @@ pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32, before: 
                 reason,
                 final_: true,
             });
+        }
+        PlanAnswer::Several { meanings } => {
+            which_is_meant(&mut facts, deps, request.wish.words(), &meanings);
         }
         PlanAnswer::Draft {
             source,

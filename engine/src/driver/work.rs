@@ -60,7 +60,7 @@ impl Driver {
                 return Ok(true);
             }
             Work::ReadBack => {
-                let facts = judge::read_back(&self.deps, &self.ledger.state);
+                let facts = ask::read_back(&self.deps, &self.ledger.state);
                 self.record(facts).await?;
                 return Ok(true);
             }
@@ -104,6 +104,7 @@ impl Driver {
                 let intent = state.id;
                 let patience = self.patience.clone().unwrap_or_else(|| self.no_patience());
                 let before = self.tried_before().await?;
+                let request = self.narrowed(request, &before).await?;
                 Box::pin(async move {
                     Told::Facts(match request.undo_of {
                         Some(of) => undo::plan(&deps, intent, of, revision).await,

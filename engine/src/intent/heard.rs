@@ -4,7 +4,6 @@
 //! A rule of the engine and no policy: an approval is given by somebody else, who was not there when the words were
 //! spoken, and where a runbook runs unattended nobody is asked for one. What only reads runs at once.
 
-use super::question::AskedForm;
 use crate::canonical::Digest;
 use crate::question::Form;
 use serde::{Deserialize, Serialize};
@@ -44,14 +43,6 @@ impl Heard {
 
 fn is_free(cost: &f64) -> bool {
     *cost == 0.0
-}
-
-/// The words, read back to a person.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReadBack {
-    pub form: AskedForm,
-    pub since_ms: i64,
-    pub deadline_ms: i64,
 }
 
 /// What a person is asked about words that were heard.

@@ -10,6 +10,7 @@ pub mod effects;
 pub mod event;
 pub mod heard;
 pub mod item;
+pub mod meaning;
 pub mod question;
 pub mod replay;
 pub mod settlement;

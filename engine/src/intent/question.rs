@@ -42,6 +42,20 @@ pub struct AskedForm {
     pub declined: bool,
 }
 
+/// A question of the engine's own about the words of an intent, as it stands with a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OwnQuestion {
+    pub form: AskedForm,
+    pub since_ms: i64,
+    pub deadline_ms: i64,
+}
+
+impl OwnQuestion {
+    pub fn is_open(&self) -> bool {
+        self.form.answer.is_none()
+    }
+}
+
 impl Asked {
     /// Whether a person has answered every form.
     pub fn is_answered(&self) -> bool {

@@ -28,7 +28,8 @@ use crate::ids::{IntentId, ItemId, StepId};
 use crate::intent::event::{
     Awaited, Beside, CheckId, CheckPurpose, CheckReading, CheckVerdict, Decision, End, Event, ExpandedItem, RuleApplied,
 };
-use crate::intent::heard::{Heard, ReadBack};
+use crate::intent::heard::Heard;
+use crate::intent::question::OwnQuestion;
 use crate::intent::{Mode, Request};
 use crate::journal::{Entry, Epoch, Seq};
 use crate::payload::Payload;
@@ -37,7 +38,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
-pub const FOLD_VERSION: u32 = 11;
+pub const FOLD_VERSION: u32 = 12;
 
 /// Where payloads that do not stand in their entry are found.
 pub trait Blobs {
@@ -124,7 +125,10 @@ pub struct IntentState {
     pub approval: Option<Approval>,
     /// The words as they were heard, once they were read back to a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub words: Option<ReadBack>,
+    pub words: Option<OwnQuestion>,
+    /// What the words mean, where a person was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<OwnQuestion>,
     pub locked: Vec<Target>,
     /// Targets whose lock a person took away: to be had again before anything is written there.
     pub taken_away: Vec<Target>,
@@ -180,6 +184,7 @@ impl IntentState {
             judged: None,
             approval: None,
             words: None,
+            meaning: None,
             locked: Vec::new(),
             taken_away: Vec::new(),
             handed_to: None,

@@ -2,9 +2,11 @@
 
 use super::{CommandError, ReadError, Supervisor};
 use crate::driver::question::posed;
+use crate::fault::Fault;
 use crate::ids::IntentId;
 use crate::intent::command::{Command, What};
 use crate::intent::heard::WORDS;
+use crate::intent::meaning::MEANING;
 use crate::intent::question::AskedForm;
 use crate::intent::state::IntentState;
 use crate::journal;
@@ -23,7 +25,8 @@ impl Supervisor {
             return Ok(());
         };
         let open = match request.as_str() {
-            WORDS => state.open_words().map(|back| &back.form),
+            WORDS => state.open_words().map(|asked| &asked.form),
+            MEANING => state.open_meaning().map(|asked| &asked.form),
             _ => state
                 .open_questions()
                 .find(|(open, ..)| open == request)
@@ -35,8 +38,16 @@ impl Supervisor {
         match answer_faults(&form, answer) {
             faults if faults.is_empty() => Ok(()),
             faults => Err(CommandError::BadAnswer(
-                faults.into_iter().map(|f| f.under("/answer")).collect(),
+                faults.into_iter().map(|f| or_decline(f.under("/answer"))).collect(),
             )),
         }
+    }
+}
+
+/// Whoever wants to say no often says it in the form, which has no place for it.
+fn or_decline(fault: Fault) -> Fault {
+    match fault.suggestion {
+        None => fault.suggest("to say no, decline: --decline, or {\"action\": \"decline\"}"),
+        Some(_) => fault,
     }
 }

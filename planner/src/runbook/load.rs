@@ -158,6 +158,10 @@ const PARAM_KEYS: [&str; 8] = [
     "description",
 ];
 
+fn kinds() -> String {
+    ParamKind::ALL.map(|(known, _)| known).join(", ")
+}
+
 /// Reads one document and collects what is wrong with it on the way.
 struct Reader<'a> {
     document: &'a Document,
@@ -278,9 +282,9 @@ impl Reader<'_> {
             Some(Value::Object(map)) => {
                 for (name, value) in map {
                     let pointer = format!("/params/{}", flyball_engine::fault::escape_pointer(name));
-                    if let Some(param) = self.param(&pointer, name, value) {
-                        params.insert(name.clone(), param);
-                    }
+                    // One that cannot be read is declared all the same: what refers to it is not at fault.
+                    let param = self.param(&pointer, name, value);
+                    params.insert(name.clone(), param.unwrap_or_else(|| Param::of_kind(ParamKind::String)));
                 }
             }
             Some(_) => self.fault("/params", "`params` must be a map of name to {type, …}"),
@@ -347,13 +351,15 @@ impl Reader<'_> {
 
     fn kind(&mut self, pointer: &str, name: &str, value: &Value) -> Option<ParamKind> {
         let Some(word) = value.get("type").and_then(Value::as_str) else {
-            self.fault(pointer, format!("the parameter `{name}` has no `type`"));
+            let message = format!("the parameter `{name}` has no `type`");
+            let mut fault = self.document.fault(pointer, message);
+            fault.suggestion = Some(format!("type: one of {}", kinds()));
+            self.faults.push(fault);
             return None;
         };
         let found = ParamKind::ALL.iter().find(|(known, _)| *known == word);
         if found.is_none() {
-            let known: Vec<&str> = ParamKind::ALL.iter().map(|(known, _)| *known).collect();
-            let message = format!("unknown type `{word}`: known are {}", known.join(", "));
+            let message = format!("unknown type `{word}`: known are {}", kinds());
             self.fault(&format!("{pointer}/type"), message);
         }
         found.map(|(_, kind)| *kind)

@@ -353,6 +353,8 @@ tests:
             "{line}: {part}\n{said:#?}"
         );
     }
+    let follows = said.iter().find(|(_, m)| m.contains("slot {value}"));
+    assert_eq!(follows, None, "a parameter without a type is declared all the same");
     let typo = faults.iter().find(|f| f.message.contains("titel")).unwrap();
     assert_eq!(typo.suggestion.as_deref(), Some("did you mean `title`?"));
 }

@@ -129,10 +129,10 @@ fn finding(document: &Document, wrapped: bool, fault: Fault) -> Finding {
     let inside = fault.pointer.strip_prefix("/plan").unwrap_or(&fault.pointer).to_owned();
     let pointer = if wrapped { fault.pointer } else { inside };
     let finding = Finding::at(document, &pointer, fault.message);
-    let suggestion = fault
-        .suggestion
-        .unwrap_or_else(|| format!("see the rule {}", fault.rule));
-    finding.suggest(suggestion)
+    match fault.suggestion {
+        Some(suggestion) => finding.suggest(suggestion),
+        None => finding,
+    }
 }
 
 /// Every tool that a draft names, with the pointer to its name.

@@ -46,7 +46,15 @@ pub struct Client {
 impl Client {
     /// Finds the server and the token: the command line, the environment, then the settings and their data folder.
     pub fn new(global: &Global) -> Result<Self, Failure> {
-        let settings = settings(global).ok();
+        let settings = match settings(global) {
+            Ok(settings) => Some(settings),
+            // With the address given, what the settings say is not needed.
+            Err(_) if global.url.is_some() && global.config.is_none() => None,
+            Err(findings) => {
+                let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+                return Err(Failure::Usage(findings.join("\n")));
+            }
+        };
         let data = settings.as_ref().map(|s| s.data.clone());
         let running = || {
             let file = data.as_ref()?.join(URL_FILE);
@@ -269,5 +277,20 @@ mod tests {
             "{problem:?}"
         );
         assert!(problem.detail.contains("flyball-data"), "{problem:?}");
+    }
+
+    #[test]
+    fn a_settings_file_that_is_named_and_not_there_is_no_reason_to_ask_somebody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let global = Global {
+            url: None,
+            config: Some(dir.path().join("nosuch.yaml")),
+            json: false,
+            no_color: true,
+        };
+        let Err(Failure::Usage(told)) = Client::new(&global) else {
+            panic!("it was not said")
+        };
+        assert!(told.contains("nosuch.yaml"), "{told}");
     }
 }

@@ -1,4 +1,4 @@
-//! Words that are read back, and a server's question, as text: who asks, what it writes (quoted, it is not ours), the fields, and how to answer.
+//! Words that are read back, what they may mean, and a server's question, as text: who asks, what it writes (quoted, it is not ours), the fields, and how to answer.
 
 use super::{Color, Style, cut, harmless, pad};
 use crate::http::dto::{HeardView, QuestionView};
@@ -12,6 +12,9 @@ pub fn questions(intent: &str, questions: &[QuestionView], style: Style) -> Stri
 
 /// The kind of question in which words are read back.
 pub const WORDS: &str = "words";
+
+/// The kind of question in which a person says what is meant.
+const MEANING: &str = "meaning";
 
 /// Words as they were heard, and by whom.
 pub fn heard(heard: &HeardView) -> String {
@@ -42,9 +45,33 @@ fn read_back(intent: &str, q: &QuestionView, style: Style) -> String {
     )
 }
 
+/// Each meaning in a line of its own, with the name under which it is chosen.
+fn which(intent: &str, q: &QuestionView, style: Style) -> String {
+    let asks = style.paint("this can mean several things; which is meant?", Color::Bold);
+    let choices = q.schema.pointer("/properties/meaning/oneOf").and_then(Value::as_array);
+    let told = |choice: &Value, key: &str| harmless(choice[key].as_str().unwrap_or_default()).into_owned();
+    let choices: Vec<(String, String)> = choices
+        .into_iter()
+        .flatten()
+        .map(|choice| (told(choice, "const"), told(choice, "title")))
+        .collect();
+    let widest = choices.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let lines: String = choices
+        .iter()
+        .map(|(name, title)| format!("  {}  {title}\n", pad(name, widest)))
+        .collect();
+    let first = choices.first().map_or("…", |(name, _)| name);
+    format!(
+        "\n{asks}\n{lines}say, for example: flyball answer {intent} meaning={first}   or: --decline\nuntil {}; {}\n",
+        q.deadline, q.notice
+    )
+}
+
 fn question(intent: &str, q: &QuestionView, several: bool, style: Style) -> String {
-    if q.kind == WORDS {
-        return read_back(intent, q, style);
+    match q.kind.as_str() {
+        WORDS => return read_back(intent, q, style),
+        MEANING => return which(intent, q, style),
+        _ => {}
     }
     let phase = if q.phase == "do" { "" } else { " (taking it back)" };
     let asks = format!(
@@ -163,6 +190,31 @@ until 2026-11-27T12:00:00Z; never enter passwords, keys or tokens: the answer go
         assert_eq!(text, told);
         let two = questions("ID", &[q.clone(), q], Style::PLAIN);
         assert!(two.contains("flyball answer ID --request s:1 [mode=…]"), "{two}");
+    }
+
+    #[test]
+    fn each_meaning_is_shown_with_the_name_that_chooses_it() {
+        let meaning = |name: &str, title: &str| json!({"const": name, "title": title});
+        let choices = [
+            meaning("drain", "Drain a device, with device \"r1\""),
+            meaning("stop:2", "Stop\u{1b}[2J"),
+        ];
+        let q = QuestionView {
+            request: MEANING.into(),
+            kind: MEANING.into(),
+            schema: json!({"properties": {"meaning": {"oneOf": choices}}}),
+            deadline: "2026-11-27T12:00:00Z".into(),
+            notice: "mind".into(),
+            ..QuestionView::default()
+        };
+        let told = "
+this can mean several things; which is meant?
+  drain   Drain a device, with device \"r1\"
+  stop:2  Stop\u{fffd}[2J
+say, for example: flyball answer ID meaning=drain   or: --decline
+until 2026-11-27T12:00:00Z; mind
+";
+        assert_eq!(questions("ID", &[q], Style::PLAIN), told);
     }
 
     #[test]

@@ -154,6 +154,7 @@ impl IntentState {
             Stage::RollingBack => self.due_rollback(now, &mut due),
             stage if self.request.undo_of.is_some() => self.due_undo_intent(stage, now, &mut due),
             _ if self.back_out.is_some() => self.due_back_out(&mut due),
+            Stage::Planning if self.open_meaning().is_some() => {}
             Stage::Planning => due.work.push(Work::Plan {
                 revision: self.revision + 1,
             }),
@@ -214,7 +215,7 @@ impl IntentState {
         match self.stage() {
             _ if !self.stuck.is_empty() => "stuck",
             _ if self.paused.is_some() => "paused",
-            _ if self.open_questions().next().is_some() || self.open_words().is_some() => "awaiting_input",
+            _ if self.waits_for_an_answer() => "awaiting_input",
             Stage::RollingBack => "rolling_back",
             _ if backing_out => "cancelling",
             Stage::Planning => "planning",

@@ -31,10 +31,14 @@ impl IntentState {
             }
         }
         self.due_expiry(now, due);
-        if let Some(words) = self.open_words() {
-            match now < words.deadline_ms {
-                true => due.wake(words.deadline_ms),
-                false => due.record.push(Event::DeadlinePassed { which: Deadline::Words }),
+        for (asked, which) in [
+            (self.open_words(), Deadline::Words),
+            (self.open_meaning(), Deadline::Meaning),
+        ] {
+            match asked.map(|asked| asked.deadline_ms) {
+                Some(at) if now < at => due.wake(at),
+                Some(_) => due.record.push(Event::DeadlinePassed { which }),
+                None => {}
             }
         }
     }

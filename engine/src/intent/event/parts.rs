@@ -269,6 +269,8 @@ pub enum Deadline {
     BackoutBy,
     /// Words that were heard, to be confirmed by a person.
     Words,
+    /// Which of several things the words mean, to be said by a person.
+    Meaning,
 }
 
 /// What waits to be tried again: a call, or one of the readings that are made around the calls.

@@ -4,6 +4,7 @@ use super::IntentState;
 use crate::intent::event::Event;
 use crate::intent::heard::WORDS;
 use crate::intent::item::{ItemState, ItemStatus};
+use crate::intent::meaning::MEANING;
 use crate::intent::question::{Asked, AskedForm};
 use crate::journal::Entry;
 
@@ -12,13 +13,13 @@ impl IntentState {
     pub(super) fn fold_question(&mut self, event: &Event, at: i64) {
         if let Event::InputRequested {
             request,
+            call: None,
             question,
             deadline_ms: Some(deadline_ms),
             ..
         } = event
-            && request == WORDS
         {
-            self.words_read_back(question, at, *deadline_ms);
+            self.own_question(request, question, at, *deadline_ms);
         }
         let Event::InputGiven {
             request,
@@ -29,8 +30,8 @@ impl IntentState {
         else {
             return;
         };
-        if request == WORDS {
-            return self.words_answered(answer, by, *declined);
+        if matches!(request.as_str(), WORDS | MEANING) {
+            return self.own_answered(request, answer, by, *declined);
         }
         let asked = self.items.values_mut().filter_map(|i| i.asked.as_mut());
         for form in asked.filter_map(|a| a.forms.get_mut(request)) {
@@ -38,6 +39,12 @@ impl IntentState {
             form.by.get_or_insert_with(|| by.clone());
             form.declined |= declined;
         }
+    }
+
+    /// Whether anything is asked that a person has still to answer.
+    pub fn waits_for_an_answer(&self) -> bool {
+        let own = self.open_words().or(self.open_meaning());
+        own.is_some() || self.open_questions().next().is_some()
     }
 
     /// What servers ask and nobody has answered yet, with the name under which it is answered.

@@ -41,7 +41,7 @@ impl IntentState {
     /// - A *call* may leave the former engine's hands for what was left of its time to be sent at that engine's last entry.
     /// - A *lease* may be gone from the claim on, and lasts for what was left of it at most: the probe decides.
     /// - A *question* can be answered for as long as it was asked for, whatever a clock was set by meanwhile.
-    /// - *Words* that were read back wait as long, and an open *approval* stands no longer than it was given for.
+    /// - What is asked about an intent's *words* waits as long, and an open *approval* stands no longer than it was given for.
     fn reanchor(&mut self, at: i64) {
         let last = self.updated_ms;
         for wait in self.waits.values_mut() {
@@ -50,8 +50,8 @@ impl IntentState {
         if let Some(a) = &mut self.approval {
             (a.requested_ms, a.expires_ms) = no_longer(a.requested_ms, a.expires_ms, at);
         }
-        if let Some(words) = &mut self.words {
-            (words.since_ms, words.deadline_ms) = no_longer(words.since_ms, words.deadline_ms, at);
+        for own in [&mut self.words, &mut self.meaning].into_iter().flatten() {
+            (own.since_ms, own.deadline_ms) = no_longer(own.since_ms, own.deadline_ms, at);
         }
         for item in self.items.values_mut() {
             for call in [&mut item.call, &mut item.undo].into_iter().flatten() {
@@ -73,6 +73,7 @@ impl IntentState {
             Deadline::Window => ("the window closed", End::Failed),
             Deadline::BackoutBy => ("not verified by the back-out time", End::Failed),
             Deadline::Approval => ("nobody approved in time", End::Refused),
+            Deadline::Meaning => ("nobody said in time which is meant", End::Refused),
             Deadline::Words => ("nobody confirmed in time that these are the words", End::Refused),
         };
         // A plan that was only to be shown and is never applied ends as cancelled.

@@ -1,5 +1,6 @@
 //! Role `inventory`: which devices there are.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use schemars::JsonSchema;
@@ -61,6 +62,9 @@ pub(super) struct Detail {
 /// `list_devices`.
 pub(super) fn list(fleet: &Fleet, asked: &ListDevices) -> Result<Devices, Fault> {
     let view = fleet.view()?;
+    let known = view.inventory.devices();
+    known_word("site", asked.site.as_deref(), known.iter().map(|d| d.site.as_str()))?;
+    known_word("role", asked.role.as_deref(), known.iter().map(|d| d.role.as_str()))?;
     let same = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|w| w.eq_ignore_ascii_case(is));
     let fits = |d: &&Device| {
         same(&asked.site, &d.site)
@@ -68,8 +72,23 @@ pub(super) fn list(fleet: &Fleet, asked: &ListDevices) -> Result<Devices, Fault>
             && asked.platform.is_none_or(|platform| platform == d.platform)
     };
     Ok(Devices {
-        devices: view.inventory.devices().iter().filter(fits).map(entry).collect(),
+        devices: known.iter().filter(fits).map(entry).collect(),
     })
+}
+
+/// A word that no device has is a slip: an empty list would pass for an answer.
+fn known_word<'a>(what: &str, asked: Option<&str>, known: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    let known: BTreeSet<&str> = known.filter(|word| !word.is_empty()).collect();
+    match asked {
+        Some(asked) if !known.iter().any(|word| word.eq_ignore_ascii_case(asked)) => {
+            let all: Vec<&str> = known.into_iter().collect();
+            let all = all.join(", ");
+            Err(Fault::Arguments(format!(
+                "no device has the {what} {asked:?}; those of the inventory: {all}"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `get_device`.

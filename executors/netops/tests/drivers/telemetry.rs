@@ -23,6 +23,11 @@ async fn the_inventory_is_listed_and_filtered() {
     );
     assert!(!one["links"].as_array().unwrap().is_empty());
     lab.err("list_devices", json!({"sight": "beijing"})).await;
+    let slip = lab.err("list_devices", json!({"site": "beijin"})).await.to_string();
+    assert!(
+        slip.contains("no device has the site") && slip.contains("beijing, "),
+        "{slip}"
+    );
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ pub struct ProcedureCheck {
     pub id: String,
     #[serde(flatten)]
     pub must: Expectation,
-    /// `waiting`, `recorded`, `held`, `missed` or `unreadable`.
+    /// `waiting`, `not taken`, `recorded`, `held`, `missed` or `unreadable`.
     pub verdict: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 pub struct QuestionView {
     /// The name under which it is answered.
     pub request: String,
-    /// `tool`: a tool's server asks about a call. `words`: words that were heard are read back; what is said of calls is
-    /// empty then.
+    /// `tool`: a tool's server asks about a call. `words`: words that were heard are read back. `meaning`: the
+    /// words can mean several things. What is said of calls is empty for these two.
     #[serde(default)]
     pub kind: String,
     /// `step` or `step/3`.

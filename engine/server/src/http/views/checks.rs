@@ -39,6 +39,14 @@ fn all(state: &IntentState) -> Vec<(CheckId, &Check)> {
         .collect()
 }
 
+/// Once it has ended or turned back, nobody takes a check any more.
+fn not_taken(state: &IntentState) -> &'static str {
+    match state.ended.is_some() || state.rollback.is_some() || state.back_out.is_some() {
+        true => "not taken",
+        false => "waiting",
+    }
+}
+
 async fn check(state: &IntentState, id: &CheckId, check: &Check, values: &Values<'_>) -> CheckView {
     let reading = |purpose| state.checks.get(&(id.clone(), purpose));
     let taken = reading(CheckPurpose::Verdict).or_else(|| reading(CheckPurpose::Before));
@@ -49,7 +57,9 @@ async fn check(state: &IntentState, id: &CheckId, check: &Check, values: &Values
         id: narrate::check_name(id),
         tool: check.tool.to_string(),
         expect: check.expect.clone(),
-        verdict: taken.map_or("waiting", |r| narrate::verdict_name(r.verdict)).to_owned(),
+        verdict: taken
+            .map_or(not_taken(state), |r| narrate::verdict_name(r.verdict))
+            .to_owned(),
         problem: taken.filter(told).and_then(|r| r.problem.clone()),
         reading: read.map(|value| cut(&value.to_string(), READING)),
         entries: Vec::new(),

@@ -1,7 +1,8 @@
-//! What servers ask, and words that are read back, as a person is shown it.
+//! What servers ask, and what is asked about an intent's words, as a person is shown it.
 
 use super::super::dto::{QuestionView, time};
 use flyball_engine::intent::heard::WORDS;
+use flyball_engine::intent::meaning::MEANING;
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::journal::Error;
 use flyball_engine::question::NO_SECRETS;
@@ -9,27 +10,36 @@ use flyball_engine::supervisor::Supervisor;
 
 /// Said wherever words are read back.
 const UNCONFIRMED: &str = "nothing is changed before a person has said that these are the words";
+/// Said wherever words can mean several things.
+const UNDECIDED: &str = "nothing is planned before it is said what is meant";
 
-async fn words(supervisor: &Supervisor, state: &IntentState) -> Result<Option<QuestionView>, Error> {
-    let Some(back) = state.open_words() else {
-        return Ok(None);
-    };
-    let form = supervisor.form(state.id, &back.form).await?;
-    Ok(form.map(|form| QuestionView {
-        request: WORDS.to_owned(),
-        kind: WORDS.to_owned(),
-        message: form.message,
-        schema: form.schema,
-        asked_at: time(back.since_ms),
-        deadline: time(back.deadline_ms),
-        notice: UNCONFIRMED.to_owned(),
-        ..QuestionView::default()
-    }))
+/// What the engine itself asks about the intent's words.
+async fn own(supervisor: &Supervisor, state: &IntentState) -> Result<Vec<QuestionView>, Error> {
+    let asked = [
+        (WORDS, state.open_words(), UNCONFIRMED),
+        (MEANING, state.open_meaning(), UNDECIDED),
+    ];
+    let mut views = Vec::new();
+    for (kind, asked, notice) in asked {
+        let Some(asked) = asked else { continue };
+        let form = supervisor.form(state.id, &asked.form).await?;
+        views.extend(form.map(|form| QuestionView {
+            request: kind.to_owned(),
+            kind: kind.to_owned(),
+            message: form.message,
+            schema: form.schema,
+            asked_at: time(asked.since_ms),
+            deadline: time(asked.deadline_ms),
+            notice: notice.to_owned(),
+            ..QuestionView::default()
+        }));
+    }
+    Ok(views)
 }
 
 /// The questions of an intent that nobody has answered yet.
 pub async fn questions(supervisor: &Supervisor, state: &IntentState) -> Result<Vec<QuestionView>, Error> {
-    let mut views: Vec<QuestionView> = words(supervisor, state).await?.into_iter().collect();
+    let mut views = own(supervisor, state).await?;
     for (request, asked, form) in state.open_questions() {
         let Some(form) = supervisor.form(state.id, form).await? else {
             continue;

@@ -10,6 +10,7 @@ use crate::narrate;
 use crate::render::count;
 use flyball_engine::intent::event::{Event, ToolsRetrieved};
 use flyball_engine::intent::heard::WORDS;
+use flyball_engine::intent::meaning::MEANING;
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::intent::{Request, Wish};
 use flyball_engine::journal::StoredEntry;
@@ -35,20 +36,15 @@ pub async fn why(state: &IntentState, entries: &[StoredEntry], values: &Values<'
 }
 
 fn asked(entries: &[StoredEntry]) -> Vec<Sentence> {
-    let received = entries.iter().filter_map(|e| match &e.entry.event {
+    let own = |request: &str| matches!(request, WORDS | MEANING);
+    let said = entries.iter().filter_map(|e| match &e.entry.event {
         Event::IntentReceived { request } => Some(sentence(e, how_asked(request))),
-        Event::InputRequested { request, .. } if request == WORDS => {
-            Some(sentence(e, "a person was asked whether these are the words".to_owned()))
-        }
-        Event::InputGiven {
-            request, by, declined, ..
-        } if request == WORDS => {
-            let said = if *declined { "are not" } else { "are" };
-            Some(sentence(e, format!("{by} said that these {said} the words")))
+        Event::InputRequested { request, .. } | Event::InputGiven { request, .. } if own(request) => {
+            Some(sentence(e, narrate::line(&e.entry.event)))
         }
         _ => None,
     });
-    received.collect()
+    said.collect()
 }
 
 fn how_asked(request: &Request) -> String {
