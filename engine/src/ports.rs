@@ -130,6 +130,8 @@ pub struct ModelCall {
     pub answer: Value,
     pub input_tokens: u64,
     pub output_tokens: u64,
+    /// In the unit of the model's prices.
+    pub cost: f64,
     pub millis: u64,
     /// Why the answer could not be used.
     pub problem: Option<String>,
@@ -144,8 +146,9 @@ pub struct PlanningContext {
     pub inventory: Arc<dyn Inventory>,
     /// The plans that were tried for this intent, oldest first: each has failed and is taken back. Empty: this is the first.
     pub tried: Vec<Tried>,
-    /// What planning has cost this intent so far, in tokens.
+    /// What models have cost this intent so far, in tokens and in the unit of their prices.
     pub tokens_spent: u64,
+    pub cost_spent: f64,
 }
 
 impl PlanningContext {
@@ -157,6 +160,7 @@ impl PlanningContext {
             inventory,
             tried: Vec::new(),
             tokens_spent: 0,
+            cost_spent: 0.0,
         }
     }
 }

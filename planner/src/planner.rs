@@ -339,7 +339,7 @@ impl Planner for FlyballPlanner {
         let heard = request.heard.as_ref().map(Spent::of_hearing).unwrap_or_default();
         let mut record = Record::of(Spent {
             tokens: context.tokens_spent.max(heard.tokens),
-            cost: heard.cost,
+            cost: context.cost_spent.max(heard.cost),
         });
         let answer = match &request.wish {
             _ if !context.tried.is_empty() => self.again(request, context, &mut record).await,

@@ -50,7 +50,7 @@ async fn again(planner: &FlyballPlanner, wish: Wish, failed: Tried) -> Planned {
 fn replans(planned: &Planned) -> u32 {
     match planned.answer {
         PlanAnswer::Draft { replans, .. } => replans,
-        PlanAnswer::Refused { .. } => panic!("{planned:?}"),
+        _ => panic!("{planned:?}"),
     }
 }
 

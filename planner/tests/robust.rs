@@ -3,15 +3,17 @@
 mod support;
 
 use async_trait::async_trait;
+use flyball_engine::intent::Wish;
 use flyball_engine::intent::event::{PlanSource, PlanStage, StageEnd};
 use flyball_engine::journal::memory::InMemoryJournal;
-use flyball_engine::ports::{Clock, PlanAnswer};
+use flyball_engine::ports::{Clock, PlanAnswer, Planner, PlanningContext};
 use flyball_planner::{ModelBudget, Price};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{
-    Said, Script, drafted, model, plan, plan_by, planner, purposes, raw, refusal, reply, silence, stages, status, text,
+    Said, Script, context, drafted, model, plan, plan_by, planner, purposes, raw, refusal, reply, request, silence,
+    stages, status, text,
 };
 
 /// It speaks of a data center, as a runbook does: so a runbook is asked about first.
@@ -209,6 +211,31 @@ async fn what_is_left_of_a_budget_is_told_before_it_runs_out() {
         why.contains("the day's budget of cost: 0.9000 of 1.0000 are spent"),
         "{why}"
     );
+}
+
+#[tokio::test]
+async fn what_earlier_plans_have_cost_counts_against_the_intents_budget() {
+    let budget = ModelBudget {
+        cost_per_intent: Some(1.0),
+        ..ModelBudget::default()
+    };
+    let script = Script::of([]);
+    let mut dear = model(&script.serve().await, "m");
+    dear.price = Price {
+        input: 1.0,
+        ..Price::default()
+    };
+    let planner = planner(vec![dear]).with_budget(budget, Arc::new(InMemoryJournal::default()), Arc::new(Still));
+    let context = PlanningContext {
+        cost_spent: 1.0,
+        ..context()
+    };
+    let planned = planner
+        .plan(&request(Wish::Text(LOOK.into()), Value::Null), &context)
+        .await;
+    let told = refusal(&planned);
+    assert!(told.contains("the intent's budget of cost: 1.0000 of 1.0000"), "{told}");
+    assert!(script.bodies().is_empty(), "nobody is asked");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
 mod answers;
+mod ask;
 mod catalogue;
 mod grade;
 mod made_up;

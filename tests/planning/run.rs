@@ -1,20 +1,16 @@
 //! Puts the intents to each way to plan, one after the other, and keeps what comes.
 
 use super::answers::{Answer, Answers, append, read};
-use super::catalogue::{netops, root};
-use super::react::{self, Endpoint, calls_of};
+use super::ask::planned;
+use super::catalogue::netops;
+use super::react::{self, Endpoint};
 use super::set::{Intent, Kind, all};
 use super::{Options, report};
-use flyball_engine::actor::{Actor, Origin, OriginKind};
-use flyball_engine::intent::event::PlanSource;
-use flyball_engine::intent::{Mode, Request, Wish};
-use flyball_engine::plan::check::{CheckContext, Limits, check};
-use flyball_engine::ports::{PlanAnswer, Planned, Planner, PlanningContext};
+use flyball_engine::ports::PlanningContext;
 use flyball_planner::measure::draft_question;
-use flyball_planner::{ApiKey, Checker, FlyballPlanner, ModelSettings, Price, Runbooks};
-use serde_json::{Value, json};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use flyball_planner::{ApiKey, ModelSettings, Price};
+use serde_json::json;
+use std::time::Duration;
 
 pub(crate) async fn run(options: &Options) -> Result<(), String> {
     let context = netops();
@@ -106,60 +102,6 @@ fn worth_a_loop(intent: &Intent, answers: &Answers) -> bool {
     matches!(intent.kind, Kind::Read | Kind::Write) && planned.is_some_and(|p| p.draft.is_some() && p.calls >= 3)
 }
 
-async fn planned(
-    way: &str,
-    intent: &Intent,
-    context: &PlanningContext,
-    model: Option<ModelSettings>,
-) -> Result<Answer, String> {
-    let runbooks = Runbooks::load(&root().join("engine/server/runbooks")).map_err(|faults| format!("{faults:?}"))?;
-    let by_id: Vec<(String, Value)> = runbooks
-        .iter()
-        .map(|r| (r.id.clone(), r.plan["steps"].clone()))
-        .collect();
-    let planner = FlyballPlanner::new(runbooks, model, checker()).map_err(|e| e.to_string())?;
-    let began = Instant::now();
-    let Planned {
-        model_calls, answer, ..
-    } = planner.plan(&request(&intent.text), context).await;
-    let mut found = Answer {
-        way: way.to_owned(),
-        intent: intent.id.clone(),
-        tokens: model_calls
-            .iter()
-            .map(|call| call.input_tokens + call.output_tokens)
-            .sum(),
-        problems: model_calls.iter().map(|call| call.problem.clone()).collect(),
-        said: model_calls
-            .into_iter()
-            .map(|call| (call.purpose, call.answer))
-            .collect(),
-        millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        ..Answer::default()
-    };
-    match answer {
-        PlanAnswer::Draft {
-            source, draft, params, ..
-        } => {
-            let chosen = by_id
-                .iter()
-                .find(|(_, steps)| *steps == draft["steps"])
-                .map(|(id, _)| id.clone());
-            found.runbook = match source {
-                PlanSource::Runbook { id } => Some(id),
-                _ => chosen,
-            };
-            found.calls = calls_of(&draft, &params);
-            (found.draft, found.params) = (Some(draft), params);
-        }
-        PlanAnswer::Refused { reason, faults, .. } => {
-            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            found.refused = Some(format!("{reason} {}", faults.join("; ")).trim().to_owned());
-        }
-    }
-    Ok(found)
-}
-
 /// The tool that the retrieval has first, and nothing else.
 fn top(intent: &Intent, context: &PlanningContext) -> Answer {
     let shown = draft_question(&intent.text, context).tools.shown;
@@ -173,37 +115,5 @@ fn top(intent: &Intent, context: &PlanningContext) -> Answer {
         refused: draft.is_none().then(|| "no tool has to do with it".into()),
         draft,
         ..Answer::default()
-    }
-}
-
-fn checker() -> Checker {
-    Arc::new(|draft, params, context| {
-        let against = CheckContext {
-            catalogue: &context.catalogue,
-            contracts: &context.contracts,
-            params: params.clone(),
-            alarm: Value::Null,
-            limits: Limits::default(),
-        };
-        check(draft, &against).err().unwrap_or_default()
-    })
-}
-
-fn request(text: &str) -> Request {
-    Request {
-        wish: Wish::Text(text.to_owned()),
-        origin: Origin {
-            kind: OriginKind::Operator,
-            actor: Actor::human("olga"),
-        },
-        mode: Mode::Plan,
-        deadline_ms: None,
-        labels: Vec::new(),
-        change: None,
-        window: None,
-        backout_by_ms: None,
-        undo_of: None,
-        alarm: Value::Null,
-        heard: None,
     }
 }

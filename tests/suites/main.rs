@@ -23,6 +23,7 @@ mod meaning;
 mod mutated;
 mod ownership;
 mod questions;
+mod recorded;
 mod replan;
 mod resume;
 mod retrieval;

@@ -27,6 +27,7 @@ pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32, before: 
         inventory: deps.inventory.clone(),
         tried: before.tried.clone(),
         tokens_spent: before.tokens,
+        cost_spent: before.cost,
     };
     let planned = deps.planner.plan(request, &context).await;
     how_it_went(&mut facts, revision, planned.model_calls, planned.notes);
@@ -162,6 +163,7 @@ fn model_answered(facts: &mut Facts, call: ModelCall) {
         answer,
         input_tokens: call.input_tokens,
         output_tokens: call.output_tokens,
+        cost: call.cost,
         millis: call.millis,
         problem: call.problem,
         faults: call.faults,

@@ -24,8 +24,9 @@ const LONGEST_OUTPUT: usize = 1_500;
 #[derive(Default)]
 pub(super) struct Before {
     pub(super) tried: Vec<Tried>,
-    /// What planning has cost so far, in tokens.
+    /// What models have cost so far, in tokens and in the unit of their prices.
     pub(super) tokens: u64,
+    pub(super) cost: f64,
     essences: Vec<Digest>,
 }
 
@@ -50,6 +51,7 @@ impl Driver {
         let (input, output) = self.ledger.state.tokens;
         let mut before = Before {
             tokens: input + output,
+            cost: self.ledger.state.cost,
             ..Before::default()
         };
         for earlier in self.ledger.state.earlier.clone() {

@@ -12,6 +12,7 @@ use crate::canonical::Digest;
 use crate::fault::Fault;
 use crate::ids::{CallId, IntentId, ItemId, Phase, StepId};
 use crate::intent::Request;
+use crate::intent::heard::is_free;
 use crate::payload::Payload;
 use crate::target::Target;
 use crate::tool::{Incarnation, ToolName};
@@ -40,6 +41,9 @@ pub enum Event {
         answer: Payload,
         input_tokens: u64,
         output_tokens: u64,
+        /// In the unit of the model's prices.
+        #[serde(default, skip_serializing_if = "is_free")]
+        cost: f64,
         millis: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,

@@ -41,7 +41,7 @@ impl Heard {
     }
 }
 
-fn is_free(cost: &f64) -> bool {
+pub(super) fn is_free(cost: &f64) -> bool {
     *cost == 0.0
 }
 

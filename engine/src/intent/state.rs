@@ -152,6 +152,9 @@ pub struct IntentState {
     /// How often the look was begun for this plan.
     pub looks: u32,
     pub tokens: (u64, u64),
+    /// Of its models, in the unit of their prices.
+    #[serde(default)]
+    pub cost: f64,
     pub calls_sent: u64,
     pub report: Option<Payload>,
 }
@@ -200,6 +203,7 @@ impl IntentState {
             refused: Vec::new(),
             looks: 0,
             tokens: request.heard.as_ref().map_or((0, 0), Heard::tokens),
+            cost: request.heard.as_ref().map_or(0.0, |heard| heard.cost),
             calls_sent: 0,
             report: None,
         })
@@ -232,10 +236,12 @@ impl IntentState {
             Event::ModelAnswered {
                 input_tokens,
                 output_tokens,
+                cost,
                 ..
             } => {
                 self.tokens.0 += input_tokens;
                 self.tokens.1 += output_tokens;
+                self.cost += cost;
             }
             Event::PlanningStarted { revision } => self.revision = *revision,
             Event::PlanRefused { reason, .. } => self.plan_refused(reason),

@@ -131,6 +131,7 @@ impl Endpoint {
             answer: raw,
             input_tokens,
             output_tokens,
+            cost: spent.cost,
             millis,
             problem,
             faults: Vec::new(),

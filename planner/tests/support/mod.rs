@@ -187,14 +187,14 @@ pub(crate) fn purposes(planned: &Planned) -> Vec<&str> {
 pub(crate) fn drafted(planned: &Planned) -> &Value {
     match &planned.answer {
         PlanAnswer::Draft { draft, .. } => draft,
-        PlanAnswer::Refused { .. } => panic!("{planned:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
 pub(crate) fn refusal(planned: &Planned) -> &str {
     match &planned.answer {
         PlanAnswer::Refused { reason, .. } => reason,
-        PlanAnswer::Draft { .. } => panic!("{planned:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -211,6 +211,6 @@ pub(crate) fn stages(planned: &Planned) -> Vec<(PlanStage, StageEnd, &str)> {
 pub(crate) fn faults(planned: &Planned) -> Vec<String> {
     match &planned.answer {
         PlanAnswer::Refused { faults, .. } => faults.iter().map(|f| format!("{} {}", f.pointer, f.rule)).collect(),
-        PlanAnswer::Draft { .. } => panic!("{planned:?}"),
+        other => panic!("{other:?}"),
     }
 }
