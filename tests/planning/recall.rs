@@ -34,7 +34,23 @@ impl Recall {
     }
 }
 
-/// The sets, by name: those of netops, of the public servers, of made-up tools.
+/// The set that nothing was tuned to.
+pub(crate) const HELD_OUT: &str = "held out";
+
+/// The intents of a fixture, each with its tools.
+fn of_file(name: &str) -> Vec<Wanted> {
+    let set: Value = fixture(name);
+    let wanted = |intent: &Value| {
+        let tools = intent["tools"].as_array().into_iter().flatten();
+        Wanted {
+            text: intent["text"].as_str().unwrap_or_default().to_owned(),
+            tools: tools.filter_map(Value::as_str).map(str::to_owned).collect(),
+        }
+    };
+    set["intents"].as_array().into_iter().flatten().map(wanted).collect()
+}
+
+/// The sets, by name: those of netops, of the public servers, of made-up tools, and the one that was held out.
 pub(crate) fn sets() -> Vec<(&'static str, Vec<Wanted>)> {
     let netops = intents("intents.yaml")
         .into_iter()
@@ -43,30 +59,15 @@ pub(crate) fn sets() -> Vec<(&'static str, Vec<Wanted>)> {
         tools: intent.plan.iter().map(|step| step.tool.clone()).collect(),
         text: intent.text,
     });
-    let public: Value = fixture("public.yaml");
-    let public = public["intents"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|intent| Wanted {
-            text: intent["text"].as_str().unwrap_or_default().to_owned(),
-            tools: intent["tools"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
-        });
     let made_up = made_up::questions().into_iter().map(|asked| Wanted {
         text: asked.text,
         tools: vec![asked.tool],
     });
     vec![
         ("netops", netops.collect()),
-        ("public servers", public.collect()),
+        ("public servers", of_file("public.yaml")),
         ("made-up tools", made_up.collect()),
+        (HELD_OUT, of_file("held_out.yaml")),
     ]
 }
 
