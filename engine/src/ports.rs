@@ -146,6 +146,8 @@ pub struct PlanningContext {
     pub inventory: Arc<dyn Inventory>,
     /// The plans that were tried for this intent, oldest first: each has failed and is taken back. Empty: this is the first.
     pub tried: Vec<Tried>,
+    /// What the words mean, where they can mean several things and a person has said which.
+    pub meant: Option<Meaning>,
     /// What models have cost this intent so far, in tokens and in the unit of their prices.
     pub tokens_spent: u64,
     pub cost_spent: f64,
@@ -159,6 +161,7 @@ impl PlanningContext {
             contracts,
             inventory,
             tried: Vec::new(),
+            meant: None,
             tokens_spent: 0,
             cost_spent: 0.0,
         }

@@ -78,7 +78,7 @@ impl FlyballPlanner {
                     replans,
                 }
             }
-            refused @ PlanAnswer::Refused { .. } => refused,
+            other => other,
         }
     }
 }

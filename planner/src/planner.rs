@@ -117,6 +117,13 @@ impl FlyballPlanner {
         }
     }
 
+    /// What a person has said is meant.
+    fn meant(&self, meant: &Meaning, request: &Request, record: &mut Record) -> PlanAnswer {
+        let why = format!("a person has said that the runbook {} is meant", meant.runbook);
+        record.stage(PlanStage::Phrase, StageEnd::Fits, why);
+        self.runbook(&meant.runbook, &meant.params, request)
+    }
+
     async fn text(&self, text: &str, request: &Request, context: &PlanningContext, record: &mut Record) -> PlanAnswer {
         let found = self.runbooks.find(text);
         let (end, why) = by_phrase(&found, self.runbooks.nearly(text));
@@ -350,7 +357,10 @@ impl Planner for FlyballPlanner {
                 replans: 0,
             },
             Wish::Runbook { id, params } => self.runbook(id, params, request),
-            Wish::Text(text) => self.text(text, request, context, &mut record).await,
+            Wish::Text(text) => match &context.meant {
+                Some(meant) => self.meant(meant, request, &mut record),
+                None => self.text(text, request, context, &mut record).await,
+            },
         };
         Planned {
             model_calls: record.calls,

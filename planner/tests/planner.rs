@@ -4,12 +4,12 @@ mod support;
 
 use flyball_engine::intent::event::{PlanSource, PlanStage, StageEnd};
 use flyball_engine::intent::{Window, Wish};
-use flyball_engine::ports::PlanAnswer;
+use flyball_engine::ports::{PlanAnswer, Planner, PlanningContext};
 use flyball_planner::{ApiKey, FlyballPlanner, ModelSettings, Runbooks, Source};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{faults, plan_among, plan_wish, refusal, request, stages};
+use support::{checker, context, faults, plan_among, plan_wish, refusal, request, stages};
 
 #[tokio::test]
 async fn a_phrase_needs_no_model_and_gives_the_same_plan_each_time() {
@@ -156,13 +156,25 @@ async fn words_that_two_runbooks_take_may_mean_either_and_none_is_guessed() {
         format!("id: {id}\ntitle: t\nphrases: [\"restart {{what}}\"]\nparams: {{what: {{type: name}}}}\nplan: {{}}\n")
     };
     let runbooks = book(&[&of("one"), &of("two")]);
-    let planned = plan_among(runbooks, &request(Wish::Text("restart ntp".into()), Value::Null)).await;
+    let asked = request(Wish::Text("restart ntp".into()), Value::Null);
+    let planned = plan_among(runbooks.clone(), &asked).await;
     let PlanAnswer::Several { meanings } = planned.answer else {
         panic!("{planned:?}")
     };
     let told: Vec<_> = meanings.iter().map(|m| (m.runbook.as_str(), &m.params)).collect();
     let ntp = json!({"what": "ntp"});
     assert_eq!(told, [("one", &ntp), ("two", &ntp)]);
+
+    let context = PlanningContext {
+        meant: meanings.into_iter().nth(1),
+        ..context()
+    };
+    let planner = FlyballPlanner::new(runbooks, None, checker()).unwrap();
+    let planned = planner.plan(&asked, &context).await;
+    let PlanAnswer::Draft { source, params, .. } = planned.answer else {
+        panic!("{planned:?}")
+    };
+    assert_eq!((source, params), (PlanSource::Runbook { id: "two".into() }, ntp));
 }
 
 #[tokio::test]

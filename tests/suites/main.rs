@@ -22,6 +22,7 @@ mod locks;
 mod meaning;
 mod mutated;
 mod ownership;
+mod planning;
 mod questions;
 mod recorded;
 mod replan;

@@ -28,16 +28,16 @@ fn meaning(runbook: &str, value: u64) -> Meaning {
 
 #[async_trait]
 impl Planner for OfTwoMinds {
-    async fn plan(&self, request: &Request, _: &PlanningContext) -> Planned {
-        let answer = match &request.wish {
-            Wish::Runbook { id, params } => PlanAnswer::Draft {
-                source: PlanSource::Runbook { id: id.clone() },
+    async fn plan(&self, _: &Request, context: &PlanningContext) -> Planned {
+        let answer = match &context.meant {
+            Some(Meaning { runbook, params, .. }) => PlanAnswer::Draft {
+                source: PlanSource::Runbook { id: runbook.clone() },
                 draft: json!({"steps": [{"id": "s", "tool": "world/set",
                     "args": {"device": "a", "key": "k", "value": params["value"]}}]}),
                 params: Value::Null,
                 replans: 0,
             },
-            _ => PlanAnswer::Several {
+            None => PlanAnswer::Several {
                 meanings: vec![meaning("low", 1), meaning("high", 2)],
             },
         };

@@ -2,29 +2,10 @@
 //! and no change gets through that nobody asked for. The model was Qwen2.5-Coder-1.5B; what it is asked may change since,
 //! what it may say does not.
 
-#[allow(dead_code, reason = "the run of a model reads all of it")]
-#[path = "../planning/answers.rs"]
-mod answers;
-#[path = "../planning/ask.rs"]
-mod ask;
-#[allow(dead_code, reason = "the run of a model reads all of it")]
-#[path = "../planning/catalogue.rs"]
-mod catalogue;
-#[path = "../planning/grade.rs"]
-mod grade;
-#[allow(dead_code, reason = "only the number of calls is told here")]
-#[path = "../planning/react.rs"]
-mod react;
-#[allow(dead_code, reason = "the planner's own tests use all of it")]
-#[path = "../../planner/tests/support/script.rs"]
-mod script;
-#[allow(dead_code, reason = "the run of a model reads all of it")]
-#[path = "../planning/set.rs"]
-mod set;
-
-use answers::Answer;
+use crate::planning::answers::{self, Answer};
+use crate::planning::script::{Script, text};
+use crate::planning::{ask, catalogue, grade, set};
 use flyball_planner::{ModelSettings, Price};
-use script::{Script, text};
 use serde_json::Value;
 use std::time::Duration;
 

@@ -1,16 +1,6 @@
 //! The right tools among the few that a model is shown, out of five hundred.
 
-#[allow(dead_code, reason = "the run of a model reads all of it")]
-#[path = "../planning/catalogue.rs"]
-mod catalogue;
-#[path = "../planning/made_up.rs"]
-mod made_up;
-#[allow(dead_code, reason = "the run of a model reads all of it")]
-#[path = "../planning/recall.rs"]
-mod recall;
-#[allow(dead_code, reason = "the run of a model reads all of it")]
-#[path = "../planning/set.rs"]
-mod set;
+use crate::planning::recall;
 
 #[test]
 fn of_five_hundred_tools_the_right_ones_are_among_the_eight_shown_for_nineteen_intents_of_twenty() {
@@ -22,6 +12,11 @@ fn of_five_hundred_tools_the_right_ones_are_among_the_eight_shown_for_nineteen_i
             recall.longest_prompt
         );
         assert!(recall.mean_shown <= 8.0);
+        if name == recall::HELD_OUT {
+            // Nothing was tuned to it, and nothing is to be: it tells what to expect elsewhere.
+            assert!(recall.share() >= 0.85, "{name}: {:#?}", recall.missed);
+            continue;
+        }
         assert!(recall.share() >= 0.9, "{name}: {:#?}", recall.missed);
         found += recall.found;
         intents += recall.intents;

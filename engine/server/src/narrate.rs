@@ -217,6 +217,15 @@ fn settling(event: &Event) -> Option<String> {
         Event::SettlementContradicted { call, evidence } => {
             format!("{}: what it was settled as is contradicted: {evidence}", call.item)
         }
+        Event::InputRequested { .. } | Event::InputGiven { .. } => return asking(event),
+        Event::LeaseExtended { call, .. } => format!("{}: the device's timer was extended", call.item),
+        Event::LeaseExpired { call, .. } => format!("{}: the device's timer ran out", call.item),
+        _ => return None,
+    })
+}
+
+fn asking(event: &Event) -> Option<String> {
+    Some(match event {
         Event::InputRequested { request, .. } if request == WORDS => "the words are read back to a person".to_owned(),
         Event::InputGiven {
             request, by, declined, ..
@@ -243,8 +252,6 @@ fn settling(event: &Event) -> Option<String> {
             true => format!("{by} declined to answer question {request}"),
             false => format!("{by} answered question {request}"),
         },
-        Event::LeaseExtended { call, .. } => format!("{}: the device's timer was extended", call.item),
-        Event::LeaseExpired { call, .. } => format!("{}: the device's timer ran out", call.item),
         _ => return None,
     })
 }

@@ -316,7 +316,7 @@ pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
     }
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::After, &taken, None);
-    let (id, attempt) = (call.id, call.attempt);
+    let (id, attempt, other_sending) = (call.id.clone(), call.attempt, call.may_have_landed_but(call.attempt));
     let no_evidence = !taken.valid || (taken.holds.is_none() && taken.problem.is_some());
     if no_evidence {
         let why = taken.problem.unwrap_or_else(|| "the reading is not valid".to_owned());
@@ -325,6 +325,14 @@ pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
             call: id,
             attempt,
             reason,
+            answered: true,
+            dead_since_ms: None,
+        });
+    } else if taken.holds == Some(false) && other_sending {
+        facts.push(Event::CallInDoubt {
+            call: id,
+            attempt,
+            reason: "the tool said yes, but the change does not show, and an earlier sending may still land".to_owned(),
             answered: true,
             dead_since_ms: None,
         });
@@ -428,9 +436,13 @@ pub(super) async fn verify_undo(job: ItemJob, call: CallState, overwritten: Opti
     let equal = taken_back(&taken);
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::AfterUndo, &taken, Some(equal));
-    let (id, attempt) = (call.id, call.attempt);
-    if !taken.valid {
-        let reason = "the undo was answered, but the state cannot be read back".to_owned();
+    let (id, attempt, other_sending) = (call.id.clone(), call.attempt, call.may_have_landed_but(call.attempt));
+    if !taken.valid || (!equal && other_sending) {
+        let reason = match taken.valid {
+            false => "the undo was answered, but the state cannot be read back",
+            true => "the undo was answered, but does not show, and an earlier sending of it may still land",
+        };
+        let reason = reason.to_owned();
         facts.push(Event::CallInDoubt {
             call: id,
             attempt,

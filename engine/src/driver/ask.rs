@@ -3,9 +3,7 @@
 
 use super::facts::Facts;
 use super::question::posed;
-use super::replan::Before;
 use super::{Deps, DriveError, Driver};
-use crate::intent::Request;
 use crate::intent::event::Event;
 use crate::intent::heard::{self, WORDS};
 use crate::intent::meaning::{self, MEANING, Meaning};
@@ -47,23 +45,8 @@ fn ask(facts: &mut Facts, deps: &Deps, request: &str, form: Form, state: Option<
 }
 
 impl Driver {
-    /// The request as it is meant, once a person has said which of several things that is. A plan after one that has
-    /// failed is looked for by the words themselves.
-    pub(super) async fn narrowed(&mut self, request: Request, before: &Before) -> Result<Request, DriveError> {
-        if !before.tried.is_empty() {
-            return Ok(request);
-        }
-        Ok(match self.meant().await? {
-            Some(meaning) => Request {
-                wish: meaning.wish(),
-                ..request
-            },
-            None => request,
-        })
-    }
-
-    /// None: nobody had to say, or what was said is gone (shredded) and is asked again.
-    async fn meant(&mut self) -> Result<Option<Meaning>, DriveError> {
+    /// What is meant, as a person has said. None: nobody had to say, or what was said is gone (shredded) and is asked again.
+    pub(super) async fn meant(&mut self) -> Result<Option<Meaning>, DriveError> {
         let Some(form) = self.ledger.state.meaning.as_ref().map(|asked| asked.form.clone()) else {
             return Ok(None);
         };

@@ -26,6 +26,7 @@ pub(super) async fn plan(deps: &Deps, request: &Request, revision: u32, before: 
         contracts: deps.contracts.clone(),
         inventory: deps.inventory.clone(),
         tried: before.tried.clone(),
+        meant: before.meant.clone(),
         tokens_spent: before.tokens,
         cost_spent: before.cost,
     };

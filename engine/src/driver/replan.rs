@@ -10,6 +10,7 @@ use crate::ids::{ItemId, Phase};
 use crate::intent::effects::Stage;
 use crate::intent::event::{CheckReading, CheckVerdict, Event, Settlement};
 use crate::intent::item::ItemState;
+use crate::intent::meaning::Meaning;
 use crate::intent::state::{Accepted, Earlier};
 use crate::payload::Payload;
 use crate::plan::Plan;
@@ -20,13 +21,14 @@ use serde_json::{Value, json};
 const MOST_EVIDENCE: usize = 40;
 const LONGEST_OUTPUT: usize = 1_500;
 
-/// The plans before this one.
+/// What is known when a plan is looked for: what the words mean, and the plans before this one.
 #[derive(Default)]
 pub(super) struct Before {
     pub(super) tried: Vec<Tried>,
     /// What models have cost so far, in tokens and in the unit of their prices.
     pub(super) tokens: u64,
     pub(super) cost: f64,
+    pub(super) meant: Option<Meaning>,
     essences: Vec<Digest>,
 }
 
@@ -52,6 +54,7 @@ impl Driver {
         let mut before = Before {
             tokens: input + output,
             cost: self.ledger.state.cost,
+            meant: self.meant().await?,
             ..Before::default()
         };
         for earlier in self.ledger.state.earlier.clone() {

@@ -8,7 +8,7 @@ use super::patience::Waits;
 use super::question::Continued;
 use super::ready::{ready, unrepeatable};
 use super::settle::Doubted;
-use super::{DriveError, Driver, checks, expand, judge, look, planning, undo};
+use super::{DriveError, Driver, ask, checks, expand, judge, look, planning, undo};
 use crate::actor::Actor;
 use crate::expr::Bindings;
 use crate::ids::{ItemId, Phase, StepId};
@@ -104,7 +104,6 @@ impl Driver {
                 let intent = state.id;
                 let patience = self.patience.clone().unwrap_or_else(|| self.no_patience());
                 let before = self.tried_before().await?;
-                let request = self.narrowed(request, &before).await?;
                 Box::pin(async move {
                     Told::Facts(match request.undo_of {
                         Some(of) => undo::plan(&deps, intent, of, revision).await,

@@ -1,6 +1,5 @@
 //! Words that can be meant in several ways: a person says which, nothing is guessed. Pure.
 
-use super::Wish;
 use crate::question::Form;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,13 +16,6 @@ pub struct Meaning {
 }
 
 impl Meaning {
-    pub fn wish(self) -> Wish {
-        Wish::Runbook {
-            id: self.runbook,
-            params: self.params,
-        }
-    }
-
     fn told(&self) -> String {
         let params = self.params.as_object().into_iter().flatten();
         let params: Vec<String> = params.map(|(name, value)| format!("{name} {value}")).collect();

@@ -94,6 +94,13 @@ impl CallState {
     }
 }
 
+impl CallState {
+    /// Whether an attempt other than this one may have had an effect, or may still have one.
+    pub fn may_have_landed_but(&self, attempt: u32) -> bool {
+        self.unproven.iter().any(|other| *other != attempt)
+    }
+}
+
 impl ItemState {
     /// Whether a person took over what this item touches.
     pub fn is_taken_over(&self) -> bool {
@@ -127,8 +134,10 @@ impl ItemState {
         if latest.id == *id {
             return latest.settled.as_ref().map(|(verdict, _)| *verdict);
         }
-        // A generation grows only after the one before it was settled as not applied.
-        (id.generation < latest.id.generation).then_some(Settlement::NotApplied)
+        // A generation grows only after the one before it was settled as not applied. But an extension whose answer was
+        // lost is followed by the next without anybody having settled it.
+        let settled_first = id.phase != Phase::Extend && id.generation < latest.id.generation;
+        settled_first.then_some(Settlement::NotApplied)
     }
 
     /// Whether an attempt of the phase's latest call left us, or may have, and nothing shows that it did nothing.
@@ -141,7 +150,7 @@ impl ItemState {
     /// long ago or may still land.
     pub fn has_other_sending(&self, id: &CallId, attempt: u32) -> bool {
         let call = self.call_of(id.phase).filter(|c| c.id == *id);
-        call.is_some_and(|c| c.unproven.iter().any(|other| *other != attempt))
+        call.is_some_and(|c| c.may_have_landed_but(attempt))
     }
 }
 

@@ -49,7 +49,7 @@ fn read_back(intent: &str, q: &QuestionView, style: Style) -> String {
 fn which(intent: &str, q: &QuestionView, style: Style) -> String {
     let asks = style.paint("this can mean several things; which is meant?", Color::Bold);
     let choices = q.schema.pointer("/properties/meaning/oneOf").and_then(Value::as_array);
-    let told = |choice: &Value, key: &str| harmless(choice[key].as_str().unwrap_or_default()).into_owned();
+    let told = |choice: &Value, key: &str| harmless(choice[key].as_str().unwrap_or_default());
     let choices: Vec<(String, String)> = choices
         .into_iter()
         .flatten()
