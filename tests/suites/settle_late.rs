@@ -338,3 +338,26 @@ async fn two_late_answers_that_come_together_settle_once() {
     assert_eq!(settlements(&engine.events(intent)), [Settlement::Applied]);
     assert_eq!(count(&engine, intent, "LateAnswer"), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_show_while_an_earlier_sending_may_still_land_is_found_when_it_has() {
+    // The first sending lands after its time, the second one's server lies: nothing shows when it is read back.
+    let world = World::of(&["a"]);
+    world.misbehave("set_again a", Misbehaviour::ActLate(6_500));
+    world.misbehave("set_again a", Misbehaviour::Lie);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let plan = json!({"steps": [{"id": "s", "tool": "world/set_again", "on_failure": "continue",
+        "args": {"device": "a", "key": "k", "value": 1}}]});
+    let intent = engine.submit(plan).await;
+    let (end, reason, partial) = engine.end(intent).await.ended.unwrap();
+    assert_eq!(
+        (end, partial),
+        (End::Fulfilled, false),
+        "{reason}\n{}",
+        engine.story(intent)
+    );
+    assert_eq!(world.value("a", "k"), Some(json!(1)));
+    assert_eq!(world.executed(), ["set_again a k=1"], "done once");
+    assert_eq!(count(&engine, intent, "CallInDoubt"), 1);
+    engine.assert_replays(intent).await;
+}

@@ -307,8 +307,9 @@ pub(super) async fn refresh(mut job: ItemJob, call: CallId, attempt: u32, sent: 
     facts
 }
 
-/// Reads back after an answer: the change must show within the contract's time.
-pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
+/// Reads back after an answer: the change must show within the contract's time. `others_may_land`: an earlier attempt of
+/// the call was given up and may land yet, so that what does not show now is no failure yet.
+pub(super) async fn verify(job: ItemJob, call: CallState, others_may_land: bool) -> Facts {
     let mut taken = job.probe_until(job.holds_within(), |t| t.holds != Some(false)).await;
     if taken.valid && taken.holds.is_none() && is_a_persons_word(&call) {
         // The reading tells neither way, so it takes nothing from what the person saw.
@@ -316,7 +317,7 @@ pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
     }
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::After, &taken, None);
-    let (id, attempt, other_sending) = (call.id.clone(), call.attempt, call.may_have_landed_but(call.attempt));
+    let (id, attempt) = (call.id, call.attempt);
     let no_evidence = !taken.valid || (taken.holds.is_none() && taken.problem.is_some());
     if no_evidence {
         let why = taken.problem.unwrap_or_else(|| "the reading is not valid".to_owned());
@@ -328,7 +329,7 @@ pub(super) async fn verify(job: ItemJob, call: CallState) -> Facts {
             answered: true,
             dead_since_ms: None,
         });
-    } else if taken.holds == Some(false) && other_sending {
+    } else if taken.holds == Some(false) && others_may_land {
         facts.push(Event::CallInDoubt {
             call: id,
             attempt,
@@ -422,7 +423,12 @@ pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
 /// Reads back after an undo: the state must be what it was before the change. `overwritten`: a person let the undo
 /// overwrite somebody else's change, so "as before" cannot be asked for exactly; then it must at least have changed what
 /// it found, and our change must not show any more.
-pub(super) async fn verify_undo(job: ItemJob, call: CallState, overwritten: Option<Overwritten>) -> Facts {
+pub(super) async fn verify_undo(
+    job: ItemJob,
+    call: CallState,
+    overwritten: Option<Overwritten>,
+    others_may_land: bool,
+) -> Facts {
     let before = job.known.before.clone();
     let within = job.holds_within().max(UNDO_SHOWS_WITHIN);
     let gone = |t: &Taken| t.holds == Some(false) || job.contract.holds.is_none();
@@ -436,8 +442,8 @@ pub(super) async fn verify_undo(job: ItemJob, call: CallState, overwritten: Opti
     let equal = taken_back(&taken);
     let mut facts = Facts::default();
     job.taken(&mut facts, ProbePurpose::AfterUndo, &taken, Some(equal));
-    let (id, attempt, other_sending) = (call.id.clone(), call.attempt, call.may_have_landed_but(call.attempt));
-    if !taken.valid || (!equal && other_sending) {
+    let (id, attempt) = (call.id, call.attempt);
+    if !taken.valid || (!equal && others_may_land) {
         let reason = match taken.valid {
             false => "the undo was answered, but the state cannot be read back",
             true => "the undo was answered, but does not show, and an earlier sending of it may still land",

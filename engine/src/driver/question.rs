@@ -157,7 +157,7 @@ impl Driver {
             ..
         } = with;
         let out = self.item(&call.item).call_of(call.phase);
-        let others = out.is_some_and(|c| c.may_have_landed_but(c.attempt));
+        let others = out.is_some_and(|c| c.unproven.iter().any(|other| *other != c.attempt));
         // What the server says in the end, it says of all that it did since the call came.
         job.unproven.retain(|phase| *phase != call.phase || others);
         let incarnation = out.and_then(|c| c.incarnation.clone());

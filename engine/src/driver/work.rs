@@ -168,12 +168,13 @@ impl Driver {
         let Some(call) = call else {
             return Ok(Box::pin(async { Told::Facts(Facts::default()) }));
         };
+        let may_land = self.item(item).may_land_yet(&call, self.deps.clock.now_ms());
         Ok(match work {
-            Work::Verify { .. } => Box::pin(async move { Told::Facts(act::verify(job, call).await) }),
+            Work::Verify { .. } => Box::pin(async move { Told::Facts(act::verify(job, call, may_land).await) }),
             Work::VerifyUndo { .. } => {
                 let found = self.optional(found.and_then(|r| r.state)).await?;
                 let overwritten = overwrite.then_some(act::Overwritten { found });
-                Box::pin(async move { Told::Facts(act::verify_undo(job, call, overwritten).await) })
+                Box::pin(async move { Told::Facts(act::verify_undo(job, call, overwritten, may_land).await) })
             }
             Work::Recheck { .. } => {
                 Box::pin(async move { Told::Facts(Doubted { job, call, claimed_ms }.recheck().await) })

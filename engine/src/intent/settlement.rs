@@ -94,13 +94,6 @@ impl CallState {
     }
 }
 
-impl CallState {
-    /// Whether an attempt other than this one may have had an effect, or may still have one.
-    pub fn may_have_landed_but(&self, attempt: u32) -> bool {
-        self.unproven.iter().any(|other| *other != attempt)
-    }
-}
-
 impl ItemState {
     /// Whether a person took over what this item touches.
     pub fn is_taken_over(&self) -> bool {
@@ -150,7 +143,13 @@ impl ItemState {
     /// long ago or may still land.
     pub fn has_other_sending(&self, id: &CallId, attempt: u32) -> bool {
         let call = self.call_of(id.phase).filter(|c| c.id == *id);
-        call.is_some_and(|c| c.may_have_landed_but(attempt))
+        call.is_some_and(|c| c.unproven.iter().any(|other| *other != attempt))
+    }
+
+    /// Whether another attempt of the call than its latest was given up and may still land at `now`.
+    pub fn may_land_yet(&self, call: &CallState, now: i64) -> bool {
+        let other = |l: &&Loose| l.call == call.id && l.attempt != call.attempt;
+        self.loose.iter().filter(other).any(|l| l.until_ms() > now)
     }
 }
 
