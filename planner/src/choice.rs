@@ -85,7 +85,7 @@ fn may_be_meant(runbook: &Runbook, asked: &Asked<'_>) -> bool {
     }
     match writes(runbook, asked.context) {
         true => asked.ground.asks_for(runbook),
-        false => !asked.ground.asks_for_change(),
+        false => !asked.ground.asks_for_change() && asked.ground.speaks_mostly_of(runbook),
     }
 }
 

@@ -72,6 +72,24 @@ impl Ground {
         about.is_empty() || said.any(|word| about.contains(&word))
     }
 
+    /// Whether the text has most of the words of what some phrase of a runbook is about. A small model that is offered a
+    /// runbook which only looks takes it for any question about the same thing.
+    pub(crate) fn speaks_mostly_of(&self, runbook: &Runbook) -> bool {
+        let said: BTreeSet<String> = self.words.iter().flat_map(|word| keywords(&word.lower)).collect();
+        let is_said = |word: &&str| {
+            let others = runbook.other_words(word).iter().map(String::as_str);
+            std::iter::once(*word)
+                .chain(others)
+                .flat_map(keywords)
+                .any(|word| said.contains(&word))
+        };
+        runbook.words_of_phrases().any(|phrase| {
+            let about = phrase.into_iter().filter(|word| !verbs::is_verb(word));
+            let about: BTreeSet<&str> = about.filter(|word| !keywords(word).is_empty()).collect();
+            about.is_empty() || about.iter().filter(|word| is_said(word)).count() * 2 > about.len()
+        })
+    }
+
     /// Whether the text has this literal, in whatever form.
     pub(crate) fn has(&self, literal: &Value) -> bool {
         match literal {

@@ -50,7 +50,8 @@ fn of_file(name: &str) -> Vec<Wanted> {
     set["intents"].as_array().into_iter().flatten().map(wanted).collect()
 }
 
-/// The sets, by name: those of netops, of the public servers, of made-up tools, and the one that was held out.
+/// The sets, by name: those of netops, of the public servers, of made-up tools, those in everyday words, and the
+/// one that was held out.
 pub(crate) fn sets() -> Vec<(&'static str, Vec<Wanted>)> {
     let netops = intents("intents.yaml")
         .into_iter()
@@ -67,6 +68,7 @@ pub(crate) fn sets() -> Vec<(&'static str, Vec<Wanted>)> {
         ("netops", netops.collect()),
         ("public servers", of_file("public.yaml")),
         ("made-up tools", made_up.collect()),
+        ("everyday words", of_file("everyday.yaml")),
         (HELD_OUT, of_file("held_out.yaml")),
     ]
 }

@@ -156,6 +156,11 @@ impl Runbook {
         self.phrases.iter().flat_map(Phrase::own_words)
     }
 
+    /// The own words of each phrase.
+    pub(crate) fn words_of_phrases(&self) -> impl Iterator<Item = Vec<&str>> {
+        self.phrases.iter().map(|phrase| phrase.own_words().collect())
+    }
+
     /// How a command line calls it with these parameters: exact, whatever phrases say.
     pub fn call(&self, params: &Value) -> String {
         let mut call = format!("--runbook {}", self.id);
