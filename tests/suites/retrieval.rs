@@ -12,9 +12,9 @@ fn of_five_hundred_tools_the_right_ones_are_among_the_eight_shown_for_nineteen_i
             recall.longest_prompt
         );
         assert!(recall.mean_shown <= 8.0);
-        if name == recall::HELD_OUT {
-            // Nothing was tuned to it, and nothing is to be: it tells what to expect elsewhere.
-            assert!(recall.share() >= 0.85, "{name}: {:#?}", recall.missed);
+        // How people speak, written by others after the rest was tuned: it tells what to expect elsewhere.
+        if let Some(floor) = recall::floor_of(name) {
+            assert!(recall.share() >= floor, "{name}: {:#?}", recall.missed);
             continue;
         }
         assert!(recall.share() >= 0.9, "{name}: {:#?}", recall.missed);
