@@ -13,11 +13,15 @@ fn of_five_hundred_tools_the_right_ones_are_among_the_eight_shown_for_nineteen_i
         );
         assert!(recall.mean_shown <= 8.0);
         // How people speak, written by others after the rest was tuned: it tells what to expect elsewhere.
-        if let Some(floor) = recall::floor_of(name) {
-            assert!(recall.share() >= floor, "{name}: {:#?}", recall.missed);
+        let floor = match name {
+            recall::EVERYDAY => Some(0.9),
+            recall::HELD_OUT => Some(0.78),
+            _ => None,
+        };
+        assert!(recall.share() >= floor.unwrap_or(0.9), "{name}: {:#?}", recall.missed);
+        if floor.is_some() {
             continue;
         }
-        assert!(recall.share() >= 0.9, "{name}: {:#?}", recall.missed);
         found += recall.found;
         intents += recall.intents;
     }
