@@ -51,6 +51,14 @@ impl Ground {
 
     /// Whether the text asks for the kind of change that a runbook's own phrases ask for.
     pub(crate) fn asks_for(&self, runbook: &Runbook) -> bool {
+        let said = self
+            .words
+            .iter()
+            .filter(|word| !word.quoted)
+            .map(|word| word.lower.as_str());
+        if verbs::differ(said, runbook.own_words()) {
+            return false;
+        }
         let offered = verbs::in_words(runbook.own_words());
         match offered.is_empty() {
             true => self.asks_for_change(),
