@@ -83,7 +83,9 @@ impl Tracer {
             .expect("strace starts");
         until("the tracer", || {
             let traced = |t: &u32| proc::status(*t, "TracerPid") == u64::from(tracer.id());
-            threads.iter().all(traced).then_some(())
+            // It may have struck before it had them all.
+            let gone = |t: &u32| !Path::new(&format!("/proc/{pid}/task/{t}")).exists();
+            threads.iter().all(|t| traced(t) || gone(t)).then_some(())
         })
         .await;
         Self(tracer)
