@@ -7,8 +7,9 @@ mod budget;
 mod expression;
 pub(crate) mod targets;
 
+use crate::acts;
 use crate::runbook::{Runbook, area, prefix};
-use crate::verbs::{self, Verb};
+use crate::verbs::{self, AskedFor, Verb};
 use crate::words::{Word, keywords, singular, words};
 use expression::{literals, pieces};
 use flyball_engine::fault::{Fault, escape_pointer};
@@ -21,8 +22,9 @@ use std::net::IpAddr;
 /// What an intent's text gives a plan to stand on.
 pub(crate) struct Ground {
     words: Vec<Word>,
-    /// One for each time that the text asks for a change.
-    asked: Vec<Verb>,
+    /// Those that stand in no quotes.
+    plain: Vec<Word>,
+    asked: AskedFor,
     verbs: BTreeSet<Verb>,
 }
 
@@ -31,17 +33,30 @@ impl Ground {
         let asked = verbs::asked_for(text);
         Self {
             words: words(&text.replace(['"', '“', '”'], " ")),
-            verbs: asked.iter().copied().collect(),
+            plain: words(text).into_iter().filter(|word| !word.quoted).collect(),
+            verbs: asked.changes.iter().copied().collect(),
             asked,
         }
     }
 
     /// Whether a verb of the text is behind what a tool's name promises to change.
     pub(crate) fn backs(&self, tool: &ToolName) -> bool {
-        match verbs::needed_by(tool.tool()) {
+        let asked = match verbs::needed_by(tool.tool()) {
             Some(verb) => self.verbs.contains(&verb),
             None => self.asks_for_change(),
-        }
+        };
+        let called = |word: &str| {
+            tool.tool()
+                .split(|c: char| !c.is_alphanumeric())
+                .any(|part| part == word)
+        };
+        asked
+            || self
+                .asked
+                .beside
+                .iter()
+                .flat_map(|words| words.iter())
+                .any(|word| called(word))
     }
 
     /// Whether the text asks for any change.
@@ -51,12 +66,8 @@ impl Ground {
 
     /// Whether the text asks for the kind of change that a runbook's own phrases ask for.
     pub(crate) fn asks_for(&self, runbook: &Runbook) -> bool {
-        let said = self
-            .words
-            .iter()
-            .filter(|word| !word.quoted)
-            .map(|word| word.lower.as_str());
-        if verbs::differ(said, runbook.own_words()) {
+        let said = self.plain.iter().map(|word| word.lower.as_str());
+        if acts::differ(said, runbook.own_words()) {
             return false;
         }
         let offered = verbs::in_words(runbook.own_words());

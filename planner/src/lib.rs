@@ -9,6 +9,7 @@
 //! that nobody asked for are faults. What is absent on purpose: judging a draft (the engine's check is passed in),
 //! approving it, and calling any tool.
 
+mod acts;
 mod again;
 mod choice;
 mod draft;

@@ -162,13 +162,11 @@ impl FlyballPlanner {
             // The model's doing, reviewed plan or not: a person approves what it writes.
             Chosen::Runbook { runbook, params } => drafted(runbook, params, by_model(record), request),
             Chosen::Unreachable(why) => self.not_understood(asked.text, &why, Vec::new()),
-            Chosen::Unsaid { runbook, faults } => {
-                let reason = format!(
-                    "the runbook `{}` seems to be meant, but the text does not say all that it needs",
-                    runbook.id
-                );
-                refused(reason, vec![runbook.id.clone()], faults)
-            }
+            // It may have been the wrong one. If no plan fits either, what it lacks is the better question.
+            Chosen::Unsaid { runbook, faults } => match self.draft(models, asked, record).await {
+                PlanAnswer::Refused { .. } => unsaid(runbook, faults),
+                plan => plan,
+            },
             Chosen::None => self.draft(models, asked, record).await,
         }
     }
@@ -253,6 +251,14 @@ fn drafted(runbook: &Runbook, params: Value, source: PlanSource, request: &Reque
     }
 }
 
+fn unsaid(runbook: &Runbook, faults: Vec<Fault>) -> PlanAnswer {
+    let reason = format!(
+        "the runbook `{}` seems to be meant, but the text does not say all that it needs",
+        runbook.id
+    );
+    refused(reason, vec![runbook.id.clone()], faults)
+}
+
 /// A question, not a guess.
 fn which(several: &[(&Runbook, Value)]) -> PlanAnswer {
     let meaning = |(runbook, params): &(&Runbook, Value)| Meaning {
@@ -314,7 +320,7 @@ fn by_choice(chosen: &Chosen<'_>, asked: bool) -> (StageEnd, String) {
         Chosen::Unreachable(why) => (StageEnd::Stopped, why.clone()),
         Chosen::Unsaid { runbook, .. } => {
             let why = format!("the text does not say all that the runbook {} needs", runbook.id);
-            (StageEnd::Stopped, why)
+            (StageEnd::Passed, why)
         }
     }
 }

@@ -85,81 +85,51 @@ const CHANGE: &[&str] = &[
     "import",
     "reopen",
     "approve",
-    "establish",
-    "build",
-    "generate",
-    "launch",
-    "submit",
-    "persist",
-    "insert",
-    "append",
-    "prepend",
-    "extend",
-    "expand",
-    "resize",
-    "shrink",
-    "grow",
-    "reduce",
-    "throttle",
-    "convert",
-    "transform",
-    "sync",
-    "synchronize",
-    "synchronise",
-    "promote",
-    "demote",
-    "transfer",
-    "swap",
-    "distribute",
-    "broadcast",
-    "inform",
-    "escalate",
-    "acknowledge",
-    "reassign",
-    "allocate",
-    "suspend",
-    "resume",
-    "override",
-    "encrypt",
-    "renew",
-    "renumber",
-    "relabel",
-    "retag",
-    "reconfigure",
-    "reapply",
-    "redeploy",
-    "reinstall",
-    "reconnect",
-    "reenable",
-    "unblock",
-    "unlock",
-    "unmute",
-    "uncordon",
-    "rebalance",
-    "divert",
-    "rebase",
-    "amend",
-    "bump",
-    "export",
-    "paste",
-    "hook",
-    "onboard",
-    "cutover",
-    "alter",
-    "revise",
-    "tweak",
-    "invite",
-    "navigate",
 ];
 /// Words that name a change where a clause begins with them, and a thing anywhere else.
 const CHANGE_AT_FIRST: &[&str] = &[
-    "post", "comment", "stage", "commit", "label", "fill", "press", "answer", "reply", "react", "forward", "run",
-    "execute", "send", "tag", "order", "schedule", "trigger", "tell", "cordon", "file", "note", "leave", "let",
-    "choose", "type", "enter", "drag", "accept", "title", "mark", "flag", "link", "log", "book", "pin", "request",
-    "lock", "sign", "limit", "clone", "back", "route", "peer", "join", "connect", "attach", "share", "document",
-    "record", "store", "archive", "email", "mail", "message", "force", "pause", "balance", "mirror", "reserve",
-    "patch", "stash", "respond", "cut", "load", "snapshot", "sync", "hook", "wire", "remark", "mount", "mute", "hand",
-    "spin", "star", "resolve", "complete", "finish", "correct",
+    "post",
+    "comment",
+    "stage",
+    "commit",
+    "label",
+    "fill",
+    "press",
+    "answer",
+    "reply",
+    "react",
+    "forward",
+    "run",
+    "execute",
+    "send",
+    "tag",
+    "order",
+    "schedule",
+    "trigger",
+    "tell",
+    "cordon",
+    "uncordon",
+    "bump",
+    "reconfigure",
+    "reapply",
+    "redeploy",
+    "reduce",
+    "extend",
+    "renumber",
+    "reconnect",
+    "reenable",
+    "unblock",
+    "rebalance",
+    "divert",
+    "tweak",
+    "amend",
+    "alter",
+    "revise",
+    "correct",
+    "suspend",
+    "resume",
+    "override",
+    "resize",
 ];
 const REMOVE: &[&str] = &[
     "remove",
@@ -187,31 +157,97 @@ const REMOVE: &[&str] = &[
     "revoke",
     "cancel",
     "unregister",
-    "unstage",
-    "unpin",
-    "unsubscribe",
-    "unassign",
-    "exclude",
-    "abort",
-    "evict",
-    "kill",
-    "terminate",
     "purge",
     "tear",
     "decommission",
     "retire",
-    "rip",
-    "strip",
     "wipe",
     "destroy",
-    "discard",
-    "dismiss",
-    "reject",
-    "decline",
-    "isolate",
-    "quarantine",
 ];
 const RESTART: &[&str] = &["reboot", "reload", "restart", "reset", "bounce", "cycle"];
+
+/// Words that ask, where a clause begins with them, to do something with what is not the network itself; each with the words
+/// by which a tool that does it is called. They license no other tool: "leave r1 alone" changes nothing.
+const BESIDE: &[(&[&str], &[&str])] = &[
+    (
+        &[
+            "file", "log", "submit", "register", "draft", "generate", "build", "launch", "spin", "cut",
+        ],
+        &["create", "start"],
+    ),
+    (
+        &["leave", "note", "record", "document", "remark"],
+        &["create", "add", "write", "comment"],
+    ),
+    (
+        &[
+            "let",
+            "inform",
+            "broadcast",
+            "share",
+            "email",
+            "mail",
+            "message",
+            "escalate",
+        ],
+        &["post", "send", "message", "notify", "reply"],
+    ),
+    (&["respond"], &["reply", "respond", "comment", "post"]),
+    (
+        &["store", "persist", "archive", "keep", "back", "snapshot"],
+        &["save", "write", "keep", "copy", "backup"],
+    ),
+    (
+        &["export", "append", "insert", "prepend"],
+        &["write", "edit", "add", "export", "create"],
+    ),
+    (&["paste", "load"], &["apply", "write", "import", "load"]),
+    (
+        &["mark", "flag", "acknowledge", "complete", "finish", "resolve"],
+        &["update", "patch", "mark", "resolve", "close"],
+    ),
+    (&["title", "rename"], &["update", "patch", "move", "rename"]),
+    (&["choose"], &["select", "choose"]),
+    (&["type", "enter"], &["type", "fill", "press", "enter"]),
+    (&["drag"], &["drag"]),
+    (&["accept"], &["accept", "dialog", "review", "approve"]),
+    (
+        &["dismiss", "decline", "reject"],
+        &["dismiss", "dialog", "review", "reject", "decline"],
+    ),
+    (&["attach"], &["attach", "upload"]),
+    (&["visit", "navigate", "browse"], &["navigate", "open"]),
+    (&["link", "connect"], &["link", "connect", "relation", "relations"]),
+    (&["invite", "join"], &["invite", "join", "add"]),
+    (
+        &[
+            "pin", "star", "lock", "sign", "mute", "clone", "mirror", "sync", "stash", "mount", "hook",
+        ],
+        &[
+            "pin", "star", "lock", "sign", "mute", "clone", "fork", "mirror", "sync", "stash", "mount", "hook",
+        ],
+    ),
+    (&["request"], &["request", "create"]),
+    (
+        &["book", "reserve", "allocate"],
+        &["book", "reserve", "reservation", "allocate"],
+    ),
+    (
+        &["patch", "promote", "demote"],
+        &["patch", "promote", "demote", "update"],
+    ),
+    (&["pause"], &["pause", "suspend", "rollout"]),
+    (&["rebase"], &["rebase", "update"]),
+    (&["unstage"], &["reset", "unstage"]),
+    (
+        &["evict", "kill", "terminate", "abort", "discard", "purge"],
+        &["delete", "stop", "kill", "abort", "reset", "cleanup"],
+    ),
+    (
+        &["unpin", "unsubscribe", "unassign", "exclude"],
+        &["unpin", "unsubscribe", "unassign", "remove"],
+    ),
+];
 
 /// Words that begin a question or a request to look.
 const READ: &[&str] = &[
@@ -273,7 +309,7 @@ const BEFORE_NOUNS: &[&str] = &[
 ];
 const JOINERS: &[&str] = &["and", "then", "but", "or", "also"];
 
-fn of_word(word: &str) -> Vec<Verb> {
+pub(crate) fn of_word(word: &str) -> Vec<Verb> {
     let lists = [(CHANGE, Verb::Change), (REMOVE, Verb::Remove), (RESTART, Verb::Restart)];
     lists
         .into_iter()
@@ -287,31 +323,77 @@ pub(crate) fn is_verb(word: &str) -> bool {
     READ.contains(&word) || CHANGE_AT_FIRST.contains(&word) || !of_word(word).is_empty()
 }
 
-/// The kinds of change that a text asks for, one for each time that it says so; none for a text that only wants to know.
-pub(crate) fn asked_for(text: &str) -> Vec<Verb> {
-    let mut asked = Vec::new();
+/// What a text asks for; nothing, if it only wants to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AskedFor {
+    /// The kinds of change, one for each time that it says so.
+    pub(crate) changes: Vec<Verb>,
+    /// For each thing to do beside the network: the words by which a tool that does it is called.
+    pub(crate) beside: Vec<&'static [&'static str]>,
+}
+
+/// What a text asks for.
+pub(crate) fn asked_for(text: &str) -> AskedFor {
+    let mut asked = AskedFor::default();
     // A look goes on over commas and "and" until a clause begins with a verb of change.
     let mut looking = false;
-    for clause in clauses(&words(text)) {
-        let mut said = clause.iter().filter(|word| !word.is_filler());
-        let first = said.next().map_or("", |word| word.lower.as_str());
-        let for_us = said
-            .next()
-            .is_some_and(|word| matches!(word.lower.as_str(), "me" | "us"));
-        let change_at_first = clause.len() > 1 && CHANGE_AT_FIRST.contains(&first) && !for_us && !clause[0].quoted;
-        if READ.contains(&first) && !change_at_first {
-            looking = true;
-        } else if clause.len() > 1 && (change_at_first || !of_word(first).is_empty()) {
-            looking = false;
-        }
-        if !looking && change_at_first {
-            asked.push(Verb::Change);
-        }
-        if !looking {
-            asked.extend(of_clause(&clause));
+    for sentence in sentences(text).filter(|sentence| !is_question(sentence)) {
+        for clause in clauses(&words(sentence)) {
+            in_clause(&clause, &mut looking, &mut asked);
         }
     }
     asked
+}
+
+fn in_clause(clause: &[Word], looking: &mut bool, asked: &mut AskedFor) {
+    let mut said = clause.iter().filter(|word| !word.is_filler());
+    let first = said.next().map_or("", |word| word.lower.as_str());
+    let for_us = said
+        .next()
+        .is_some_and(|word| matches!(word.lower.as_str(), "me" | "us"));
+    let begins = clause.len() > 1 && !for_us && !clause[0].quoted;
+    let change_at_first = begins && CHANGE_AT_FIRST.contains(&first);
+    let beside = BESIDE.iter().find(|(words, _)| begins && words.contains(&first));
+    if READ.contains(&first) && !change_at_first {
+        *looking = true;
+    } else if change_at_first || beside.is_some() || (clause.len() > 1 && !of_word(first).is_empty()) {
+        *looking = false;
+    }
+    let says_none = |word: &Word| matches!(word.lower.as_str(), "whether" | "wonder" | "wondering" | "alone");
+    if *looking || clause.iter().any(|word| !word.quoted && says_none(word)) {
+        return;
+    }
+    asked.beside.extend(beside.map(|(_, tools)| *tools));
+    if change_at_first {
+        asked.changes.push(Verb::Change);
+    }
+    asked.changes.extend(of_clause(clause));
+}
+
+/// A text's sentences with what ends them. A full stop within a name or an address ends none.
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    let ends = |(at, c): (usize, char)| {
+        let after = text[at + c.len_utf8()..].chars().next();
+        let end = matches!(c, '.' | '!' | '?') && after.is_none_or(char::is_whitespace);
+        (end || c == '\n').then_some(at + c.len_utf8())
+    };
+    let mut from = 0;
+    let ends: Vec<usize> = text.char_indices().filter_map(ends).chain([text.len()]).collect();
+    ends.into_iter().map(move |end| {
+        let sentence = &text[from..end];
+        from = end;
+        sentence
+    })
+}
+
+/// Whether a sentence wants to know, and not to have done what it names: "could you shut eth1?" does want that.
+fn is_question(sentence: &str) -> bool {
+    let words = words(sentence);
+    let word = |at: usize| words.get(at).map_or("", |word: &Word| word.lower.as_str());
+    let polite = matches!(word(0), "can" | "could" | "would" | "will" | "may" | "shall")
+        && matches!(word(1), "you" | "we" | "i" | "somebody" | "someone");
+    let please = words.iter().any(|word| word.lower == "please");
+    sentence.trim_end().ends_with('?') && !polite && !please
 }
 
 /// A text's words, parted where a clause ends or another is joined to it.
@@ -380,123 +462,10 @@ pub(crate) fn needed_by(tool: &str) -> Option<Verb> {
     }
 }
 
-/// What some verbs do and others do not, although both change the same thing: to save a configuration is not to restore it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Act {
-    Save,
-    Restore,
-    Keep,
-    Label,
-    Move,
-}
-
-/// The act that a verb names; none: it names none of them, or could be any.
-pub(crate) fn act(word: &str) -> Option<Act> {
-    const ACTS: &[(Act, &[&str])] = &[
-        (Act::Save, &["save", "write", "persist", "store"]),
-        (Act::Restore, &["restore", "revert", "recover", "roll", "rollback"]),
-        (Act::Keep, &["back", "backup", "keep", "archive"]),
-        (Act::Label, &["label", "describe", "rename", "annotate", "title"]),
-        (Act::Move, &["move", "shift", "drain", "steer", "divert", "reroute"]),
-    ];
-    ACTS.iter()
-        .find(|(_, words)| words.contains(&word))
-        .map(|(act, _)| *act)
-}
-
-/// Whether one wants what the other does not do: each names acts and nothing more general, and they have none in common.
-pub(crate) fn differ<'a>(wanted: impl Iterator<Item = &'a str>, offered: impl Iterator<Item = &'a str>) -> bool {
-    let acts_of = |words: &mut dyn Iterator<Item = &'a str>| {
-        let mut acts = BTreeSet::new();
-        for word in words {
-            match act(word) {
-                Some(act) => drop(acts.insert(act)),
-                None if !of_word(word).is_empty() => return None,
-                None => {}
-            }
-        }
-        Some(acts).filter(|acts| !acts.is_empty())
-    };
-    let (mut wanted, mut offered) = (wanted, offered);
-    match (acts_of(&mut wanted), acts_of(&mut offered)) {
-        (Some(wanted), Some(offered)) => wanted.is_disjoint(&offered),
-        _ => false,
-    }
-}
-
 /// The kinds of change that single words stand for, wherever they are.
 pub(crate) fn in_words<'a>(words: impl Iterator<Item = &'a str>) -> BTreeSet<Verb> {
     words.flat_map(of_word).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_asked_for_is_a_change() {
-        use Verb::{Change, Remove, Restart};
-        let cases: &[(&str, &[Verb])] = &[
-            ("Configure OSPF area 0 on r1", &[Change]),
-            ("please set the mtu of r1 to 9000", &[Change]),
-            ("on bj-core-1 set the description of eth1 to x", &[Change]),
-            ("we need to shut interface eth1 on r1", &[Remove]),
-            ("turn off OSPF on r1", &[Remove]),
-            ("turn on OSPF on r1", &[Change]),
-            ("take a look at r1", &[]),
-            ("take r1 out of service", &[Remove]),
-            ("reload r1", &[Restart]),
-            ("check r1 and set its cost to 10", &[Change]),
-            ("Check the OSPF neighbors of router r7", &[]),
-            ("check the set of neighbors", &[]),
-            ("show me how to configure ospf", &[]),
-            ("why did someone shut interface eth1?", &[]),
-            ("show interfaces that are up, down and shut", &[]),
-            ("is OSPF configured on r1", &[]),
-            ("do not configure ospf on r1", &[]),
-            ("the link was shut", &[]),
-            ("list devices, and then remove ospf from r1", &[Remove]),
-            ("report on \"set\"", &[]),
-            ("comment on issue 5", &[Change]),
-            ("which comments are on issue 5", &[]),
-            ("is any commit on trial", &[]),
-            ("tell me about r1", &[]),
-            ("tell the channel that r1 is back", &[Change]),
-            ("read the file and post it to the channel", &[Change]),
-            ("describe the node worker-3", &[]),
-            ("file an issue about r1", &[Change]),
-            ("which file is in the archive", &[]),
-            ("name the edge routers", &[]),
-            ("give me the details of r1", &[]),
-            ("let me see the startup config", &[]),
-            ("let #noc know that r1 is back", &[Change]),
-            ("unstage everything", &[Remove]),
-            ("", &[]),
-        ];
-        for (text, wanted) in cases {
-            let wanted: BTreeSet<Verb> = wanted.iter().copied().collect();
-            let asked: BTreeSet<Verb> = asked_for(text).into_iter().collect();
-            assert_eq!(asked, wanted, "{text}");
-        }
-    }
-
-    #[test]
-    fn to_save_is_not_to_restore() {
-        let differs = |a: &str, b: &str| differ(a.split(' '), b.split(' '));
-        assert!(differs("save the configuration of r1", "restore the configuration of"));
-        assert!(differs("write it to startup", "back up the configuration of"));
-        assert!(!differs("roll r1 back", "restore the configuration of"));
-        assert!(!differs("save ospf", "configure ospf"), "to configure may be anything");
-        assert!(!differs("bring r1 back", "restore the configuration of"));
-        assert!(!differs("look at r1", "restore the configuration of"));
-    }
-
-    #[test]
-    fn a_tools_name_may_promise_a_kind_of_change() {
-        assert_eq!(needed_by("remove_ospf"), Some(Verb::Remove));
-        assert_eq!(needed_by("configure_ospf"), Some(Verb::Change));
-        assert_eq!(needed_by("reload"), Some(Verb::Restart));
-        assert_eq!(needed_by("set_interface"), None);
-        assert_eq!(needed_by("batch_configure_devices"), None);
-    }
-}
+mod tests;

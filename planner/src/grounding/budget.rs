@@ -88,7 +88,8 @@ impl Ground {
                 faults.push(Fault::new(pointer, "ground.count", message).suggest("leave one of them out"));
             }
         }
-        let most = self.asked.len().max(1) * (self.named_things() + 1);
+        let times = self.asked.changes.len() + self.asked.beside.len();
+        let most = times.max(1) * (self.named_things() + 1);
         let count = changing().count();
         if count > most && self.asks_for_change() {
             let message = format!("the plan makes {count} changes, and the intent speaks of {most} at most");
