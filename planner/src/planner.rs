@@ -184,7 +184,11 @@ impl FlyballPlanner {
             }
             Drafted::Refused { reason, faults } => {
                 record.stage(PlanStage::Draft, StageEnd::Stopped, reason.clone());
-                self.not_understood(asked.text, &reason, faults)
+                match asked.tried.is_empty() {
+                    true => self.not_understood(asked.text, &reason, faults),
+                    // The words were understood the first time.
+                    false => refused(reason, Vec::new(), faults),
+                }
             }
         }
     }

@@ -298,16 +298,7 @@ async fn the_alarms_text_is_quoted_and_grounds_nothing() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_json_at_all_is_no_answer() {
-    let script = Script::of([
-        status(200, "<html>a proxy's login page</html>"),
-        reply(&json!({"cannot": "x"})),
-    ]);
+    let script = Script::of([status(200, "<html>a proxy's login page</html>")]);
     let planned = plan("brew a pot of coffee in the data center", &script).await;
-    assert!(
-        planned.model_calls[0]
-            .problem
-            .as_ref()
-            .unwrap()
-            .contains("JSON of the expected shape")
-    );
+    assert!(refusal(&planned).contains("JSON of the expected shape"), "{planned:?}");
 }

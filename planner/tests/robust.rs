@@ -135,7 +135,9 @@ async fn when_the_preferred_model_cannot_be_asked_the_next_is() {
     let down = || status(500, "boom");
     let much_later = status(429, "later").with_header("retry-after", "3600");
     let no_quota = status(429, r#"{"error": {"code": "insufficient_quota"}}"#);
-    let cases: [(&str, Vec<Said>, usize); 5] = [
+    let login_page = status(200, "<html>a proxy's login page</html>");
+    let cases: [(&str, Vec<Said>, usize); 6] = [
+        ("behind a proxy that wants a login", vec![login_page], 1),
         ("failing", vec![down(), down(), down()], 3),
         ("busy for an hour", vec![much_later], 1),
         ("used up", vec![no_quota], 1),
@@ -148,6 +150,24 @@ async fn when_the_preferred_model_cannot_be_asked_the_next_is() {
         // Both stand in the record, and the one that is down is passed over afterwards.
         assert_eq!(models, ["preferred", "spare", "spare"], "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_model_that_costs_more_than_is_left_gives_way_to_one_that_does_not() {
+    let (dear, free) = (Script::of([]), Script::of([none(), reply(&good())]));
+    let mut first = model(&dear.serve().await, "dear");
+    first.price = Price {
+        input: 1_000.0,
+        ..Price::default()
+    };
+    let budget = ModelBudget {
+        cost_per_intent: Some(0.001),
+        ..ModelBudget::default()
+    };
+    let planner = planner(vec![first, model(&free.serve().await, "free")]);
+    let planner = planner.with_budget(budget, Arc::new(InMemoryJournal::default()), Arc::new(Still));
+    assert_eq!(*drafted(&plan_by(&planner, LOOK).await), good());
+    assert!(dear.bodies().is_empty());
 }
 
 #[tokio::test]
@@ -234,7 +254,8 @@ async fn what_earlier_plans_have_cost_counts_against_the_intents_budget() {
         .plan(&request(Wish::Text(LOOK.into()), Value::Null), &context)
         .await;
     let told = refusal(&planned);
-    assert!(told.contains("the intent's budget of cost: 1.0000 of 1.0000"), "{told}");
+    let spent = "the intent's budget of cost does not allow another question: 1.0000 of 1.0000 are spent";
+    assert!(told.contains(spent), "{told}");
     assert!(script.bodies().is_empty(), "nobody is asked");
 }
 

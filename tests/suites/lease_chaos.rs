@@ -151,6 +151,7 @@ async fn help(engine: &Engine, intent: IntentId) -> Result<IntentState, String> 
                     comment: None,
                 };
                 let _ = engine.command(intent, what).await;
+                let _ = engine.command(intent, What::Resume).await;
                 continue;
             };
             let call = item.call_of(phase).expect("a doubt is about a call");

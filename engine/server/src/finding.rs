@@ -65,10 +65,10 @@ impl Finding {
     pub fn suggest_nearest<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Self {
         match flyball_engine::fault::nearest(name, known.clone()) {
             Some(near) => self.suggest(format!("did you mean `{near}`?")),
-            None => {
-                let all: Vec<&str> = known.into_iter().take(24).collect();
-                self.suggest(format!("known are {}", all.join(", ")))
-            }
+            None => match known.into_iter().take(24).collect::<Vec<&str>>().join(", ") {
+                none if none.is_empty() => self,
+                all => self.suggest(format!("known are {all}")),
+            },
         }
     }
 }

@@ -105,9 +105,7 @@ fn events(state: &IntentState, command: &Command, now: i64, facts: &mut Facts) -
             by,
             reason: reason.clone(),
         }),
-        What::Resume if state.paused.is_none() && !state.stuck.contains_key("intent") => {
-            return Err("it is not paused".into());
-        }
+        What::Resume if !may_resume(state) => return Err("it is not paused".into()),
         What::Resume => facts.push(Event::Resumed { by }),
         What::Approve { .. } | What::Deny { .. } => decide(state, command, facts)?,
         What::Settle { .. } => settle(state, command, now, facts)?,
@@ -117,6 +115,10 @@ fn events(state: &IntentState, command: &Command, now: i64, facts: &mut Facts) -
         What::HandOver { to } => locks::hand_over(state, *to, by, now, facts)?,
     }
     Ok(())
+}
+
+fn may_resume(state: &IntentState) -> bool {
+    state.paused.is_some() || state.stuck.contains_key("intent") || state.only_told().next().is_some()
 }
 
 fn input(state: &IntentState, request: &str, answer: &Value, by: Actor, facts: &mut Facts) -> Result<(), String> {

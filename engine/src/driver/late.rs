@@ -144,14 +144,14 @@ impl Driver {
             },
             Heard::Answer(outcome) => {
                 let job = self.job_of(&late.call).await?;
-                heard(&job, &item, &late, outcome, &SettledBy::LateAnswer)
+                heard(&job, &item, &late, outcome, &SettledBy::LateAnswer, ended)
             }
             Heard::TaskEnded(outcome) => match self.dispatch_of(&item, &late).await? {
                 // Still waited for: its end is the call's answer.
                 Some(dispatch) => answered(&dispatch, outcome).await,
                 None => {
                     let job = self.job_of(&late.call).await?;
-                    heard(&job, &item, &late, outcome, &SettledBy::Task)
+                    heard(&job, &item, &late, outcome, &SettledBy::Task, ended)
                 }
             },
         };
@@ -360,7 +360,7 @@ fn effect(contract: &Contract, known: &Known, output: &Value) -> Option<bool> {
 }
 
 /// Journals an answer, and settles or contradicts where it can.
-fn heard(job: &ItemJob, item: &ItemState, late: &Late, outcome: &Outcome, by: &SettledBy) -> Facts {
+fn heard(job: &ItemJob, item: &ItemState, late: &Late, outcome: &Outcome, by: &SettledBy, ended: bool) -> Facts {
     let (mut facts, applied, reason) = late.told(&job.contracts, &job.known, outcome);
     let verdict = match applied {
         Some(true) => Settlement::Applied,
@@ -374,7 +374,7 @@ fn heard(job: &ItemJob, item: &ItemState, late: &Late, outcome: &Outcome, by: &S
     if item.is_in_doubt(&late.call) {
         facts.events.extend(settled(job, item, late, verdict, by, reason));
     } else if let Some(was) = item.settlement_of(&late.call) {
-        facts.events.extend(contradicted(late, was, verdict, &reason));
+        facts.events.extend(contradicted(late, was, verdict, &reason, ended));
     }
     facts
 }
@@ -407,11 +407,21 @@ pub(super) fn contradiction(was: Settlement, says: Settlement, reason: &str) -> 
     (decided && was != says).then(|| format!("{reason}: that means {says:?}, but the call was settled as {was:?}"))
 }
 
-fn contradicted(late: &Late, was: Settlement, says: Settlement, reason: &str) -> Option<Event> {
-    // Of the calls that only a lease knows no new settlement is asked for: its timer goes on, and whoever reads the record
-    // or the report is told.
-    Some(Event::SettlementContradicted {
+fn contradicted(late: &Late, was: Settlement, says: Settlement, reason: &str, ended: bool) -> Vec<Event> {
+    let Some(evidence) = contradiction(was, says, reason) else {
+        return Vec::new();
+    };
+    let mut events = vec![Event::SettlementContradicted {
         call: late.call.clone(),
-        evidence: contradiction(was, says, reason)?,
-    })
+        evidence: evidence.clone(),
+    }];
+    // Of the calls that only a lease knows no new settlement is asked for: a person is told, looks, and says that it may go on.
+    if !ended && matches!(late.call.phase, Phase::Prepare | Phase::Confirm) {
+        events.push(Event::Stuck {
+            why: format!("{evidence}: look at the device, then let it go on (resume)"),
+            item: Some(late.call.item.clone()),
+            phase: Some(late.call.phase),
+        });
+    }
+    events
 }

@@ -1,6 +1,7 @@
 //! Words that can be meant in several ways: a person says which, nothing is guessed. Pure.
 
-use crate::question::Form;
+use crate::fault::{Fault, nearest};
+use crate::question::{Form, answer_faults};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -49,6 +50,35 @@ pub fn which(words: &str, meanings: &[Meaning]) -> Form {
     }
 }
 
+/// Everything wrong with an answer to the form; one that names none of the meanings is told their names.
+pub fn faults(form: &Form, answer: &Value) -> Vec<Fault> {
+    let offered = form
+        .schema
+        .pointer("/properties/meaning/oneOf")
+        .and_then(Value::as_array);
+    let names: Vec<&str> = offered
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["const"].as_str())
+        .collect();
+    let (action, said) = (
+        &answer["action"],
+        answer.pointer("/content/meaning").and_then(Value::as_str),
+    );
+    match said {
+        Some(said) if *action == "accept" && !names.contains(&said) => {
+            let message = format!("{said:?} is none of {}", names.join(", "));
+            let fault = Fault::new("/content/meaning", "answer.field", message);
+            let near = nearest(said, names.iter().copied()).map(|near| format!("did you mean {near}?"));
+            vec![Fault {
+                suggestion: near,
+                ..fault
+            }]
+        }
+        _ => answer_faults(form, answer),
+    }
+}
+
 /// What was chosen, of an answer that fits the form.
 pub fn chosen(meanings: Vec<Meaning>, answer: &Value) -> Option<Meaning> {
     let name = answer.pointer("/content/meaning")?.as_str()?;
@@ -59,7 +89,6 @@ pub fn chosen(meanings: Vec<Meaning>, answer: &Value) -> Option<Meaning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::question::answer_faults;
 
     fn meaning(runbook: &str, what: &str) -> Meaning {
         Meaning {
@@ -88,9 +117,13 @@ mod tests {
         let all = vec![meaning("drain", "a"), meaning("stop", "a")];
         for content in [json!({"meaning": "start"}), json!({}), json!({"meaning": 1})] {
             let answer = json!({"action": "accept", "content": content});
-            assert!(!answer_faults(&which("x", &all), &answer).is_empty(), "{content}");
+            assert!(!faults(&which("x", &all), &answer).is_empty(), "{content}");
             assert_eq!(chosen(all.clone(), &answer), None);
         }
+        let slip = json!({"action": "accept", "content": {"meaning": "stopp"}});
+        let told = faults(&which("x", &all), &slip);
+        assert_eq!(told[0].message, "\"stopp\" is none of drain, stop");
+        assert_eq!(told[0].suggestion.as_deref(), Some("did you mean stop?"));
         assert_eq!(chosen(all, &json!({"action": "decline"})), None);
     }
 }

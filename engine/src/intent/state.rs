@@ -350,6 +350,7 @@ impl IntentState {
             Event::Resumed { .. } => {
                 self.paused = None;
                 self.stuck.remove("intent");
+                self.seen_by_a_person();
                 // What could not be read is read again.
                 self.checks
                     .retain(|_, reading| reading.verdict != CheckVerdict::Unreadable);

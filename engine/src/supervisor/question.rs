@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::ids::IntentId;
 use crate::intent::command::{Command, What};
 use crate::intent::heard::WORDS;
-use crate::intent::meaning::MEANING;
+use crate::intent::meaning::{self, MEANING};
 use crate::intent::question::AskedForm;
 use crate::intent::state::IntentState;
 use crate::journal;
@@ -35,7 +35,11 @@ impl Supervisor {
         let Some(asked) = open else { return Ok(()) };
         let form = self.form(state.id, asked).await.map_err(ReadError::from)?;
         let form = form.ok_or_else(|| CommandError::Refused("the question is gone (shredded)".into()))?;
-        match answer_faults(&form, answer) {
+        let faults = match request.as_str() {
+            MEANING => meaning::faults(&form, answer),
+            _ => answer_faults(&form, answer),
+        };
+        match faults {
             faults if faults.is_empty() => Ok(()),
             faults => Err(CommandError::BadAnswer(
                 faults.into_iter().map(|f| or_decline(f.under("/answer"))).collect(),

@@ -29,6 +29,8 @@ pub(crate) struct Endpoint {
     pub(super) address: String,
     timeout: Duration,
     pub(super) price: Price,
+    /// How long its server asked to be left alone when it last answered nothing, in milliseconds.
+    wait_ms: AtomicU64,
 }
 
 /// Why a server was asked for nothing.
@@ -80,6 +82,7 @@ impl Endpoint {
             address: http::shown(&settings.base_url),
             timeout: settings.timeout,
             price: settings.price,
+            wait_ms: AtomicU64::new(0),
         })
     }
 
@@ -158,10 +161,21 @@ impl Endpoint {
 
     async fn send(&self, body: &Body<'_>) -> Result<Reply, Problem> {
         let ask = || async { self.client.chat().create_byot::<_, Reply>(body).await };
+        self.wait_ms.store(0, Ordering::Relaxed);
         self.persist(ask).await.map_err(|failed| match failed {
-            Failed::Error(error) => problem_of(&error),
+            Failed::Error(error) => {
+                let wait = wait_of(&error).unwrap_or_default().as_millis();
+                self.wait_ms
+                    .store(u64::try_from(wait).unwrap_or(u64::MAX), Ordering::Relaxed);
+                problem_of(&error)
+            }
             Failed::Late(why) => Problem::Unreachable(why),
         })
+    }
+
+    /// How long its server asked to be left alone when it was last asked.
+    pub(super) fn asked_to_wait(&self) -> Duration {
+        Duration::from_millis(self.wait_ms.load(Ordering::Relaxed))
     }
 
     /// Asks until there is an answer or asking is no use any more.
@@ -254,7 +268,8 @@ pub(super) fn problem_of(error: &OpenAIError) -> Problem {
         }
         OpenAIError::Reqwest(e) if e.is_timeout() => Problem::Unreachable("the model did not answer in time".into()),
         OpenAIError::JSONDeserialize(..) => {
-            Problem::Unusable("the model's server did not answer in JSON of the expected shape".into())
+            // A login page, say: the server's doing, not the model's, so that the next one is asked.
+            Problem::Unreachable("the model's server did not answer in JSON of the expected shape".into())
         }
         _ => Problem::Unreachable("the talk with the model's server broke off".into()),
     }

@@ -17,7 +17,8 @@ use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long an endpoint that could not be reached is passed over while there is another.
 const REST: Duration = Duration::from_secs(30);
@@ -168,7 +169,9 @@ impl Models {
             let endpoint = &self.endpoints[at];
             let most = endpoint.most(question);
             if let Err(why) = self.purse.allows(record.spent, most).await {
-                return Err(Problem::Unreachable(why));
+                // The next may cost less.
+                last = Problem::Unreachable(why);
+                continue;
             }
             let (call, spent, answer) = endpoint.ask(question).await;
             record.call(call, spent);
@@ -176,7 +179,7 @@ impl Models {
             record.nearly = self.purse.nearly(record.spent).await;
             match answer {
                 Err(problem @ Problem::Unreachable(_)) => {
-                    self.rest(at, Some(Instant::now() + REST));
+                    self.rest(at, Some(Instant::now() + endpoint.asked_to_wait().max(REST)));
                     last = problem;
                 }
                 answer => {

@@ -196,6 +196,20 @@ impl Work<'_> {
         }
     }
 
+    /// A value that the words say more than once. A phrase has one slot for it: what is left would be said of one thing and
+    /// done to another.
+    fn said_again(&self) -> Option<&Found> {
+        let lower = |words: &[Word]| words.iter().map(|word| word.lower.clone()).collect::<Vec<_>>();
+        self.found.iter().find(|found| {
+            let said = lower(&self.words[found.from..found.to]);
+            let times = self
+                .words
+                .windows(said.len().max(1))
+                .filter(|other| lower(other) == said);
+            times.count() > 1
+        })
+    }
+
     /// The intent's words with slots where literals were.
     fn phrase(&self) -> String {
         let mut said: Vec<String> = Vec::new();
@@ -231,12 +245,21 @@ impl Work<'_> {
         let yaml = self.yaml(intent, &id, &title, plan);
         let source = Source::new(format!("{id}.yaml"), yaml.clone());
         let faults = Runbooks::build(&[], &[source]).err().unwrap_or_default();
+        let again = self.said_again().map(|found| {
+            format!(
+                "the words say {} more than once, so that no phrase could be made of them: write one that says it once",
+                found.literal
+            )
+        });
         Promoted {
             id,
             yaml,
             params: self.found.iter().map(|found| found.name.clone()).collect(),
             fixed: self.fixed,
-            faults: faults.iter().map(ToString::to_string).collect(),
+            faults: again
+                .into_iter()
+                .chain(faults.iter().map(ToString::to_string))
+                .collect(),
         }
     }
 
@@ -248,7 +271,10 @@ impl Work<'_> {
             text += &format!("# fixed, the words do not say it: {pointer} = {literal}\n");
         }
         text += &format!("id: {id}\ntitle: {}\nversion: 0\nrisk: high\n", yaml::scalar(title));
-        text += &format!("phrases:{}", yaml::below(&json!([self.phrase()]), 0));
+        let has_phrase = self.said_again().is_none();
+        if has_phrase {
+            text += &format!("phrases:{}", yaml::below(&json!([self.phrase()]), 0));
+        }
         let params: Map<String, Value> = self
             .found
             .iter()
@@ -258,6 +284,9 @@ impl Work<'_> {
             text += &format!("params:{}", yaml::below(&params.into(), 0));
         }
         text += &format!("plan:{}", yaml::below(plan, 0));
+        if !has_phrase {
+            return text;
+        }
         let values: Map<String, Value> = self.found.iter().map(|f| (f.name.clone(), f.value.clone())).collect();
         let test = match values.is_empty() {
             true => json!([{"say": self.text}]),
@@ -394,5 +423,17 @@ mod tests {
             "{}",
             promoted.yaml
         );
+    }
+
+    #[test]
+    fn words_that_say_a_value_twice_make_no_phrase_that_could_lie() {
+        let plan = json!({"steps": [
+            {"id": "a", "tool": "config/set_interface", "args": {"device": "r1", "interface": "eth1", "mtu": 1400}},
+            {"id": "b", "tool": "config/save", "args": {"device": "r1"}},
+        ]});
+        let made = promote("X", "set the mtu of eth1 at r1 to 1400 and save R1", &plan);
+        assert!(!made.yaml.contains("phrases:"), "{}", made.yaml);
+        assert!(made.yaml.contains("${params.device}"), "{}", made.yaml);
+        assert!(made.faults[0].contains("\"r1\" more than once"), "{:?}", made.faults);
     }
 }

@@ -133,7 +133,7 @@ pub enum Command {
     /// Go on after a pause.
     Resume(Follow),
     /// Answer a question: fill in the form that a tool's server asks for, or confirm words that were heard
-    /// (`confirmed=true`), or decline to. Never enter passwords, keys or tokens.
+    /// (`confirmed=true`), or say what they mean (`meaning=NAME`), or decline to. Never enter passwords, keys or tokens.
     Answer(Answer),
     /// Say what became of a call that is in doubt.
     Settle {
@@ -262,7 +262,8 @@ pub struct Follow {
     pub no_wait: bool,
 }
 
-/// The answer to a form.
+/// The answer to a form: a tool's server asks, or it is asked whether words were heard right (`confirmed=true`) or which of
+/// several things they mean (`meaning=NAME`).
 #[derive(Debug, Args)]
 pub struct Answer {
     #[command(flatten)]

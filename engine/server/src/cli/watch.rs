@@ -155,7 +155,14 @@ impl Round<'_> {
 fn may_rest(kind: &str) -> bool {
     matches!(
         kind,
-        "IntentEnded" | "ApprovalRequested" | "PlanJudged" | "Stuck" | "PauseRequested" | "InputRequested"
+        "IntentEnded"
+            | "ApprovalRequested"
+            | "PlanJudged"
+            | "Stuck"
+            | "PauseRequested"
+            | "InputRequested"
+            // Given while it was paused, it moves nothing.
+            | "InputGiven"
     )
 }
 

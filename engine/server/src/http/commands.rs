@@ -88,7 +88,7 @@ pub(super) async fn resume(State(app): Shared, caller: Caller, Path(id): Path<St
     act(&app, &caller, &id, &headers, "resume", What::Resume).await
 }
 
-/// Answers a question that a tool's server asked, or declines to. An answer that does not fit the form is refused, and the
+/// Answers a question that a tool's server asked, or the engine about an intent's words (`words`, `meaning`), or declines to. An answer that does not fit the form is refused, and the
 /// question stays open.
 #[utoipa::path(post, path = "/v1/intents/{id}/input", params(("id" = String, Path)), request_body = InputBody,
     tag = "commands", responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]

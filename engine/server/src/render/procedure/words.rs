@@ -4,6 +4,9 @@ use super::super::{count, one_line};
 use crate::http::dto::{Expectation, LookedView, ProcedureView, Reasoned, StageView};
 use serde_json::Value;
 
+/// So many of the other intents that want the same are told one by one.
+const BESIDE: usize = 5;
+
 /// Of very many calls with one reason, so many are named; each stands with its device in any case.
 const NAMED: usize = 12;
 
@@ -30,7 +33,13 @@ pub(super) fn facts(view: &ProcedureView) -> Vec<(&'static str, String)> {
     }
     facts.push(("targets", targets(view)));
     facts.push(("calls", calls(view)));
-    facts.extend(view.beside.iter().map(|other| ("beside", other.clone())));
+    facts.extend(view.beside.iter().take(BESIDE).map(|other| ("beside", other.clone())));
+    if let Some(more) = view.beside.len().checked_sub(BESIDE).filter(|more| *more > 0) {
+        facts.push((
+            "beside",
+            format!("and {more} more, see: flyball list --json, or the intent's `beside`"),
+        ));
+    }
     facts
 }
 
