@@ -15,8 +15,8 @@ pub fn markdown(view: &ProcedureView) -> String {
     for (key, value) in words::facts(view) {
         out += &format!("- {key}: {}\n", plain(&value));
     }
-    if !view.complete {
-        out += "\n**The look goes on: this is not all of it yet.**\n";
+    if let Some(why) = words::incomplete(view) {
+        out += &format!("\n**{}**\n", plain(&why));
     }
     let mut section = |title: &str, body: String| out += &format!("\n## {title}\n\n{body}");
     section("1. What was looked at", looked(view));

@@ -40,9 +40,8 @@ fn head(view: &ProcedureView, style: Style) -> String {
     for (key, value) in words::facts(view) {
         out += &format!("{}  {}\n", pad(key, 8), harmless(&value));
     }
-    if !view.complete {
-        let more = "the look goes on: this is not all of it yet";
-        out += &format!("{}\n", style.paint(more, Color::Yellow));
+    if let Some(why) = words::incomplete(view) {
+        out += &format!("{}\n", style.paint(&why, Color::Yellow));
     }
     out
 }

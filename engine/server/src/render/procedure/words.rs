@@ -35,10 +35,7 @@ pub(super) fn facts(view: &ProcedureView) -> Vec<(&'static str, String)> {
     facts.push(("calls", calls(view)));
     facts.extend(view.beside.iter().take(BESIDE).map(|other| ("beside", other.clone())));
     if let Some(more) = view.beside.len().checked_sub(BESIDE).filter(|more| *more > 0) {
-        facts.push((
-            "beside",
-            format!("and {more} more, see: flyball list --json, or the intent's `beside`"),
-        ));
+        facts.push(("beside", format!("and {more} more, see --json")));
     }
     facts
 }
@@ -239,6 +236,22 @@ pub(super) fn way_back(view: &ProcedureView) -> Vec<String> {
 }
 
 /// That nothing is wanting, of so many calls.
+/// Why it is not all that it could be, if it is not.
+pub(super) fn incomplete(view: &ProcedureView) -> Option<String> {
+    let over = matches!(
+        view.state.as_str(),
+        "fulfilled" | "rolled_back" | "failed" | "refused" | "cancelled"
+    );
+    let why = match over {
+        true => format!(
+            "it ended ({}) before all was looked at: this is not all of it",
+            view.state
+        ),
+        false => "the look goes on: this is not all of it yet".to_owned(),
+    };
+    (!view.complete).then_some(why)
+}
+
 pub(super) fn nothing_wanting(calls: usize) -> String {
     match calls {
         0 => "nothing".to_owned(),
