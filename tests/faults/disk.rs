@@ -149,7 +149,7 @@ async fn a_second_engine_over_one_store_is_refused_and_told_who_holds_it() {
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("in use by process {}", first.pid)), "{said}");
     // Not even a paused holder lets another one in.
-    proc::signal(first.pid, Signal::STOP);
+    proc::stop(first.pid).await;
     assert!(Engine::start_under(&scene.folder, &[]).await.is_err());
     proc::signal(first.pid, Signal::CONT);
     assert_eq!(scene.end(first, &intent).await, Verdict::AsUndisturbed);

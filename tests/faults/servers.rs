@@ -66,7 +66,7 @@ async fn killed_before_reading(way: (Over, Era)) -> Verdict {
     scene.release("d");
     scene.item(&engine, &intent, "d", "succeeded").await;
     let ledger = scene.ledger_pid();
-    proc::signal(ledger, Signal::STOP);
+    proc::stop(ledger).await;
     assert_eq!(unread(&scene, ledger), 0, "{way:?}: nothing else is under way");
     engine.post(&format!("{path}/resume"), &json!({})).await.unwrap();
     scene.item(&engine, &intent, "e", "running").await;

@@ -181,7 +181,7 @@ async fn a_stopped_server_that_goes_on_later_is_settled_when_it_does() {
         let intent = scene.submit(&engine).await.unwrap();
         scene.marked("here", "held").await;
         let ledger = scene.ledger_pid();
-        proc::signal(ledger, Signal::STOP);
+        proc::stop(ledger).await;
         scene.release("here");
         in_doubt(&engine, &intent).await;
         proc::signal(ledger, Signal::CONT);
@@ -214,7 +214,7 @@ async fn a_server_that_reads_a_call_after_its_time_gets_it_once_and_nobody_is_to
         scene.release("d");
         scene.item(&engine, &intent, "d", "succeeded").await;
         let ledger = scene.ledger_pid();
-        proc::signal(ledger, Signal::STOP);
+        proc::stop(ledger).await;
         engine.post(&format!("{path}/resume"), &json!({})).await.unwrap();
         in_doubt(&engine, &intent).await;
         // Five times its time: whoever settles by the clock alone would have done it by now.

@@ -21,6 +21,24 @@ pub fn signal(pid: u32, signal: Signal) {
     let _ = kill_process(pid_of(pid), signal);
 }
 
+/// Stops a process, and waits until each of its threads is stopped: one that has not been told yet may go on for a while.
+pub async fn stop(pid: u32) {
+    signal(pid, Signal::STOP);
+    let stopped = |task: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .trim_start()
+            .starts_with('T')
+    };
+    super::until("the process has stopped", || {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+        tasks.flatten().all(stopped).then_some(())
+    })
+    .await;
+}
+
 /// User and system time of a process, its children apart.
 pub fn cpu(pid: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
