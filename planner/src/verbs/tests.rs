@@ -67,6 +67,13 @@ fn what_is_done_beside_the_network_licenses_only_the_tools_that_are_called_so() 
         "Link eth1 of r1: is its mtu 1400?",
         "Title: is the mtu of eth1 on r1 1400?",
         "Did the update of r1 leave mtu 1400 on eth1? Export the answer.",
+        "Record whether eth1 of r1 has an mtu of 1400",
+        "Let Anna know whether eth1 of r1 has an mtu of 1400",
+        "Document the mtu of eth1 on r1: is it 1400?",
+        "Load on eth1 of r1 with mtu 1400?",
+        "Mail says mtu 1400 on eth1 of r1. Is that so?",
+        "Please mark down whether eth1 of r1 has an mtu of 1400",
+        "I wonder if an mtu of 1400 on eth1 of r1 would reduce drops",
     ] {
         assert_eq!(asked_for(text).changes, [], "{text}");
     }
