@@ -246,12 +246,16 @@ async fn play(seed: u64) -> Result<String, String> {
     Ok(format!("{:?}{reverted}", state.ended.map(|(end, ..)| end)))
 }
 
+/// Seeds that have found a bug, played in every sample: an answer to an extension that came late barred the way back.
+const FOUND: [u64; 2] = [2323, 5572];
+
 #[test]
 fn whatever_happens_a_confirmable_change_is_made_for_good_or_not_at_all() {
     let seeds = sample::seeds("chaos of leases", 100);
     let whole = seeds.end - seeds.start > 1;
     let (mut ends, mut failed) = (BTreeMap::<String, u32>::new(), Vec::new());
-    for seed in seeds {
+    let found = FOUND.into_iter().filter(|seed| whole && !seeds.contains(seed));
+    for seed in seeds.clone().chain(found) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)

@@ -40,7 +40,10 @@ fn unsendable(call: CallId, attempt: u32, fault: String) -> Facts {
 }
 
 /// Makes sure that the server is there, and names the life of it that the call goes to.
-#[allow(clippy::too_many_arguments)] // each is a different thing that the entry must name
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is a different thing that the entry must name"
+)]
 pub(super) async fn ready(
     job: ItemJob,
     call: CallId,
