@@ -56,7 +56,7 @@ pub(crate) async fn choose<'a>(
     let id = match models.ask(&choice_question(runbooks, &offered, asked), record).await {
         Ok(answer) => answer.get("runbook").and_then(Value::as_str).unwrap_or(NONE).to_owned(),
         Err(Problem::Unreachable(message)) => return Chosen::Unreachable(message),
-        Err(Problem::Unusable(_)) => NONE.to_owned(),
+        Err(_) => NONE.to_owned(),
     };
     match offered.iter().copied().find(|runbook| runbook.id == id) {
         Some(runbook) => fill(models, runbook, asked, record).await,
@@ -133,7 +133,7 @@ async fn fill<'a>(models: &Models, runbook: &'a Runbook, asked: &Asked<'_>, reco
             Ok(Ok(params)) => return Chosen::Runbook { runbook, params },
             Ok(Err(faults)) => faults,
             Err(Problem::Unreachable(message)) => return Chosen::Unreachable(message),
-            Err(Problem::Unusable(message)) => vec![Fault::new("/params", "draft.unreadable", message)],
+            Err(problem) => vec![Fault::new("/params", "draft.unreadable", problem.message())],
         };
         record.faulty(&faults);
         let unsaid = faults.iter().all(|fault| fault.rule == "runbook.missing_param");

@@ -38,7 +38,7 @@ pub(crate) async fn draft(models: &Models, asked: &Asked<'_>, checker: &Checker,
                 Judged::Faulty(found) => found,
             },
             Err(Problem::Unreachable(message)) => return refused(&message, faults),
-            Err(Problem::Unusable(message)) => vec![Fault::new("/plan", "draft.unreadable", message)],
+            Err(problem) => vec![Fault::new("/plan", "draft.unreadable", problem.message())],
         };
         record.faulty(&faults);
         let said = record.last_said();

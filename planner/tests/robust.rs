@@ -153,6 +153,36 @@ async fn when_the_preferred_model_cannot_be_asked_the_next_is() {
 }
 
 #[tokio::test]
+async fn where_a_model_refuses_or_says_nothing_the_next_is_asked_and_no_repair_is_spent() {
+    let sorry = || text("I'm sorry, but I can't help with that.");
+    let filtered = || raw(&json!({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]}));
+    let refused = || raw(&json!({"choices": [{"message": {"content": null, "refusal": "I won't."}}]}));
+    for (what, said) in [
+        ("sorry", [sorry(), sorry()]),
+        ("refused", [refused(), refused()]),
+        ("held back", [filtered(), filtered()]),
+        ("empty", [text(""), text(" ")]),
+    ] {
+        let (name, asked, models) = with_a_second(said).await;
+        assert_eq!((name.as_str(), asked), ("spare", 2), "{what}: it is there, and is asked again");
+        assert_eq!(models, ["preferred", "spare", "preferred", "spare"], "{what}");
+    }
+}
+
+#[tokio::test]
+async fn that_a_model_refused_is_told_although_the_next_is_away() {
+    let sorry = || text("I'm sorry, but I can't help with that.");
+    let first = Script::of([none(), sorry(), sorry(), sorry()]);
+    let away = Script::of([status(500, "boom"), status(500, "boom"), status(500, "boom")]);
+    let models = vec![model(&first.serve().await, "first"), model(&away.serve().await, "away")];
+    let planned = plan_by(&planner(models), LOOK).await;
+    let PlanAnswer::Refused { faults, .. } = &planned.answer else {
+        panic!("{planned:?}")
+    };
+    assert!(faults.iter().any(|f| f.message.contains("refused to answer")), "{faults:?}");
+}
+
+#[tokio::test]
 async fn a_model_that_costs_more_than_is_left_gives_way_to_one_that_does_not() {
     let (dear, free) = (Script::of([]), Script::of([none(), reply(&good())]));
     let mut first = model(&dear.serve().await, "dear");

@@ -136,6 +136,41 @@ async fn after_a_failed_sync_nothing_is_sent_and_a_restart_comes_to_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_does_not_come_back_from_a_sync_is_told_of_and_nothing_is_sent_until_it_does() {
+    if !tracer::is_here() {
+        return skip("strace is not here");
+    }
+    let _alone = alone().await;
+    let scene = Scene::new(WAYS[0], Course::Forward).await;
+    let engine = scene.engine().await;
+    let tracer = Tracer::attach(engine.pid, At::Stall(15), 8).await;
+    let intent = scene.submit(&engine).await.unwrap();
+    let (deadline, mut during) = (Instant::now() + PATIENCE, Vec::new());
+    loop {
+        // Counted first: as long as it then is not ready, nothing had been sent yet.
+        let executed = scene.executed().len();
+        match engine.get("/readyz").await {
+            Err(why) => {
+                assert!(why.starts_with("503") && why.contains("\"journal\":true"), "{why}");
+                during.push(executed);
+                engine.get(&format!("/v1/intents/{intent}")).await.expect("reads go on");
+            }
+            Ok(_) if !during.is_empty() => break,
+            Ok(_) => {}
+        }
+        assert!(Instant::now() < deadline, "it was ready all the time");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    drop(tracer);
+    assert_eq!(during.first(), during.last(), "{during:?}");
+    let told = log(&scene.folder);
+    for words in ["the disk does not come back from a write", "the disk is through with the write"] {
+        assert_eq!(told.matches(words).count(), 1, "{told}");
+    }
+    assert_eq!(scene.end(engine, &intent).await, Verdict::AsUndisturbed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_engine_over_one_store_is_refused_and_told_who_holds_it() {
     let _alone = alone().await;
     let scene = Scene::new(WAYS[0], Course::Forward).await;

@@ -16,6 +16,8 @@ pub(crate) enum At {
     KillBeforeWrite,
     /// The sync answers EIO.
     Fail,
+    /// The sync comes back only after so many seconds.
+    Stall(u32),
 }
 
 /// A tracer on a running process. Lets go of it when dropped.
@@ -51,9 +53,10 @@ impl Tracer {
     /// From now on the `nth` sync (1 is the next) suffers what `at` says, or the `nth` write of any of the writing threads.
     pub(crate) async fn attach(pid: u32, at: At, nth: usize) -> Self {
         let (call, what, name) = match at {
-            At::Kill => ("fdatasync", "signal=SIGKILL", "journal-writer"),
-            At::KillBeforeWrite => ("pwrite64", "signal=SIGKILL", "sled-io-"),
-            At::Fail => ("fdatasync", "error=EIO", "journal-writer"),
+            At::Kill => ("fdatasync", "signal=SIGKILL".to_owned(), "journal-writer"),
+            At::KillBeforeWrite => ("pwrite64", "signal=SIGKILL".to_owned(), "sled-io-"),
+            At::Fail => ("fdatasync", "error=EIO".to_owned(), "journal-writer"),
+            At::Stall(seconds) => ("fdatasync", format!("delay_enter={seconds}s"), "journal-writer"),
         };
         let what = [format!("trace={call}"), format!("inject={call}:{what}:when={nth}")];
         Self::on(pid, name, Path::new("/dev/null"), &what).await

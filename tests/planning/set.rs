@@ -68,9 +68,10 @@ pub(crate) fn intents(name: &str) -> Vec<Intent> {
     fixture::<File>(name).intents
 }
 
-/// Both sets.
+/// The files of what is put to a model.
+const SETS: [&str; 4] = ["intents.yaml", "several.yaml", "questions.yaml", "beyond.yaml"];
+
+/// All of them.
 pub(crate) fn all() -> Vec<Intent> {
-    let mut all = intents("intents.yaml");
-    all.extend(intents("beyond.yaml"));
-    all
+    SETS.into_iter().flat_map(intents).collect()
 }

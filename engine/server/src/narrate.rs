@@ -68,7 +68,7 @@ fn stage_name(stage: PlanStage, end: StageEnd) -> String {
     match end {
         StageEnd::Fits => format!("planned {stage}:"),
         StageEnd::Passed => format!("not {stage}:"),
-        StageEnd::Stopped => format!("not {stage}, and no further:"),
+        StageEnd::Stopped => format!("no plan {stage}, and nothing else is tried:"),
     }
 }
 

@@ -11,17 +11,36 @@ use super::settle::Doubted;
 use super::{DriveError, Driver, ask, checks, expand, judge, look, planning, undo};
 use crate::actor::Actor;
 use crate::expr::Bindings;
-use crate::ids::{ItemId, Phase, StepId};
+use crate::ids::{IntentId, ItemId, Phase, StepId};
 use crate::intent::effects::Work;
 use crate::intent::event::{Event, WayBack};
 use crate::intent::item::ItemState;
 use crate::payload::Payload;
 use crate::plan::{Step, StepFacts};
+use crate::ports::Clock;
 use crate::tool::Outcome;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// Work that takes longer is named in the log: whoever asks why an intent stands still should find it.
+const LONG_WORK: Duration = Duration::from_secs(120);
+
+/// Does a piece of work; says so in the log for as long as it is overdue.
+async fn named_if_long(intent: IntentId, work: &Work, clock: &dyn Clock, told: impl Future<Output = Told>) -> Told {
+    let mut told = std::pin::pin!(told);
+    let mut patience = LONG_WORK;
+    loop {
+        tokio::select! {
+            biased;
+            told = &mut told => return told,
+            () = clock.sleep(patience) => tracing::warn!(%intent, ?work, "still at work after {patience:?} more"),
+        }
+        patience *= 2;
+    }
+}
 
 /// What a piece of work has to tell.
 pub(super) enum Told {
@@ -85,14 +104,11 @@ impl Driver {
     }
 
     fn spawn(&mut self, work: Work, told: impl Future<Output = Told> + Send + 'static) {
-        let look = self.ledger.state.looks;
+        let (intent, look, clock) = (self.ledger.id, self.ledger.state.looks, self.deps.clock.clone());
         self.started.insert(work.clone());
         self.in_flight.push(Box::pin(async move {
-            Report {
-                work,
-                look,
-                told: told.await,
-            }
+            let told = named_if_long(intent, &work, clock.as_ref(), told).await;
+            Report { work, look, told }
         }));
     }
 

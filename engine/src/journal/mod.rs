@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Number of an entry in its stream, from 1. 0 is the empty stream.
@@ -278,6 +279,11 @@ pub trait Journal: Send + Sync {
     fn watch_all(&self) -> watch::Receiver<u64>;
     /// How many syncs the store has made, for figures.
     fn syncs(&self) -> u64;
+    /// How long the write that is under way has waited for the disk. Until it is through nothing is recorded, so nothing
+    /// is sent. None: none is under way.
+    fn writing_for(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Checks that entries continue a stream: numbers without gaps, hashes that chain.

@@ -8,15 +8,27 @@ use flyball_engine::journal::Error;
 use sled::Db;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+/// A write that takes longer is told of.
+pub(crate) const SLOW: Duration = Duration::from_secs(10);
+
+/// The write that is under way.
+#[derive(Default)]
+struct Writing {
+    since: Option<Instant>,
+    /// That it takes long was told.
+    told: bool,
+}
 
 pub(crate) struct Disk {
     pub(crate) db: Db,
     /// sled's flush is no fsync on Linux; a sync through a second handle acts on the same inode.
     log: File,
     syncs: AtomicU64,
+    writing: Mutex<Writing>,
     fence: OnceLock<String>,
     #[cfg(test)]
     pub(crate) breaks: std::sync::atomic::AtomicBool,
@@ -41,6 +53,7 @@ impl Disk {
             db,
             log,
             syncs: AtomicU64::new(0),
+            writing: Mutex::default(),
             fence: OnceLock::new(),
             #[cfg(test)]
             breaks: false.into(),
@@ -49,7 +62,43 @@ impl Disk {
 
     /// One atomic, synced write. After an error nothing is written any more: what a failed sync left behind is unknown,
     /// and a second one that succeeds proves nothing about the first.
-    pub(crate) fn write(&self, Writes { batch, keys }: Writes) -> Result<(), Fault> {
+    pub(crate) fn write(&self, writes: Writes) -> Result<(), Fault> {
+        self.writing().since = Some(Instant::now());
+        let written = self.synced_write(writes);
+        let Writing { since, told } = std::mem::take(&mut *self.writing());
+        if told {
+            let took = since.unwrap_or_else(Instant::now).elapsed();
+            tracing::warn!(?took, "the disk is through with the write that it was slow over");
+        }
+        written
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long the write that is under way has waited for the disk.
+    pub(crate) fn writing_for(&self) -> Option<Duration> {
+        self.writing().since.map(|at| at.elapsed())
+    }
+
+    /// Somebody waits for a write for long. Says so, once for each write that the disk is slow over.
+    pub(crate) fn waited_for(&self) {
+        let mut writing = self.writing();
+        let slow = writing.since.map(|at| at.elapsed()).filter(|time| *time >= SLOW);
+        if let Some(for_now) = slow
+            && !writing.told
+        {
+            writing.told = true;
+            tracing::error!(
+                ?for_now,
+                "the disk does not come back from a write: nothing is recorded, so nothing is sent, until it does; what was \
+                 acknowledged is safe, and a restart goes on from there"
+            );
+        }
+    }
+
+    fn synced_write(&self, Writes { batch, keys }: Writes) -> Result<(), Fault> {
         self.db.apply_batch(batch)?;
         // sled leaves it to the next visitor to split a leaf that is too full, which is a write: once the disk fails, a reader
         // that comes by would be refused. So each leaf that was written is visited now.

@@ -1,7 +1,7 @@
 //! The embedded store: one process, one tree, one writer thread.
 
 use crate::crowd::Crowd;
-use crate::disk::Disk;
+use crate::disk::{Disk, SLOW};
 use crate::files::{self, NotLocked, ProcessLock};
 use crate::group::Group;
 use crate::heads::HeadFile;
@@ -24,6 +24,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 const FORMAT: &[u8] = b"1";
@@ -106,11 +107,16 @@ impl SledJournal {
     }
 
     async fn ask(&self, ask: Ask) -> Result<Answer, Error> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
         let gone = || self.reader.disk.fence("the writer has died");
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send(Request { ask, reply }).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        loop {
+            match tokio::time::timeout(SLOW, &mut answer).await {
+                Ok(answer) => return answer.map_err(|_| gone())?,
+                Err(_) => self.reader.disk.waited_for(),
+            }
+        }
     }
 
     /// Reads on a thread that may block. `what`: the intent that an unreadable record belongs to.
@@ -289,6 +295,10 @@ impl Journal for SledJournal {
 
     fn syncs(&self) -> u64 {
         self.reader.disk.syncs()
+    }
+
+    fn writing_for(&self) -> Option<Duration> {
+        self.reader.disk.writing_for()
     }
 }
 

@@ -60,29 +60,36 @@ const REFUSALS: &[&str] = &[
     "unfortunately",
 ];
 
+fn withheld(why: &str) -> Problem {
+    Problem::Withheld(why.to_owned())
+}
+
+fn unusable(why: &str) -> Problem {
+    Problem::Unusable(why.to_owned())
+}
+
+fn refused() -> Problem {
+    withheld("the model refused to answer")
+}
+
 /// The raw answer for the record, and what it says.
 pub(super) fn read(reply: Reply) -> (Value, Result<Value, Problem>) {
-    let unusable = |message: &str| Err(Problem::Unusable(message.to_owned()));
     let Some(choice) = reply.choices.into_iter().next() else {
-        return (Value::Null, unusable("the reply holds no answer"));
+        return (Value::Null, Err(unusable("the reply holds no answer")));
     };
     if let Some(refusal) = choice.message.refusal.filter(|text| !text.trim().is_empty()) {
-        return (Value::String(refusal), unusable("the model refused to answer"));
+        return (Value::String(refusal), Err(refused()));
     }
     let content = text_of(&choice.message.content);
-    let finish = choice.finish_reason.as_deref().unwrap_or_default();
-    let problem = match finish {
+    let answer = match choice.finish_reason.as_deref().unwrap_or_default() {
         // What fits into the limit by chance is half of what was meant.
-        "length" => Some("the answer was cut off at its token limit"),
-        "content_filter" => Some("the model's server held the answer back"),
-        _ => None,
+        "length" => Err(unusable("the answer was cut off at its token limit")),
+        "content_filter" => Err(withheld("the model's server held the answer back")),
+        _ => json_in(&content),
     };
-    if let Some(problem) = problem {
-        return (Value::String(content), unusable(problem));
-    }
-    match json_in(&content) {
+    match answer {
         Ok(value) => (value.clone(), Ok(value)),
-        Err(problem) => (Value::String(content), unusable(problem)),
+        Err(problem) => (Value::String(content), Err(problem)),
     }
 }
 
@@ -96,30 +103,28 @@ fn text_of(content: &Value) -> String {
 
 /// The JSON object of an answer: bare, in a fence, after a model's thoughts, or amid its talk. Only whole JSON counts:
 /// what was cut is not guessed.
-fn json_in(content: &str) -> Result<Value, &'static str> {
+fn json_in(content: &str) -> Result<Value, Problem> {
+    let broken_off = || unusable("the answer breaks off before its JSON ends");
     let content = content.rsplit("</think>").next().unwrap_or_default().trim();
     if content.is_empty() {
-        return Err("the answer is empty");
+        return Err(withheld("the answer is empty"));
     }
     match serde_json::from_str::<Value>(content) {
         Ok(value) => return Ok(value),
-        Err(error) if error.is_eof() && content.starts_with('{') => {
-            return Err("the answer breaks off before its JSON ends");
-        }
+        Err(error) if error.is_eof() && content.starts_with('{') => return Err(broken_off()),
         Err(_) => {}
     }
-    let refuses = content.to_lowercase();
     if let Some(inside) = fenced(content).or_else(|| braced(content)) {
-        return match serde_json::from_str::<Value>(inside) {
-            Ok(value) => Ok(value),
-            Err(error) if error.is_eof() => Err("the answer breaks off before its JSON ends"),
-            Err(_) => Err("the answer is no JSON"),
-        };
+        return serde_json::from_str::<Value>(inside).map_err(|error| match error.is_eof() {
+            true => broken_off(),
+            false => unusable("the answer is no JSON"),
+        });
     }
-    if REFUSALS.iter().any(|start| refuses.starts_with(start)) {
-        return Err("the model refused to answer");
+    let said = content.to_lowercase();
+    match REFUSALS.iter().any(|start| said.starts_with(start)) {
+        true => Err(refused()),
+        false => Err(unusable("the answer is no JSON")),
     }
-    Err("the answer is no JSON")
 }
 
 /// What stands in the first fence. A fence that never closes is cut off with the answer.
@@ -141,8 +146,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn said(content: &str) -> Result<Value, &'static str> {
-        json_in(content)
+    fn said(content: &str) -> Result<Value, String> {
+        json_in(content).map_err(|problem| problem.message().to_owned())
     }
 
     #[test]
@@ -179,7 +184,7 @@ mod tests {
             ("{a: 1}", "the answer is no JSON"),
         ];
         for (content, wanted) in cases {
-            assert_eq!(said(content), Err(wanted), "{content}");
+            assert_eq!(said(content), Err(wanted.to_owned()), "{content}");
         }
     }
 }

@@ -89,12 +89,22 @@ pub(crate) enum Problem {
     Unreachable(String),
     /// There is an answer, and it is no use: worth another try.
     Unusable(String),
+    /// The model refuses, or says nothing: another one may.
+    Withheld(String),
 }
 
 impl Problem {
+    /// What to tell when the next one gave no answer either: that a model refused says more than that another was away.
+    fn or_else(self, next: Self) -> Self {
+        match self {
+            Self::Withheld(_) => self,
+            _ => next,
+        }
+    }
+
     pub(crate) fn message(&self) -> &str {
         match self {
-            Self::Unreachable(message) | Self::Unusable(message) => message,
+            Self::Unreachable(message) | Self::Unusable(message) | Self::Withheld(message) => message,
         }
     }
 }
@@ -162,7 +172,7 @@ impl Models {
         self.purse = purse;
     }
 
-    /// Asks one endpoint after the other until one answers. Each that was asked is in the record.
+    /// Asks one endpoint after the other until one answers the question. Each that was asked is in the record.
     pub(crate) async fn ask(&self, question: &Question, record: &mut Record) -> Result<Value, Problem> {
         let mut last = Problem::Unreachable("no model is configured".into());
         for at in self.awake() {
@@ -170,7 +180,7 @@ impl Models {
             let most = endpoint.most(question);
             if let Err(why) = self.purse.allows(record.spent, most).await {
                 // The next may cost less.
-                last = Problem::Unreachable(why);
+                last = last.or_else(Problem::Unreachable(why));
                 continue;
             }
             let (call, spent, answer) = endpoint.ask(question).await;
@@ -180,6 +190,10 @@ impl Models {
             match answer {
                 Err(problem @ Problem::Unreachable(_)) => {
                     self.rest(at, Some(Instant::now() + endpoint.asked_to_wait().max(REST)));
+                    last = last.or_else(problem);
+                }
+                Err(problem @ Problem::Withheld(_)) => {
+                    self.rest(at, None);
                     last = problem;
                 }
                 answer => {

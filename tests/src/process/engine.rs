@@ -201,9 +201,22 @@ impl Engine {
             if ends.contains(&view["state"].as_str().unwrap_or_default()) {
                 return Ok(view);
             }
-            assert!(Instant::now() < deadline, "no end in time: {view}");
+            if Instant::now() >= deadline {
+                panic!("no end in time: {view}\n{}", self.what_it_does().await);
+            }
             tokio::time::sleep(every).await;
         }
+    }
+
+    /// What the engine says of itself and the kernel of its threads, for whoever asks why nothing happens.
+    async fn what_it_does(&self) -> String {
+        let mut told = Vec::new();
+        for path in ["/readyz", "/v1/servers"] {
+            let answer = self.get(path).await;
+            told.push(format!("{path}: {}", answer.map_or_else(|why| why, |value| value.to_string())));
+        }
+        told.extend(proc::threads(self.pid));
+        told.join("\n")
     }
 
     /// How often the store has made writes durable, as the engine says.

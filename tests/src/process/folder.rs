@@ -96,7 +96,7 @@ fn contracts(setup: Setup) -> String {
     places.into_iter().fold(CONTRACTS.to_owned(), fill)
 }
 
-/// The folder. Removed with it: the engine's data, the ledger's.
+/// The folder. Removed with it: the engine's data, the ledger's. Left where it is if a test fails over it.
 pub struct Folder {
     dir: TempDir,
     pub setup: Setup,
@@ -176,5 +176,15 @@ impl Folder {
         let parent = path.parent().expect("every file lies in the folder");
         std::fs::create_dir_all(parent).expect("a folder can be made");
         std::fs::write(path, text).expect("a file can be written");
+    }
+}
+
+impl Drop for Folder {
+    #[allow(clippy::print_stderr, reason = "whoever reads why a test failed wants to look further")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.dir.disable_cleanup(true);
+            eprintln!("left for a look: {}", self.path().display());
+        }
     }
 }

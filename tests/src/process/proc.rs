@@ -71,6 +71,19 @@ pub fn wakeups(pid: u32) -> u64 {
         .sum()
 }
 
+/// A line for each thread of a process: its name, its state, and where in the kernel it waits.
+pub fn threads(pid: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    let line = |task: std::fs::DirEntry| {
+        let of = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        let stat = of("stat");
+        let state = stat.rsplit(')').next().unwrap_or_default().split_whitespace().next();
+        let (name, state) = (of("comm"), state.unwrap_or("gone"));
+        format!("{} {state} {} {}", name.trim(), of("wchan").trim(), of("syscall").trim())
+    };
+    tasks.flatten().map(line).collect()
+}
+
 /// The processes that a process has started and that still live.
 pub fn children(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();

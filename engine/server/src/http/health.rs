@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flyball_engine::journal::Filter;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
@@ -16,7 +17,11 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The journal can be read and the server is not stopping. `store.syncs`: how often this process made writes durable.
+/// A write that waits for the disk longer than this is a store that cannot be written.
+const SLOW_DISK: Duration = Duration::from_secs(10);
+
+/// The journal can be read, no write of it hangs, and the server is not stopping. `store.syncs`: how often this process made
+/// writes durable; `store.writing_ms`: for how long the write that is under way has waited for the disk, 0 where none is.
 /// `not_driven`: how many intents nothing is done for at the moment because of an error; which and why is for those to see
 /// who may read them.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
@@ -27,12 +32,14 @@ pub(super) async fn readyz(State(app): Shared) -> (StatusCode, Json<Value>) {
     };
     let journal = app.journal().list(filter).await.is_ok();
     let stopping = app.stopping.is_cancelled();
-    let status = if journal && !stopping {
+    let writing = app.journal().writing_for().unwrap_or_default();
+    let status = if journal && !stopping && writing < SLOW_DISK {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let store = json!({"syncs": app.journal().syncs()});
+    let writing_ms = u64::try_from(writing.as_millis()).unwrap_or(u64::MAX);
+    let store = json!({"syncs": app.journal().syncs(), "writing_ms": writing_ms});
     let not_driven = app.supervisor.all_not_driven().len();
     (
         status,

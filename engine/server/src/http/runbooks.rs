@@ -96,6 +96,7 @@ fn promotable(state: &IntentState) -> Result<(&str, serde_json::Value), String> 
 fn unknown(app: &App, id: &str) -> Problem {
     let ids = app.runbooks.iter().map(|r| r.id.as_str());
     let near = flyball_engine::fault::nearest(id, ids).map(|n| format!("did you mean {n:?}?"));
+    let near = near.or_else(|| Some("see: flyball runbook list".to_owned()));
     let detail = format!("there is no runbook {id:?}");
     Problem::new(Code::NoSuchThing, detail.clone()).with("id", "request.runbook", detail, near)
 }
