@@ -164,7 +164,11 @@ async fn where_a_model_refuses_or_says_nothing_the_next_is_asked_and_no_repair_i
         ("empty", [text(""), text(" ")]),
     ] {
         let (name, asked, models) = with_a_second(said).await;
-        assert_eq!((name.as_str(), asked), ("spare", 2), "{what}: it is there, and is asked again");
+        assert_eq!(
+            (name.as_str(), asked),
+            ("spare", 2),
+            "{what}: it is there, and is asked again"
+        );
         assert_eq!(models, ["preferred", "spare", "preferred", "spare"], "{what}");
     }
 }
@@ -179,7 +183,10 @@ async fn that_a_model_refused_is_told_although_the_next_is_away() {
     let PlanAnswer::Refused { faults, .. } = &planned.answer else {
         panic!("{planned:?}")
     };
-    assert!(faults.iter().any(|f| f.message.contains("refused to answer")), "{faults:?}");
+    assert!(
+        faults.iter().any(|f| f.message.contains("refused to answer")),
+        "{faults:?}"
+    );
 }
 
 #[tokio::test]

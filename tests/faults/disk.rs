@@ -164,7 +164,10 @@ async fn a_disk_that_does_not_come_back_from_a_sync_is_told_of_and_nothing_is_se
     drop(tracer);
     assert_eq!(during.first(), during.last(), "{during:?}");
     let told = log(&scene.folder);
-    for words in ["the disk does not come back from a write", "the disk is through with the write"] {
+    for words in [
+        "the disk does not come back from a write",
+        "the disk is through with the write",
+    ] {
         assert_eq!(told.matches(words).count(), 1, "{told}");
     }
     assert_eq!(scene.end(engine, &intent).await, Verdict::AsUndisturbed);

@@ -33,13 +33,20 @@ struct Reading<'a> {
 
 impl Runbooks {
     /// Finds the runbook whose phrase the whole text says. Of several, the one with most words of its own is
-    /// meant, and among these the one whose parts stand as written.
+    /// meant, also where a value breaks its rules, and among these the one whose parts stand as written.
     pub fn find(&self, text: &str) -> PhraseMatch<'_> {
         let readings: Vec<Reading<'_>> = self.iter().flat_map(|runbook| runbook.readings(text)).collect();
         let fits = |r: &Reading<'_>| (r.weight, r.as_written);
         let best_fit = readings.iter().filter(|r| r.params.is_ok()).map(fits).max();
+        let broken = broken(&readings).filter(|(weight, ..)| best_fit.is_none_or(|best| best.0 < *weight));
+        if let Some((_, runbook, faults)) = broken {
+            return PhraseMatch::Broken {
+                runbook,
+                faults: faults.to_vec(),
+            };
+        }
         let Some(best_fit) = best_fit else {
-            return broken(readings);
+            return PhraseMatch::None;
         };
         let mut best: Vec<(&Runbook, Value)> = Vec::new();
         for reading in readings.into_iter().filter(|r| fits(r) == best_fit) {
@@ -82,22 +89,20 @@ impl Runbooks {
     }
 }
 
-/// A value of another kind means that the phrase was not meant; one that breaks a rule means that it may not be.
-fn broken(readings: Vec<Reading<'_>>) -> PhraseMatch<'_> {
+/// A value of another kind means that the phrase was not meant; one that breaks a rule means that it may not be. The reading
+/// of most weight, the first of several.
+fn broken<'a, 'r>(readings: &'r [Reading<'a>]) -> Option<(usize, &'a Runbook, &'r [Fault])> {
     let rule_only = |faults: &[Fault]| faults.iter().all(|fault| fault.rule != "runbook.param_type");
-    let mut best: Option<(usize, &Runbook, Vec<Fault>)> = None;
+    let mut best: Option<(usize, &Runbook, &[Fault])> = None;
     for reading in readings {
-        match reading.params {
-            Err(faults) if rule_only(&faults) && best.as_ref().is_none_or(|b| b.0 < reading.weight) => {
+        match &reading.params {
+            Err(faults) if rule_only(faults) && best.is_none_or(|b| b.0 < reading.weight) => {
                 best = Some((reading.weight, reading.runbook, faults));
             }
             _ => {}
         }
     }
-    best.map_or(PhraseMatch::None, |(_, runbook, faults)| PhraseMatch::Broken {
-        runbook,
-        faults,
-    })
+    best
 }
 
 impl Runbook {

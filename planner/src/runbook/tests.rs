@@ -210,6 +210,22 @@ fn the_phrase_with_more_words_of_its_own_is_meant() {
 }
 
 #[test]
+fn a_phrase_with_more_words_of_its_own_is_meant_although_its_value_breaks_a_rule() {
+    let general = "id: general\ntitle: t\nphrases: [\"restart {what}\"]\nparams: {what: {type: string}}\nplan: {}\n";
+    let special = "id: special\ntitle: t\nphrases: [\"restart slot {slot}\"]\n\
+                   params: {slot: {type: integer, min: 1, max: 8}}\nplan: {}\n";
+    let runbooks = Runbooks::build(&[Source::new("a", general), Source::new("b", special)], &[]).unwrap();
+    assert_eq!(
+        found(&runbooks, "restart slot 9"),
+        "/params/slot: `slot` must be between 1 and 8, not \"9\""
+    );
+    assert_eq!(
+        found(&runbooks, "restart slot machine"),
+        r#"general {"what":"slot machine"}"#
+    );
+}
+
+#[test]
 fn two_runbooks_that_fit_equally_are_a_question() {
     let of = |id: &str| {
         format!("id: {id}\ntitle: t\nphrases: [\"restart {{what}}\"]\nparams: {{what: {{type: name}}}}\nplan: {{}}\n")

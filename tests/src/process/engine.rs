@@ -213,7 +213,10 @@ impl Engine {
         let mut told = Vec::new();
         for path in ["/readyz", "/v1/servers"] {
             let answer = self.get(path).await;
-            told.push(format!("{path}: {}", answer.map_or_else(|why| why, |value| value.to_string())));
+            told.push(format!(
+                "{path}: {}",
+                answer.map_or_else(|why| why, |value| value.to_string())
+            ));
         }
         told.extend(proc::threads(self.pid));
         told.join("\n")

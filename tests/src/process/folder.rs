@@ -180,7 +180,10 @@ impl Folder {
 }
 
 impl Drop for Folder {
-    #[allow(clippy::print_stderr, reason = "whoever reads why a test failed wants to look further")]
+    #[allow(
+        clippy::print_stderr,
+        reason = "whoever reads why a test failed wants to look further"
+    )]
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.dir.disable_cleanup(true);

@@ -79,7 +79,12 @@ pub fn threads(pid: u32) -> Vec<String> {
         let stat = of("stat");
         let state = stat.rsplit(')').next().unwrap_or_default().split_whitespace().next();
         let (name, state) = (of("comm"), state.unwrap_or("gone"));
-        format!("{} {state} {} {}", name.trim(), of("wchan").trim(), of("syscall").trim())
+        format!(
+            "{} {state} {} {}",
+            name.trim(),
+            of("wchan").trim(),
+            of("syscall").trim()
+        )
     };
     tasks.flatten().map(line).collect()
 }
