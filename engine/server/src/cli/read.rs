@@ -80,6 +80,12 @@ async fn show_diff(client: &Client, intent: &str, device: Option<&str>, output: 
     let device = device.map(|d| format!("?device={}", escape(d))).unwrap_or_default();
     let view: DiffView = client.get(&format!("/v1/intents/{intent}/diff{device}")).await?;
     output.show(&view, |v| diff::diff(v, output.style));
+    if view.devices.is_empty() && !output.json {
+        // It may be waiting for somebody, the reader for one.
+        let stands: IntentView = client.get(&format!("/v1/intents/{intent}")).await?;
+        let state = stands.state.replace('_', " ");
+        output.text(&format!("the intent is {state}; see: flyball show {intent}\n"));
+    }
     Ok(Exit::Done)
 }
 
