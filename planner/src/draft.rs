@@ -12,8 +12,6 @@ use serde_json::{Value, json};
 
 /// How often a model may correct its draft.
 const REPAIRS: usize = 2;
-/// Of how many tools it is told again what they need.
-const NEAREST: usize = 3;
 
 /// What came of asking for a plan.
 pub(crate) enum Drafted {
@@ -31,15 +29,12 @@ pub(crate) async fn draft(models: &Models, asked: &Asked<'_>, checker: &Checker,
     let mut question = question(asked, &found.tools);
     let base = question.messages.clone();
     let mut faults = Vec::new();
-    for round in 0..=REPAIRS {
+    for _ in 0..=REPAIRS {
         let answer = models.ask(&question, record).await;
         faults = match answer {
             Ok(answer) => match judge(&answer, asked, checker) {
                 Judged::Draft(draft) => return Drafted::Draft(draft),
-                Judged::Cannot(missing) => match unfounded(&missing, asked, &found.tools).filter(|_| round == 0) {
-                    Some(fault) => vec![fault],
-                    None => return refused(&format!("the model cannot plan this: {missing}"), faults),
-                },
+                Judged::Cannot(missing) => return refused(&format!("the model cannot plan this: {missing}"), faults),
                 Judged::Faulty(found) => found,
             },
             Err(Problem::Unreachable(message)) => return refused(&message, faults),
@@ -106,45 +101,6 @@ fn judge(answer: &Value, asked: &Asked<'_>, checker: &Checker) -> Judged {
     } else {
         Judged::Faulty(faults)
     }
-}
-
-/// How a model says that something is missing, in lower case.
-const MISSING: &[&str] = &[
-    "not specif",
-    "not say",
-    "not said",
-    "not given",
-    "not provide",
-    "missing",
-    "unspecified",
-    "unclear",
-];
-
-/// Small models say that something is missing, and it stands there. Where the intent names a device that claim is told
-/// back once, with what the nearest tools need at least; what the intent really does not say, no plan may invent.
-fn unfounded(missing: &str, asked: &Asked<'_>, tools: &[retrieve::Tool<'_>]) -> Option<Fault> {
-    let missing = missing.to_lowercase();
-    let devices = asked.context.inventory.devices().unwrap_or_default();
-    let named: Vec<String> = devices
-        .into_iter()
-        .filter(|device| asked.ground.has(&Value::from(device.as_str())))
-        .collect();
-    if named.is_empty() || !MISSING.iter().any(|words| missing.contains(words)) {
-        return None;
-    }
-    let needs = |(name, tool): &retrieve::Tool<'_>| {
-        let required = tool.spec.input_schema.get("required").and_then(Value::as_array);
-        let required: Vec<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
-        format!("`{name}` needs only {}", required.join(", "))
-    };
-    let needs: Vec<String> = tools.iter().take(NEAREST).map(needs).collect();
-    let message = format!("the intent does name {}", named.join(", "));
-    let suggestion = format!(
-        "arguments that are not needed are left out: {}. Plan with what the intent says; only if a needed argument is not \
-         said, name it in `cannot`",
-        needs.join("; ")
-    );
-    Some(Fault::new("/cannot", "draft.unfounded", message).suggest(suggestion))
 }
 
 /// Whether two plans call the same tools with the same arguments for the same lists, in the same order, whatever their
