@@ -250,6 +250,7 @@ impl Walk<'_> {
             }
             Value::Bool(on) => self.hold(pointer, value, self.ground.has_bool(*on, name)),
             Value::String(text) if text.contains("${") => self.template(pointer, text),
+            Value::String(text) if name.is_some_and(|name| is_its_name(text, name)) => self.no_value(pointer, text),
             other => self.hold(pointer, other, self.ground.has(other)),
         }
     }
@@ -269,6 +270,13 @@ impl Walk<'_> {
         }
     }
 
+    fn no_value(&mut self, pointer: &str, text: &str) {
+        let message = format!("{text:?} is what the argument is called, not a value");
+        let fault = Fault::new(pointer, "ground.literal", message);
+        let hint = "use the value that the intent says, or say in `cannot` that it says none";
+        self.faults.push(fault.suggest(hint));
+    }
+
     fn hold(&mut self, pointer: &str, value: &Value, grounded: bool) {
         if !grounded {
             let message = format!("{value} does not stand in the intent");
@@ -277,6 +285,24 @@ impl Walk<'_> {
             self.faults.push(fault.suggest(hint));
         }
     }
+}
+
+/// Other words for what an argument is called.
+const CALLED: &[(&str, &[&str])] = &[
+    ("interface", &["port", "nic"]),
+    ("device", &["router", "switch", "node"]),
+];
+
+/// Whether a text only says what an argument is called: "the interface" names none, though the intent has the word.
+fn is_its_name(text: &str, name: &str) -> bool {
+    let stems = |text: &str| -> Vec<String> {
+        let words = words(&text.replace(['"', '_'], " "));
+        words.iter().filter(|w| !w.is_filler()).map(Word::stem).collect()
+    };
+    let said = stems(text);
+    let others = CALLED.iter().filter(|(called, _)| *called == name);
+    let is_other = |other: &&str| said.len() == 1 && said[0] == **other;
+    said == stems(name) || others.flat_map(|(_, others)| others.iter()).any(|o| is_other(&o))
 }
 
 /// Whether a word of the text and one of a literal mean the same thing.

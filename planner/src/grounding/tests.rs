@@ -51,6 +51,26 @@ fn a_draft_that_says_what_the_intent_says_stands() {
 }
 
 #[test]
+fn what_an_argument_is_called_is_no_value_of_it() {
+    let shut = |interface: &str| json!([{"id": "shut", "tool": "config/set_interface", "args": {"device": "sh-core-1", "interface": interface, "enabled": false}}]);
+    for (text, interface) in [
+        ("Shut down the interface on sh-core-1", "interface"),
+        ("Shut down the interfaces on sh-core-1", "the interface"),
+        ("Shut down the port on sh-core-1", "port"),
+    ] {
+        let wanted = ["/plan/steps/0/args/interface ground.literal"];
+        assert_eq!(faults(text, &shut(interface)), wanted, "{text}");
+    }
+    let named = "Shut down the interface eth1 on sh-core-1";
+    assert_eq!(faults(named, &shut("eth1")), Vec::<String>::new());
+    let group = json!([{"id": "ospf", "tool": "config/configure_ospf", "args": {"device": "the router", "area": "area", "process_id": 1}}]);
+    assert_eq!(
+        faults("Configure OSPF process 1 on the router in the area", &group).len(),
+        2
+    );
+}
+
+#[test]
 fn what_is_invented_is_named() {
     let steps = json!([
         {"id": "cores", "tool": "inventory/list_devices", "args": {"site": "shanghai"}},
