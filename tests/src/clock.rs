@@ -34,6 +34,33 @@ impl Clock for PausedClock {
     }
 }
 
+/// A paused clock on which each look at it takes a millisecond, as on a machine with much to do: between two looks of the
+/// same piece of code something may have become due.
+pub struct CreepingClock {
+    paused: PausedClock,
+    looks: AtomicI64,
+}
+
+impl CreepingClock {
+    pub fn start() -> Self {
+        Self {
+            paused: PausedClock::start(),
+            looks: AtomicI64::new(0),
+        }
+    }
+}
+
+#[async_trait]
+impl Clock for CreepingClock {
+    fn now_ms(&self) -> i64 {
+        self.paused.now_ms() + self.looks.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.paused.sleep(time).await;
+    }
+}
+
 /// A wall clock that somebody may set, over the tests' steady time. Clones see the same one.
 #[derive(Clone)]
 pub struct Wall {

@@ -42,3 +42,4 @@ mod settle_tasks;
 mod time;
 mod undo;
 mod voice;
+mod wake;

@@ -112,6 +112,8 @@ pub(crate) struct Driver {
     epoch: u64,
     in_flight: FuturesUnordered<BoxFuture<'static, Report>>,
     started: BTreeSet<Work>,
+    /// When it was last asked what is due, Unix milliseconds. What has become due since then is still to be waited for.
+    looked_at_ms: i64,
     /// Another intent holds a target: try again when some lock is released.
     lock_blocked: bool,
     /// Grows with each change of the intent whose locks this one, taking it back, waits for.
@@ -196,6 +198,7 @@ impl Driver {
             epoch,
             in_flight,
             started,
+            looked_at_ms: i64::MIN,
             lock_blocked: false,
             holder: None,
             commands_wait_ms: None,
@@ -256,7 +259,8 @@ impl Driver {
 
     /// One round: record what follows from the state, start what is due. True: the state changed.
     async fn step(&mut self) -> Result<bool, DriveError> {
-        let due = self.ledger.state.due(self.deps.clock.now_ms());
+        self.looked_at_ms = self.deps.clock.now_ms();
+        let due = self.ledger.state.due(self.looked_at_ms);
         if !due.record.is_empty() {
             for event in due.record {
                 let event = self.with_its_death(event).await;
@@ -320,7 +324,9 @@ impl Driver {
 
     async fn wait(&mut self, inbox: &mut watch::Receiver<u64>) -> Result<(), DriveError> {
         let now = self.deps.clock.now_ms();
-        let due = self.ledger.state.due(now);
+        // As of the look after which nothing was left to start: by the present clock something may have become due that
+        // nobody has started, and what is due has no time to wake at any more.
+        let due = self.ledger.state.due(self.looked_at_ms);
         if self.in_flight.is_empty() {
             // Nothing will come soon that these facts could ride with.
             self.ledger.flush(Vec::new()).await?;
