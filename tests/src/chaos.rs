@@ -3,7 +3,8 @@
 mod people;
 mod verdict;
 
-use crate::engine::Engine;
+use crate::clock::LaggingClock;
+use crate::engine::{Engine, SetUp};
 use crate::tasks::TaskEnd;
 use crate::world::{Misbehaviour, World};
 use flyball_engine::ids::IntentId;
@@ -15,6 +16,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -308,7 +310,10 @@ pub async fn play(seed: u64) -> Result<Tally, String> {
     } else {
         Decision::Run
     };
-    let engine = Engine::over(&world, decision).await;
+    // The same clock for each engine of the run.
+    let clock = Arc::new(LaggingClock::start());
+    let set_up: SetUp = Arc::new(move |deps| deps.clock = clock.clone());
+    let engine = Engine::over_with(&world, decision, set_up).await;
     let mut intents = Vec::new();
     for (plan, deadline) in script.plans.iter().zip(&script.deadlines) {
         intents.push(match deadline {
@@ -357,7 +362,7 @@ impl Run {
                 return self.restarted().await;
             }
             Happening::Beside => {
-                let beside = self.engine.beside().await;
+                let beside = self.engine.beside_alike().await;
                 self.former.push(std::mem::replace(&mut self.engine, beside));
             }
             Happening::Force(n) => self.force(self.intents[*n], *n).await,

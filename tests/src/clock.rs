@@ -34,26 +34,33 @@ impl Clock for PausedClock {
     }
 }
 
-/// A paused clock on which each look at it takes a millisecond, as on a machine with much to do: between two looks of the
-/// same piece of code something may have become due.
-pub struct CreepingClock {
+/// A paused clock that shows what it showed a moment ago, now 0, now 1 or 2 ms, and never goes back: two looks of one piece
+/// of code differ, as on a machine with much to do, and what it waits for may come due between them.
+pub struct LaggingClock {
     paused: PausedClock,
     looks: AtomicI64,
+    shown: AtomicI64,
 }
 
-impl CreepingClock {
+impl LaggingClock {
+    const LAGS: [i64; 4] = [2, 0, 1, 2];
+
     pub fn start() -> Self {
         Self {
             paused: PausedClock::start(),
             looks: AtomicI64::new(0),
+            shown: AtomicI64::new(i64::MIN),
         }
     }
 }
 
 #[async_trait]
-impl Clock for CreepingClock {
+impl Clock for LaggingClock {
     fn now_ms(&self) -> i64 {
-        self.paused.now_ms() + self.looks.fetch_add(1, Ordering::Relaxed)
+        let look = self.looks.fetch_add(1, Ordering::Relaxed);
+        let lag = Self::LAGS[look.unsigned_abs() as usize % Self::LAGS.len()];
+        let now = self.paused.now_ms() - lag;
+        self.shown.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
     async fn sleep(&self, time: Duration) {

@@ -160,6 +160,11 @@ impl Engine {
         self.beside_with(Arc::new(|_| {})).await
     }
 
+    /// A second engine that is made of the same parts.
+    pub async fn beside_alike(&self) -> Self {
+        self.beside_with(self.set_up.clone()).await
+    }
+
     /// The same, with other parts.
     pub async fn beside_with(&self, set_up: SetUp) -> Self {
         let (world, journal) = (self.world.clone(), self.journal.clone());

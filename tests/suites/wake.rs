@@ -3,7 +3,7 @@
 use crate::settle::{set_by, settlements};
 use flyball_engine::intent::event::{Decision, End, Settlement};
 use flyball_engine::span::Span;
-use flyball_tests::clock::CreepingClock;
+use flyball_tests::clock::LaggingClock;
 use flyball_tests::engine::{Engine, SetUp};
 use flyball_tests::world::{Misbehaviour, World};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ async fn what_becomes_due_between_two_looks_at_the_clock_is_not_slept_over() {
                 contract.settle_after = Some(Span(settle_after));
             }
             deps.contracts = Arc::new(contracts);
-            deps.clock = Arc::new(CreepingClock::start());
+            deps.clock = Arc::new(LaggingClock::start());
         });
         let engine = Engine::over_with(&world, Decision::Run, set_up).await;
         let (intent, began) = (engine.submit(set_by("set")).await, Instant::now());
