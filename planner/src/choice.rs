@@ -1,12 +1,13 @@
 //! The model chooses a runbook and copies its parameters out of the text. It writes no plan, and both answers are held
 //! to the text: a runbook that writes needs its verb there, a parameter its words.
 
-use crate::grounding::Ground;
+use crate::grounding::{Ground, swallowing};
 use crate::json::Ordered;
 use crate::model::{Message, Models, Problem, Question};
 use crate::prompt;
 use crate::record::Record;
 use crate::runbook::{Runbook, Runbooks};
+use crate::words::{singular, words};
 use flyball_engine::fault::{Fault, nearest};
 use flyball_engine::ports::{PlanningContext, Tried};
 use flyball_engine::tool::ToolName;
@@ -169,6 +170,14 @@ fn slots_question(runbook: &Runbook, asked: &Asked<'_>) -> Question {
 }
 
 /// The parameters in their one form, if the runbook accepts them and the text says each.
+/// Whether a text has no words but those with which the runbook is asked for.
+fn is_of_phrases(runbook: &Runbook, text: &str) -> bool {
+    let own: Vec<String> = runbook.own_words().map(singular).collect();
+    let said = words(text);
+    let mut said = said.iter().filter(|word| !word.is_filler()).peekable();
+    said.peek().is_some() && said.all(|word| own.contains(&word.stem()))
+}
+
 fn params(runbook: &Runbook, answer: &Value, ground: &Ground) -> Result<Value, Vec<Fault>> {
     let accepted = runbook.accept(answer)?;
     let unsaid = |(name, value): (&String, &Value)| {
@@ -179,6 +188,22 @@ fn params(runbook: &Runbook, answer: &Value, ground: &Ground) -> Result<Value, V
         let message = format!("{given} does not stand in the intent");
         (!default && !said).then(|| Fault::new(format!("/params/{name}"), "ground.literal", message))
     };
-    let faults: Vec<Fault> = accepted.as_object().into_iter().flatten().filter_map(unsaid).collect();
+    let given = accepted.as_object().into_iter().flatten();
+    let mut faults: Vec<Fault> = given.clone().filter_map(unsaid).collect();
+    let only_asks = |(name, value): (&String, &Value)| {
+        let asks = value.as_str().is_some_and(|text| is_of_phrases(runbook, text));
+        let message = format!("{value} is what the runbook is about, not a value");
+        asks.then(|| Fault::new(format!("/params/{name}"), "ground.literal", message))
+    };
+    faults.extend(given.filter_map(only_asks));
+    let swallowed = accepted
+        .as_object()
+        .map(|values| ground.swallowed(values))
+        .unwrap_or_default();
+    faults.extend(
+        swallowed
+            .into_iter()
+            .map(|(long, short)| swallowing(format!("/params/{long}"), short)),
+    );
     if faults.is_empty() { Ok(accepted) } else { Err(faults) }
 }

@@ -15,7 +15,7 @@ use expression::{literals, pieces};
 use flyball_engine::fault::{Fault, escape_pointer};
 use flyball_engine::ports::PlanningContext;
 use flyball_engine::tool::ToolName;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -32,7 +32,7 @@ impl Ground {
     pub(crate) fn of(text: &str) -> Self {
         let asked = verbs::asked_for(text);
         Self {
-            words: words(&text.replace(['"', '“', '”'], " ")),
+            words: unquoted(text),
             plain: words(text).into_iter().filter(|word| !word.quoted).collect(),
             verbs: asked.changes.iter().copied().collect(),
             asked,
@@ -125,14 +125,31 @@ impl Ground {
         if literal.contains(char::is_control) {
             return false;
         }
-        let wanted = words(&literal.replace(['"', '“', '”'], " "));
+        let wanted = unquoted(literal);
         if wanted.is_empty() {
             // To empty a field is to take something away.
             return literal.trim().is_empty() && self.verbs.contains(&Verb::Remove);
         }
-        self.words
-            .windows(wanted.len())
-            .any(|said| said.iter().zip(&wanted).all(|(s, w)| same(s, w)))
+        times(&self.words, &wanted) > 0
+    }
+
+    /// Of several values those that take in another one, with it: `change the text of eth1` is no text beside `eth1` when the
+    /// intent says `eth1` only there. Each value has a place of its own in the intent.
+    pub(crate) fn swallowed<'v>(&self, values: &'v Map<String, Value>) -> Vec<(&'v str, &'v str)> {
+        let values: Vec<(&str, Vec<Word>)> = values
+            .iter()
+            .flat_map(|(name, value)| texts_in(value).map(move |text| (name.as_str(), unquoted(&text))))
+            .collect();
+        let mut found = Vec::new();
+        for (long, outer) in values.iter().filter(|(_, words)| words.len() > 1) {
+            for (short, inner) in values.iter().filter(|(name, words)| name != long && !words.is_empty()) {
+                let within = times(outer, inner);
+                if within > 0 && inner.len() < outer.len() && times(&self.words, inner) <= within {
+                    found.push((*long, *short));
+                }
+            }
+        }
+        found
     }
 
     /// A boolean is said by itself, by a verb of its kind, or by the name of what it switches.
@@ -190,6 +207,10 @@ impl Ground {
         let mut walk = Walk { ground: self, faults };
         if let Some(args) = step.get("args") {
             walk.value(&format!("{pointer}/args"), None, args, schema);
+            for (long, short) in args.as_object().map(|args| self.swallowed(args)).unwrap_or_default() {
+                walk.faults
+                    .push(swallowing(format!("{pointer}/args/{}", escape_pointer(long)), short));
+            }
         }
         if let Some(items) = step.get("for_each") {
             walk.value(&format!("{pointer}/for_each"), None, items, None);
@@ -285,6 +306,37 @@ impl Walk<'_> {
             self.faults.push(fault.suggest(hint));
         }
     }
+}
+
+/// The words of a text, those in quotes like any other.
+fn unquoted(text: &str) -> Vec<Word> {
+    words(&text.replace(['"', '“', '”'], " "))
+}
+
+/// The texts and numbers of a value, entries of a list each by itself; expressions are neither.
+fn texts_in(value: &Value) -> impl Iterator<Item = String> {
+    let items = match value {
+        Value::Array(items) => items.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    items.iter().filter_map(|item| match item {
+        Value::String(text) if !text.contains("${") => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+/// How often these words stand in a row.
+fn times(text: &[Word], wanted: &[Word]) -> usize {
+    let is_it = |said: &&[Word]| said.iter().zip(wanted).all(|(s, w)| same(s, w));
+    text.windows(wanted.len().max(1)).filter(is_it).count()
+}
+
+/// A value that takes in what the intent says of another.
+pub(crate) fn swallowing(pointer: String, other: &str) -> Fault {
+    let message = format!("it takes in what the intent says of `{other}`");
+    let hint = "use the words that the intent gives for it, or say what is missing in `cannot`";
+    Fault::new(pointer, "ground.literal", message).suggest(hint)
 }
 
 /// Other words for what an argument is called.

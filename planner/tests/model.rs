@@ -218,6 +218,25 @@ async fn a_writing_runbook_is_not_chosen_for_a_look() {
 }
 
 #[tokio::test]
+async fn a_parameter_is_not_filled_with_the_words_that_ask_for_it() {
+    let text = "change the description of interface eth1 on sh-core-1";
+    let filled = |value: &str| reply(&json!({"device": "sh-core-1", "interface": "eth1", "text": value}));
+    let script = Script::of([
+        reply(&json!({"runbook": "describe-interface"})),
+        filled(text),
+        filled("the description"),
+        reply(&json!({"cannot": "the new description"})),
+    ]);
+    let planned = plan(text, &script).await;
+    assert_eq!(purposes(&planned), ["choose", "slots", "repair", "draft"]);
+    assert_eq!(faults(&planned), ["/params/text ground.literal"]);
+    assert!(
+        refusal(&planned).contains("`describe-interface` seems to be meant"),
+        "{planned:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_the_model_cannot_plan_it_may_say() {
     let script = Script::of([
         reply(&json!({"runbook": "none"})),

@@ -71,6 +71,26 @@ fn what_an_argument_is_called_is_no_value_of_it() {
 }
 
 #[test]
+fn a_value_does_not_take_in_what_the_intent_says_of_another() {
+    let describe = |text: &str| json!([{"id": "set", "tool": "config/set_interface", "args": {"device": "sh-core-1", "interface": "eth1", "description": text}}]);
+    let asked = "Change the description of interface eth1 on sh-core-1";
+    for text in [asked, "description of interface eth1", "interface eth1 on sh-core-1"] {
+        let found = faults(asked, &describe(text));
+        assert!(
+            found
+                .iter()
+                .all(|f| f == "/plan/steps/0/args/description ground.literal"),
+            "{text}: {found:?}"
+        );
+        assert!(!found.is_empty(), "{text}");
+    }
+    let told = "Change the description of interface eth1 on sh-core-1 to \"eth1 to sh-core-2\"";
+    assert_eq!(faults(told, &describe("eth1 to sh-core-2")), Vec::<String>::new());
+    let lines = json!([{"id": "set", "tool": "config/set_interface", "args": {"device": "sh-core-1", "interface": "eth1", "lines": [asked]}}]);
+    assert!(!faults(asked, &lines).is_empty());
+}
+
+#[test]
 fn what_is_invented_is_named() {
     let steps = json!([
         {"id": "cores", "tool": "inventory/list_devices", "args": {"site": "shanghai"}},
