@@ -352,9 +352,9 @@ fn is_its_name(text: &str, name: &str) -> bool {
         words.iter().filter(|w| !w.is_filler()).map(Word::stem).collect()
     };
     let said = stems(text);
-    let others = CALLED.iter().filter(|(called, _)| *called == name);
-    let is_other = |other: &&str| said.len() == 1 && said[0] == **other;
-    said == stems(name) || others.flat_map(|(_, others)| others.iter()).any(|o| is_other(&o))
+    let others = CALLED.iter().find(|(called, _)| *called == name);
+    let is_other = others.is_some_and(|(_, others)| said.len() == 1 && others.contains(&said[0].as_str()));
+    said == stems(name) || is_other
 }
 
 /// Whether a word of the text and one of a literal mean the same thing.
