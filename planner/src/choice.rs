@@ -169,7 +169,6 @@ fn slots_question(runbook: &Runbook, asked: &Asked<'_>) -> Question {
     }
 }
 
-/// The parameters in their one form, if the runbook accepts them and the text says each.
 /// Whether a text has no words but those with which the runbook is asked for.
 fn is_of_phrases(runbook: &Runbook, text: &str) -> bool {
     let own: Vec<String> = runbook.own_words().map(singular).collect();
@@ -178,32 +177,50 @@ fn is_of_phrases(runbook: &Runbook, text: &str) -> bool {
     said.peek().is_some() && said.all(|word| own.contains(&word.stem()))
 }
 
+/// The parameters in their one form, if the runbook accepts them and the text says each.
 fn params(runbook: &Runbook, answer: &Value, ground: &Ground) -> Result<Value, Vec<Fault>> {
     let accepted = runbook.accept(answer)?;
-    let unsaid = |(name, value): (&String, &Value)| {
-        let given = answer.get(name).filter(|given| !given.is_null())?;
-        let default = runbook.params.get(name).and_then(|param| param.default.as_ref()) == Some(value);
-        let others = value.as_str().map_or(&[][..], |text| runbook.other_words(text));
-        let said = ground.has(given) || others.iter().any(|other| ground.has(&Value::from(other.as_str())));
-        let message = format!("{given} does not stand in the intent");
-        (!default && !said).then(|| Fault::new(format!("/params/{name}"), "ground.literal", message))
+    let is_default = |name: &str, value: &Value| {
+        let param = runbook.params.get(name);
+        param.and_then(|param| param.default.as_ref()) == Some(value)
     };
-    let given = accepted.as_object().into_iter().flatten();
-    let mut faults: Vec<Fault> = given.clone().filter_map(unsaid).collect();
-    let only_asks = |(name, value): (&String, &Value)| {
-        let asks = value.as_str().is_some_and(|text| is_of_phrases(runbook, text));
-        let message = format!("{value} is what the runbook is about, not a value");
-        asks.then(|| Fault::new(format!("/params/{name}"), "ground.literal", message))
-    };
-    faults.extend(given.filter_map(only_asks));
-    let swallowed = accepted
+    // What the runbook itself says is nobody's claim about the intent.
+    let claimed: Map<String, Value> = accepted
         .as_object()
-        .map(|values| ground.swallowed(values))
-        .unwrap_or_default();
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| {
+            answer.get(name.as_str()).is_some_and(|given| !given.is_null()) && !is_default(name, value)
+        })
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let at = |name: &str| format!("/params/{name}");
+    let mut faults: Vec<Fault> = claimed
+        .iter()
+        .filter_map(|(name, value)| {
+            Some(Fault::new(
+                at(name),
+                "ground.literal",
+                unsaid(runbook, &answer[name], value, ground)?,
+            ))
+        })
+        .collect();
     faults.extend(
-        swallowed
+        ground
+            .swallowed(&claimed)
             .into_iter()
-            .map(|(long, short)| swallowing(format!("/params/{long}"), short)),
+            .map(|(long, short)| swallowing(at(long), short)),
     );
     if faults.is_empty() { Ok(accepted) } else { Err(faults) }
+}
+
+/// Why a parameter's value is none that the intent gives: what the model gave, and what the runbook made of it.
+fn unsaid(runbook: &Runbook, given: &Value, value: &Value, ground: &Ground) -> Option<String> {
+    let others = value.as_str().map_or(&[][..], |text| runbook.other_words(text));
+    let said = ground.has(given) || others.iter().any(|other| ground.has(&Value::from(other.as_str())));
+    if !said {
+        return Some(format!("{given} does not stand in the intent"));
+    }
+    let only_asks = value.as_str().is_some_and(|text| is_of_phrases(runbook, text));
+    only_asks.then(|| format!("{value} is what the runbook is about, not a value"))
 }
