@@ -207,7 +207,13 @@ impl Ground {
         let mut walk = Walk { ground: self, faults };
         if let Some(args) = step.get("args") {
             walk.value(&format!("{pointer}/args"), None, args, schema);
-            for (long, short) in args.as_object().map(|args| self.swallowed(args)).unwrap_or_default() {
+            let is_default = |name: &str, value: &Value| {
+                let property = schema.and_then(|s| s.get("properties")?.get(name));
+                property.is_some_and(|p| p.get("default") == Some(value) || p.get("const") == Some(value))
+            };
+            let mut claimed = args.as_object().cloned().unwrap_or_default();
+            claimed.retain(|name, value| !is_default(name, value));
+            for (long, short) in self.swallowed(&claimed) {
                 walk.faults
                     .push(swallowing(format!("{pointer}/args/{}", escape_pointer(long)), short));
             }

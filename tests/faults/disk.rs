@@ -9,7 +9,7 @@ use crate::tracer::{self, At, Tracer};
 use flyball_engine::intent::event::Event;
 use flyball_tests::process::engine::{Engine, log};
 use flyball_tests::process::folder::{Era, Over};
-use flyball_tests::process::{PATIENCE, proc};
+use flyball_tests::process::{PATIENCE, proc, until};
 use rustix::process::Signal;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -163,11 +163,10 @@ async fn a_disk_that_does_not_come_back_from_a_sync_is_told_of_and_nothing_is_se
     }
     drop(tracer);
     assert_eq!(during.first(), during.last(), "{during:?}");
+    let over = "the disk is through with the write";
+    until("it is told of", || log(&scene.folder).contains(over).then_some(())).await;
     let told = log(&scene.folder);
-    for words in [
-        "the disk does not come back from a write",
-        "the disk is through with the write",
-    ] {
+    for words in ["the disk does not come back from a write", over] {
         assert_eq!(told.matches(words).count(), 1, "{told}");
     }
     assert_eq!(scene.end(engine, &intent).await, Verdict::AsUndisturbed);

@@ -114,6 +114,8 @@ pub(crate) struct Driver {
     started: BTreeSet<Work>,
     /// When it was last asked what is due, Unix milliseconds. What has become due since then is still to be waited for.
     looked_at_ms: i64,
+    /// When the locks were last due, the window was not open by the wall clock.
+    shut_by_the_wall: bool,
     /// Another intent holds a target: try again when some lock is released.
     lock_blocked: bool,
     /// Grows with each change of the intent whose locks this one, taking it back, waits for.
@@ -199,6 +201,7 @@ impl Driver {
             in_flight,
             started,
             looked_at_ms: i64::MIN,
+            shut_by_the_wall: false,
             lock_blocked: false,
             holder: None,
             commands_wait_ms: None,
@@ -323,7 +326,6 @@ impl Driver {
     }
 
     async fn wait(&mut self, inbox: &mut watch::Receiver<u64>) -> Result<(), DriveError> {
-        let now = self.deps.clock.now_ms();
         // As of the look after which nothing was left to start: by the present clock something may have become due that
         // nobody has started, and what is due has no time to wake at any more.
         let due = self.ledger.state.due(self.looked_at_ms);
@@ -332,11 +334,14 @@ impl Driver {
             self.ledger.flush(Vec::new()).await?;
         }
         self.pickup = None;
+        // Only now: the flush may have taken its time.
+        let now = self.deps.clock.now_ms();
         let ride = self.ledger.pending_since.map(|since| (since + RIDE_MS - now).max(0));
         let wake = due.wake_ms.map(|at| (at - now).max(0));
         let look_again = self.look_again_ms(&due.work);
         let commands = self.commands_wait_ms.map(|at| (at - now).max(0));
-        let ask_again = self.ask_again_ms.map(|at| (at - now).max(0));
+        let may_ask = due.work.contains(&Work::Lock) && !self.shut_by_the_wall;
+        let ask_again = self.ask_again_ms.filter(|_| may_ask).map(|at| (at - now).max(0));
         let sleep = [ride, wake, look_again, commands, ask_again]
             .into_iter()
             .flatten()

@@ -31,9 +31,10 @@ impl Driver {
         open
     }
 
-    /// When to look at the wall clock again, if it alone keeps the intent from starting.
+    /// When to look at the wall clock again, if it alone kept the intent from starting at the last look: by now it may be
+    /// open, and nobody has begun.
     pub(super) fn look_again_ms(&self, due: &[Work]) -> Option<i64> {
-        let kept = due.contains(&Work::Lock) && !self.is_open_by_the_wall();
+        let kept = due.contains(&Work::Lock) && self.shut_by_the_wall;
         kept.then(|| i64::try_from(LOOK_AGAIN.as_millis()).unwrap_or(i64::MAX))
     }
 }

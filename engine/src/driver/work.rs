@@ -71,8 +71,14 @@ impl Driver {
             return Ok(false);
         }
         match &work {
-            Work::Lock if !self.is_open_by_the_wall() => return Ok(false),
-            Work::Lock => return self.lock().await,
+            Work::Lock => {
+                self.shut_by_the_wall = !self.is_open_by_the_wall();
+                return if self.shut_by_the_wall {
+                    Ok(false)
+                } else {
+                    self.lock().await
+                };
+            }
             Work::RequestApproval => {
                 let facts = judge::request_approval(&self.deps, &self.ledger.state);
                 self.record(facts).await?;

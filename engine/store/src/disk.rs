@@ -63,10 +63,15 @@ impl Disk {
     /// One atomic, synced write. After an error nothing is written any more: what a failed sync left behind is unknown,
     /// and a second one that succeeds proves nothing about the first.
     pub(crate) fn write(&self, writes: Writes) -> Result<(), Fault> {
+        self.timed(|| self.synced_write(writes))
+    }
+
+    /// Does something that waits for the disk.
+    pub(crate) fn timed<T, E>(&self, write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         self.writing().since = Some(Instant::now());
-        let written = self.synced_write(writes);
+        let written = write();
         let Writing { since, told } = std::mem::take(&mut *self.writing());
-        if told {
+        if told && written.is_ok() {
             let took = since.unwrap_or_else(Instant::now).elapsed();
             tracing::warn!(?took, "the disk is through with the write that it was slow over");
         }
@@ -82,19 +87,28 @@ impl Disk {
         self.writing().since.map(|at| at.elapsed())
     }
 
-    /// Somebody waits for a write for long. Says so, once for each write that the disk is slow over.
-    pub(crate) fn waited_for(&self) {
+    /// Somebody waits for a write for long. Says so, once for each write that the disk is slow over. After how long to ask
+    /// again.
+    pub(crate) fn waited_for(&self) -> Duration {
         let mut writing = self.writing();
-        let slow = writing.since.map(|at| at.elapsed()).filter(|time| *time >= SLOW);
-        if let Some(for_now) = slow
-            && !writing.told
-        {
-            writing.told = true;
+        let Some(for_now) = writing.since.map(|at| at.elapsed()) else {
+            return SLOW / 10;
+        };
+        let slow = for_now >= SLOW;
+        let tell = slow && !std::mem::replace(&mut writing.told, slow);
+        // Whoever reads the log may be as slow as the disk.
+        drop(writing);
+        if tell {
             tracing::error!(
                 ?for_now,
                 "the disk does not come back from a write: nothing is recorded, so nothing is sent, until it does; what was \
                  acknowledged is safe, and a restart goes on from there"
             );
+        }
+        if slow {
+            SLOW
+        } else {
+            SLOW.saturating_sub(for_now) + Duration::from_millis(1)
         }
     }
 

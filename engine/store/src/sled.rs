@@ -111,10 +111,11 @@ impl SledJournal {
         let gone = || self.reader.disk.fence("the writer has died");
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send(Request { ask, reply }).map_err(|_| gone())?;
+        let mut patience = SLOW;
         loop {
-            match tokio::time::timeout(SLOW, &mut answer).await {
+            match tokio::time::timeout(patience, &mut answer).await {
                 Ok(answer) => return answer.map_err(|_| gone())?,
-                Err(_) => self.reader.disk.waited_for(),
+                Err(_) => patience = self.reader.disk.waited_for(),
             }
         }
     }

@@ -192,7 +192,8 @@ impl Writer {
     }
 
     fn write_heads(&mut self) {
-        match self.heads.write() {
+        let disk = self.disk.clone();
+        match disk.timed(|| self.heads.write()) {
             Ok(true) => self.disk.synced(),
             Ok(false) => {}
             Err(e) => drop(self.disk.fence(&format!("the head file: {}", Fault::Disk(e)))),

@@ -38,7 +38,10 @@ impl Runbooks {
         let readings: Vec<Reading<'_>> = self.iter().flat_map(|runbook| runbook.readings(text)).collect();
         let fits = |r: &Reading<'_>| (r.weight, r.as_written);
         let best_fit = readings.iter().filter(|r| r.params.is_ok()).map(fits).max();
-        let broken = broken(&readings).filter(|(weight, ..)| best_fit.is_none_or(|best| best.0 < *weight));
+        // A runbook that can be read without a fault is not refused for another reading of its own.
+        let fits_too = |id: &str| readings.iter().any(|r| r.params.is_ok() && r.runbook.id == id);
+        let goes_before = |weight: usize| best_fit.is_none_or(|best| best.0 < weight);
+        let broken = broken(&readings).filter(|(weight, runbook, _)| goes_before(*weight) && !fits_too(&runbook.id));
         if let Some((_, runbook, faults)) = broken {
             return PhraseMatch::Broken {
                 runbook,
