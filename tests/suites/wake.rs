@@ -2,11 +2,14 @@
 
 use crate::settle::{set_by, settlements};
 use flyball_engine::intent::event::{Decision, End, Settlement};
+use flyball_engine::intent::{Mode, Window};
+use flyball_engine::ports::Clock;
 use flyball_engine::span::Span;
-use flyball_tests::clock::LaggingClock;
+use flyball_tests::clock::{LaggingClock, PausedClock};
 use flyball_tests::engine::{Engine, SetUp};
 use flyball_tests::world::{Misbehaviour, World};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -41,4 +44,51 @@ async fn what_becomes_due_between_two_looks_at_the_clock_is_not_slept_over() {
             story()
         );
     }
+}
+
+/// A wall clock that trails the steady one by a moment at the first look after the window opened, and then does no more.
+struct TrailsOnce {
+    steady: PausedClock,
+    opens_ms: i64,
+    looked: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl Clock for TrailsOnce {
+    fn now_ms(&self) -> i64 {
+        self.steady.now_ms()
+    }
+
+    fn wall_ms(&self) -> i64 {
+        let now = self.now_ms();
+        let trails = now >= self.opens_ms && !self.looked.swap(true, Ordering::Relaxed);
+        if trails { self.opens_ms - 1 } else { now }
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.steady.sleep(time).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_that_opens_by_the_wall_clock_between_two_looks_at_it_is_not_missed() {
+    let opens_ms = PausedClock::START_MS + 3_600_000;
+    let world = World::of(&["a"]);
+    let set_up: SetUp = Arc::new(move |deps| {
+        deps.clock = Arc::new(TrailsOnce {
+            steady: PausedClock::start(),
+            opens_ms,
+            looked: AtomicBool::new(false),
+        });
+    });
+    let engine = Engine::over_with(&world, Decision::Run, set_up).await;
+    let mut request = Engine::request("olga", set_by("set"), Mode::Apply);
+    request.window = Some(Window {
+        from_ms: opens_ms,
+        until_ms: opens_ms + 3_600_000,
+    });
+    let intent = engine.submit_request(request).await;
+    let (end, ..) = engine.end(intent).await.ended.unwrap();
+    assert_eq!(end, End::Fulfilled, "{}", engine.story(intent));
+    assert_eq!(world.executed(), ["set a k=1"]);
 }
