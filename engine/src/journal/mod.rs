@@ -232,6 +232,9 @@ pub enum Error {
     Unwritable(String),
 }
 
+/// A write that waits longer for the disk is told of, and the journal counts as one that cannot be written.
+pub const SLOW_WRITE: Duration = Duration::from_secs(10);
+
 /// A durable journal. Every store passes the same conformance kit.
 #[async_trait]
 pub trait Journal: Send + Sync {

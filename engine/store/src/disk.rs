@@ -4,16 +4,13 @@ use crate::files;
 use crate::group::Writes;
 use crate::value::Fault;
 use crate::{OpenError, OpenOptions};
-use flyball_engine::journal::Error;
+use flyball_engine::journal::{Error, SLOW_WRITE};
 use sled::Db;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-
-/// A write that takes longer is told of.
-pub(crate) const SLOW: Duration = Duration::from_secs(10);
 
 /// The write that is under way.
 #[derive(Default)]
@@ -92,9 +89,9 @@ impl Disk {
     pub(crate) fn waited_for(&self) -> Duration {
         let mut writing = self.writing();
         let Some(for_now) = writing.since.map(|at| at.elapsed()) else {
-            return SLOW / 10;
+            return SLOW_WRITE / 10;
         };
-        let slow = for_now >= SLOW;
+        let slow = for_now >= SLOW_WRITE;
         let tell = slow && !std::mem::replace(&mut writing.told, slow);
         // Whoever reads the log may be as slow as the disk.
         drop(writing);
@@ -106,9 +103,9 @@ impl Disk {
             );
         }
         if slow {
-            SLOW
+            SLOW_WRITE
         } else {
-            SLOW.saturating_sub(for_now) + Duration::from_millis(1)
+            SLOW_WRITE.saturating_sub(for_now) + Duration::from_millis(1)
         }
     }
 

@@ -1,7 +1,7 @@
 //! The embedded store: one process, one tree, one writer thread.
 
 use crate::crowd::Crowd;
-use crate::disk::{Disk, SLOW};
+use crate::disk::Disk;
 use crate::files::{self, NotLocked, ProcessLock};
 use crate::group::Group;
 use crate::heads::HeadFile;
@@ -17,7 +17,8 @@ use flyball_engine::intent::command::Command;
 use flyball_engine::journal::rules::LockTable;
 use flyball_engine::journal::watchers::Watchers;
 use flyball_engine::journal::{
-    Checkpoint, Commit, Created, Epoch, Error, Filter, Head, IntentRow, Journal, Lock, NewIntent, Seq, StoredEntry,
+    Checkpoint, Commit, Created, Epoch, Error, Filter, Head, IntentRow, Journal, Lock, NewIntent, SLOW_WRITE, Seq,
+    StoredEntry,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -111,7 +112,7 @@ impl SledJournal {
         let gone = || self.reader.disk.fence("the writer has died");
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send(Request { ask, reply }).map_err(|_| gone())?;
-        let mut patience = SLOW;
+        let mut patience = SLOW_WRITE;
         loop {
             match tokio::time::timeout(patience, &mut answer).await {
                 Ok(answer) => return answer.map_err(|_| gone())?,

@@ -7,18 +7,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use flyball_engine::journal::Filter;
+use flyball_engine::journal::{Filter, SLOW_WRITE};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
-
-/// A write that waits for the disk longer than this is a store that cannot be written.
-const SLOW_DISK: Duration = Duration::from_secs(10);
 
 /// The journal can be read, no write of it hangs, and the server is not stopping. `store.syncs`: how often this process made
 /// writes durable; `store.writing_ms`: for how long the write that is under way has waited for the disk, 0 where none is.
@@ -33,7 +29,7 @@ pub(super) async fn readyz(State(app): Shared) -> (StatusCode, Json<Value>) {
     let journal = app.journal().list(filter).await.is_ok();
     let stopping = app.stopping.is_cancelled();
     let writing = app.journal().writing_for().unwrap_or_default();
-    let status = if journal && !stopping && writing < SLOW_DISK {
+    let status = if journal && !stopping && writing < SLOW_WRITE {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
