@@ -135,16 +135,8 @@ async fn after_a_failed_sync_nothing_is_sent_and_a_restart_comes_to_the_end() {
     assert!(!full() || going_back >= WAYS.len(), "no rollback was struck");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_does_not_come_back_from_a_sync_is_told_of_and_nothing_is_sent_until_it_does() {
-    if !tracer::is_here() {
-        return skip("strace is not here");
-    }
-    let _alone = alone().await;
-    let scene = Scene::new(WAYS[0], Course::Forward).await;
-    let engine = scene.engine().await;
-    let tracer = Tracer::attach(engine.pid, At::Stall(15), 8).await;
-    let intent = scene.submit(&engine).await.unwrap();
+/// What was executed by then, at each look that found the engine waiting for its disk, until it is through.
+async fn while_it_waits(scene: &Scene, engine: &Engine, intent: &str) -> Vec<usize> {
     let (deadline, mut during) = (Instant::now() + PATIENCE, Vec::new());
     loop {
         // Counted first: as long as it then is not ready, nothing had been sent yet.
@@ -155,20 +147,62 @@ async fn a_disk_that_does_not_come_back_from_a_sync_is_told_of_and_nothing_is_se
                 during.push(executed);
                 engine.get(&format!("/v1/intents/{intent}")).await.expect("reads go on");
             }
-            Ok(_) if !during.is_empty() => break,
+            Ok(_) if !during.is_empty() => return during,
             Ok(_) => {}
         }
         assert!(Instant::now() < deadline, "it was ready all the time");
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    drop(tracer);
-    assert_eq!(during.first(), during.last(), "{during:?}");
+}
+
+/// The log says once that the disk does not come back, and once that it is through.
+async fn told_once(scene: &Scene) {
     let over = "the disk is through with the write";
     until("it is told of", || log(&scene.folder).contains(over).then_some(())).await;
     let told = log(&scene.folder);
     for words in ["the disk does not come back from a write", over] {
         assert_eq!(told.matches(words).count(), 1, "{told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_does_not_come_back_from_a_sync_is_told_of_and_nothing_is_sent_until_it_does() {
+    if !tracer::is_here() {
+        return skip("strace is not here");
+    }
+    let _alone = alone().await;
+    let scene = Scene::new(WAYS[0], Course::Forward).await;
+    let engine = scene.engine().await;
+    let tracer = Tracer::attach(engine.pid, At::Stall(15), 8).await;
+    let intent = scene.submit(&engine).await.unwrap();
+    let during = while_it_waits(&scene, &engine, &intent).await;
+    drop(tracer);
+    assert_eq!(during.first(), during.last(), "{during:?}");
+    told_once(&scene).await;
+    assert_eq!(scene.end(engine, &intent).await, Verdict::AsUndisturbed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_does_not_come_back_from_the_file_of_heads_is_told_of_to_whoever_waits() {
+    if !tracer::is_here() {
+        return skip("strace is not here");
+    }
+    let _alone = alone().await;
+    let scene = Scene::new(WAYS[0], Course::Forward).await;
+    let engine = scene.engine().await;
+    let tracer = Tracer::attach(engine.pid, At::StallHeads(15), 1).await;
+    let intent = scene.submit(&engine).await.unwrap();
+    // Somebody must wait for the disk to be told; the file is written some seconds after the first entry.
+    let other = json!({"summary": "another", "steps": [{"id": "r", "tool": "ledger/read", "args": {"n": 1}}]});
+    let waits = async {
+        while !log(&scene.folder).contains("the disk is through") {
+            engine.submit(&other).await.expect("it is taken, late as it may be");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let (_, ()) = tokio::join!(while_it_waits(&scene, &engine, &intent), waits);
+    drop(tracer);
+    told_once(&scene).await;
     assert_eq!(scene.end(engine, &intent).await, Verdict::AsUndisturbed);
 }
 

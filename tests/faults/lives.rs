@@ -58,12 +58,12 @@ impl Undisturbed {
 
     pub(crate) fn of(self, at: At) -> Counted {
         let times = match at {
-            At::Kill | At::Fail | At::Stall(_) => self.syncs,
+            At::Kill | At::Fail | At::Stall(_) | At::StallHeads(_) => self.syncs,
             At::KillBeforeWrite => self.writes,
         };
         let fewer = match at {
             // How many entries one sync takes along depends on the machine.
-            At::Kill | At::Fail | At::Stall(_) => 3 + times / 4,
+            At::Kill | At::Fail | At::Stall(_) | At::StallHeads(_) => 3 + times / 4,
             // Which thread writes what is chance.
             At::KillBeforeWrite => times / 2,
         };

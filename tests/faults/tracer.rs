@@ -18,6 +18,8 @@ pub(crate) enum At {
     Fail,
     /// The sync comes back only after so many seconds.
     Stall(u32),
+    /// The same for the file of heads.
+    StallHeads(u32),
 }
 
 /// A tracer on a running process. Lets go of it when dropped.
@@ -57,6 +59,7 @@ impl Tracer {
             At::KillBeforeWrite => ("pwrite64", "signal=SIGKILL".to_owned(), "sled-io-"),
             At::Fail => ("fdatasync", "error=EIO".to_owned(), "journal-writer"),
             At::Stall(seconds) => ("fdatasync", format!("delay_enter={seconds}s"), "journal-writer"),
+            At::StallHeads(seconds) => ("fsync", format!("delay_enter={seconds}s"), "journal-writer"),
         };
         let what = [format!("trace={call}"), format!("inject={call}:{what}:when={nth}")];
         Self::on(pid, name, Path::new("/dev/null"), &what).await

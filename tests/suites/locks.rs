@@ -1,13 +1,19 @@
 //! Locks: all or none, kept while stuck, taken away by a person with a reason, handed over to the undo of their holder.
 
+use async_trait::async_trait;
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::What;
 use flyball_engine::intent::event::{Decision, End, Event, Resolution, Settlement};
 use flyball_engine::intent::state::IntentState;
+use flyball_engine::ports::Clock;
 use flyball_engine::target::Target;
-use flyball_tests::engine::Engine;
+use flyball_tests::clock::PausedClock;
+use flyball_tests::engine::{Engine, SetUp};
 use flyball_tests::world::{Misbehaviour, World};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 fn set(id: &str, device: &str, needs: &[&str]) -> Value {
     json!({"id": id, "tool": "world/set", "needs": needs, "args": {"device": device, "key": id, "value": 1}})
@@ -37,6 +43,27 @@ fn release(target: &str) -> What {
     What::ReleaseLock {
         target: target.to_owned(),
         reason: "the shift ends".to_owned(),
+    }
+}
+
+/// A paused clock that counts how often it is looked at, and stands still for whoever looks without end.
+struct CountingClock {
+    steady: PausedClock,
+    looks: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Clock for CountingClock {
+    fn now_ms(&self) -> i64 {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.steady.now_ms()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        if self.looks.load(Ordering::Relaxed) > 10_000 {
+            return std::future::pending().await;
+        }
+        self.steady.sleep(time).await;
     }
 }
 
@@ -299,12 +326,11 @@ async fn two_intents_that_discover_each_others_targets_both_end() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_undo_that_may_still_land_keeps_the_locks_from_the_next_one() {
-    let world = World::of(&["a"]);
+/// An undo that waits for the locks of an intent one of whose own undos was given up and may still land.
+async fn an_undo_that_waits_for_what_may_land(engine: &Engine) -> (IntentId, IntentId) {
+    let world = &engine.world;
     world.set_check("post", false);
     world.misbehave("unset a", Misbehaviour::ActLate(8_000));
-    let engine = Engine::over(&world, Decision::Run).await;
     let first = engine.submit(plan(&[set("one", "a", &[])])).await;
     engine
         .until_that(first, "a doubt", |s| item(s, "one") == "in_doubt")
@@ -326,6 +352,14 @@ async fn an_undo_that_may_still_land_keeps_the_locks_from_the_next_one() {
     engine
         .until_that(undo, "a wait for the locks", |s| s.waiting_for.is_some())
         .await;
+    (first, undo)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_may_still_land_keeps_the_locks_from_the_next_one() {
+    let world = World::of(&["a"]);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let (first, undo) = an_undo_that_waits_for_what_may_land(&engine).await;
     let refused = engine.command(first, What::HandOver { to: undo }).await;
     assert!(refused.unwrap_err().to_string().contains("may still land"));
     assert_eq!(
@@ -339,6 +373,30 @@ async fn an_undo_that_may_still_land_keeps_the_locks_from_the_next_one() {
     assert_eq!(world.overlap(), None);
     assert!(holders(&engine).await.is_empty());
     engine.assert_replays(first).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_is_paused_while_it_waits_for_heat_sleeps_and_goes_on_when_it_may() {
+    let world = World::of(&["a"]);
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counts = looks.clone();
+    let set_up: SetUp = Arc::new(move |deps| {
+        let (steady, looks) = (PausedClock::start(), counts.clone());
+        deps.clock = Arc::new(CountingClock { steady, looks });
+    });
+    let engine = Engine::over_with(&world, Decision::Run, set_up).await;
+    let (first, undo) = an_undo_that_waits_for_what_may_land(&engine).await;
+    engine.command(undo, What::Pause { reason: None }).await.unwrap();
+    engine.until_that(undo, "a pause", |s| s.paused.is_some()).await;
+    let before = looks.load(Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    let looked = looks.load(Ordering::Relaxed) - before;
+    assert!(looked < 200, "it looked at the clock {looked} times in an hour");
+    assert_eq!(holders(&engine).await, [("device:a".into(), first)]);
+    engine.command(undo, What::Resume).await.unwrap();
+    let (end, ..) = engine.end(undo).await.ended.unwrap();
+    assert_eq!(end, End::Fulfilled, "{}", engine.story(undo));
+    assert_eq!(world.executed(), ["set a one=1", "unset a one"], "taken back once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,13 +1,16 @@
 //! What becomes due is done then, however the moment falls between two looks at the clock.
 
+use crate::rig::Rig;
 use crate::settle::{set_by, settlements};
-use flyball_engine::intent::event::{Decision, End, Settlement};
+use flyball_engine::intent::event::{Decision, End, Event, Settlement};
 use flyball_engine::intent::{Mode, Window};
 use flyball_engine::ports::Clock;
 use flyball_engine::span::Span;
 use flyball_tests::clock::{LaggingClock, PausedClock};
 use flyball_tests::engine::{Engine, SetUp};
+use flyball_tests::flaky::Trouble;
 use flyball_tests::world::{Misbehaviour, World};
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -91,4 +94,27 @@ async fn a_window_that_opens_by_the_wall_clock_between_two_looks_at_it_is_not_mi
     let (end, ..) = engine.end(intent).await.ended.unwrap();
     assert_eq!(end, End::Fulfilled, "{}", engine.story(intent));
     assert_eq!(world.executed(), ["set a k=1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_ends_when_it_was_decided_to_however_long_the_disk_takes_to_write_that_down() {
+    let rig = Rig::of(&["a"]).await;
+    rig.engine.journal.slow_down(Duration::from_secs(6));
+    let retry_after_ms = Some(10_000);
+    rig.flaky.trouble("list", Trouble::TurnedAway { retry_after_ms }, 1);
+    let plan = json!({"steps": [{"id": "all", "tool": "world/list"}]});
+    let intent = rig.engine.submit(plan).await;
+    let (end, ..) = rig.engine.end(intent).await.ended.unwrap();
+    assert_eq!(end, End::Fulfilled, "{}", rig.engine.story(intent));
+    let events = rig.engine.events(intent);
+    let due = events.iter().find_map(|e| match e {
+        Event::CallRetryScheduled { until_ms, .. } => Some(until_ms - PausedClock::START_MS),
+        _ => None,
+    });
+    let late = rig.flaky.tried("list")[1].cast_signed() - due.unwrap();
+    assert!(
+        (0..100).contains(&late),
+        "{late} ms late:\n{}",
+        rig.engine.story(intent)
+    );
 }

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The journal in memory. Share it as an `Arc`.
@@ -41,6 +42,8 @@ struct State {
     refuses_from: Option<u64>,
     /// The number of the write that is done without a word. None is done after it.
     silent_at: Option<u64>,
+    /// How long a write takes.
+    takes: Duration,
     writes: u64,
 }
 
@@ -236,6 +239,11 @@ impl InMemoryJournal {
         let _ = unheard.wait_for(|unheard| *unheard).await;
     }
 
+    /// From now on every write takes so long.
+    pub fn slow_down(&self, to: Duration) {
+        self.state().takes = to;
+    }
+
     /// From now on every write is acknowledged. Who waited before waits still.
     pub fn acknowledge_all(&self) {
         self.state().silent_at = None;
@@ -244,6 +252,10 @@ impl InMemoryJournal {
 
     /// Writes, and says so, unless this journal has gone silent.
     async fn write<T>(&self, write: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
+        let takes = self.state().takes;
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
         let done = {
             let mut state = self.state();
             let done = (!state.is_silent()).then(|| write(&mut state));
