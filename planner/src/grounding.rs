@@ -5,6 +5,7 @@
 
 mod budget;
 mod expression;
+mod spoken;
 pub(crate) mod targets;
 
 use crate::acts;
@@ -24,6 +25,8 @@ pub(crate) struct Ground {
     words: Vec<Word>,
     /// Those that stand in no quotes.
     plain: Vec<Word>,
+    /// What stands in quotes, as words in lower case.
+    quotes: Vec<String>,
     asked: AskedFor,
     verbs: BTreeSet<Verb>,
 }
@@ -31,9 +34,11 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn of(text: &str) -> Self {
         let asked = verbs::asked_for(text);
+        let (quotes, plain): (Vec<Word>, _) = words(text).into_iter().partition(|word| word.quoted);
         Self {
             words: unquoted(text),
-            plain: words(text).into_iter().filter(|word| !word.quoted).collect(),
+            plain,
+            quotes: quotes.iter().map(|quote| lower(&unquoted(&quote.raw))).collect(),
             verbs: asked.changes.iter().copied().collect(),
             asked,
         }
@@ -134,14 +139,15 @@ impl Ground {
     }
 
     /// Of several values those that take in another one, with it: `change the text of eth1` is no text beside `eth1` when the
-    /// intent says `eth1` only there. Each value has a place of its own in the intent.
+    /// intent says `eth1` only there. Each value has a place of its own in the intent; what stands in quotes there is one.
     pub(crate) fn swallowed<'v>(&self, values: &'v Map<String, Value>) -> Vec<(&'v str, &'v str)> {
         let values: Vec<(&str, Vec<Word>)> = values
             .iter()
             .flat_map(|(name, value)| texts_in(value).map(move |text| (name.as_str(), unquoted(&text))))
             .collect();
         let mut found = Vec::new();
-        for (long, outer) in values.iter().filter(|(_, words)| words.len() > 1) {
+        let is_quoted = |outer: &[Word]| self.quotes.contains(&lower(outer));
+        for (long, outer) in values.iter().filter(|(_, words)| words.len() > 1 && !is_quoted(words)) {
             for (short, inner) in values.iter().filter(|(name, words)| name != long && !words.is_empty()) {
                 let within = times(outer, inner);
                 if within > 0 && inner.len() < outer.len() && times(&self.words, inner) <= within {
@@ -185,6 +191,7 @@ impl Ground {
             let pointer = format!("/plan/steps/{i}");
             if mutating[i] {
                 faults.extend(self.verb_fault(&pointer, step));
+                faults.extend(self.unspoken(&pointer, step, context));
             }
             if mutating[i] || feeding[i] {
                 self.literals_of(&pointer, step, context, &mut faults);
@@ -330,6 +337,12 @@ fn texts_in(value: &Value) -> impl Iterator<Item = String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     })
+}
+
+/// Words in lower case, as one text.
+fn lower(words: &[Word]) -> String {
+    let words: Vec<&str> = words.iter().map(|word| word.lower.as_str()).collect();
+    words.join(" ")
 }
 
 /// How often these words stand in a row.
