@@ -9,7 +9,7 @@ use std::path::Path;
 /// What came of one intent under one way to plan.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Answer {
-    /// `planner`, `phrases`, `top` or `react`.
+    /// `planner`, `phrases`, `top`, `react` or `ideal`.
     pub(crate) way: String,
     pub(crate) intent: String,
     #[serde(default)]

@@ -2,7 +2,7 @@
 
 use super::answers::Answer;
 use super::catalogue::root;
-use super::react::calls_of;
+use super::react::calls;
 use super::set::Intent;
 use flyball_engine::actor::{Actor, Origin, OriginKind};
 use flyball_engine::intent::event::PlanSource;
@@ -57,7 +57,7 @@ pub(crate) async fn planned(
                 PlanSource::Runbook { id } => Some(id),
                 _ => chosen,
             };
-            found.calls = calls_of(&draft, &params);
+            found.calls = calls(&draft, &params).len();
             (found.draft, found.params) = (Some(draft), params);
         }
         PlanAnswer::Several { meanings } => {

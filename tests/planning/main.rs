@@ -4,7 +4,7 @@
 //! cargo run --release -p flyball-tests --example plan_quality -- --recall [--tools 500] [--missed]
 //! OPENAI_BASE_URL=http://127.0.0.1:8099/v1 FLYBALL_MODEL_NAME=qwen2.5-coder-1.5b \
 //! cargo run --release -p flyball-tests --example plan_quality -- --answers answers.jsonl [--limit 10] [--only ID,ID]
-//!     [--ways planner,phrases,top,react] [--timeout-seconds 600] [--wrong]
+//!     [--ways planner,phrases,top,react,ideal] [--timeout-seconds 600] [--wrong]
 //! ```
 //!
 //! Each answer is appended to the file as it comes; what stands there is not asked again. Without a model's address what
@@ -47,7 +47,9 @@ fn options(words: impl Iterator<Item = String>) -> Result<Options, String> {
         answers: PathBuf::from("plan-answers.jsonl"),
         limit: usize::MAX,
         only: Vec::new(),
-        ways: ["planner", "phrases", "top", "react"].map(str::to_owned).to_vec(),
+        ways: ["planner", "phrases", "top", "react", "ideal"]
+            .map(str::to_owned)
+            .to_vec(),
         timeout_seconds: 600,
         wrong: false,
     };

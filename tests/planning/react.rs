@@ -1,5 +1,6 @@
 //! The other way to plan: a loop in which the model sees each answer before it says the next call. Over the same tools, with
-//! the same model and the same constraint on the form; only what it costs is compared.
+//! the same model and the same constraint on the form; only what it costs is compared. A small model loses its way in it, so
+//! there is an ideal one too, which makes just the calls of the plan.
 
 use super::answers::Answer;
 use super::catalogue::DEVICES;
@@ -26,12 +27,7 @@ pub(crate) struct Endpoint {
 
 /// Loops until the model is done or has lost its way.
 pub(crate) async fn run(intent: &Intent, context: &PlanningContext, at: &Endpoint) -> Result<Answer, String> {
-    let question = draft_question(&intent.text, context);
-    let tools: Vec<String> = question.tools.shown.iter().map(ToString::to_string).collect();
-    let mut messages = vec![
-        json!({"role": "system", "content": format!("{RULES}{}", question.tool_lines.join("\n"))}),
-        json!({"role": "user", "content": format!("Intent: {:?}", intent.text)}),
-    ];
+    let (mut messages, tools) = begin(intent, context);
     let began = Instant::now();
     let mut answer = Answer {
         way: "react".into(),
@@ -41,17 +37,57 @@ pub(crate) async fn run(intent: &Intent, context: &PlanningContext, at: &Endpoin
     for _ in 0..MOST_TURNS {
         let (said, tokens) = ask(at, &messages, &tools).await?;
         answer.tokens += tokens;
-        messages.push(json!({"role": "assistant", "content": said.to_string()}));
         answer.said.push(("turn".into(), said.clone()));
         let Some(tool) = said.get("tool").and_then(Value::as_str) else {
             break;
         };
         answer.calls += 1;
-        let result = result(tool, &said["args"]);
-        messages.push(json!({"role": "user", "content": format!("Result: {result}")}));
+        turn(&mut messages, &said, tool);
     }
     answer.millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(answer)
+}
+
+/// The loop of a model that never errs: it makes the plan's calls one by one, thinks nothing, and then is done. The model's
+/// server counts what it reads; what it says counts nothing, which favours it.
+pub(crate) async fn ideal(
+    intent: &Intent,
+    context: &PlanningContext,
+    at: &Endpoint,
+    plan: &Answer,
+) -> Result<Answer, String> {
+    let (mut messages, _) = begin(intent, context);
+    let calls = plan.draft.as_ref().map(|draft| calls(draft, &plan.params));
+    let mut answer = Answer {
+        way: "ideal".into(),
+        intent: intent.id.clone(),
+        tokens: length(at, &messages).await?,
+        ..Answer::default()
+    };
+    for (tool, args) in calls.unwrap_or_default() {
+        turn(&mut messages, &json!({"tool": tool, "args": args}), &tool);
+        answer.calls += 1;
+        answer.tokens += length(at, &messages).await?;
+    }
+    Ok(answer)
+}
+
+/// The messages before the first turn, and the tools that it may call.
+fn begin(intent: &Intent, context: &PlanningContext) -> (Vec<Value>, Vec<String>) {
+    let question = draft_question(&intent.text, context);
+    let tools = question.tools.shown.iter().map(ToString::to_string).collect();
+    let messages = vec![
+        json!({"role": "system", "content": format!("{RULES}{}", question.tool_lines.join("\n"))}),
+        json!({"role": "user", "content": format!("Intent: {:?}", intent.text)}),
+    ];
+    (messages, tools)
+}
+
+/// A call and what comes of it.
+fn turn(messages: &mut Vec<Value>, said: &Value, tool: &str) {
+    messages.push(json!({"role": "assistant", "content": said.to_string()}));
+    let result = result(tool, &said["args"]);
+    messages.push(json!({"role": "user", "content": format!("Result: {result}")}));
 }
 
 async fn ask(at: &Endpoint, messages: &[Value], tools: &[String]) -> Result<(Value, u64), String> {
@@ -62,15 +98,7 @@ async fn ask(at: &Endpoint, messages: &[Value], tools: &[String]) -> Result<(Val
         "required": ["thought", "final"], "additionalProperties": false});
     let body = json!({"model": at.model, "messages": messages, "temperature": 0, "max_tokens": 400,
         "response_format": {"type": "json_schema", "json_schema": {"name": "turn", "schema": {"anyOf": [call, end]}}}});
-    let url = format!("{}/chat/completions", at.base_url.trim_end_matches('/'));
-    let request = reqwest::Client::new().post(url).bearer_auth(&at.key).json(&body);
-    let reply: Value = request
-        .send()
-        .await
-        .map_err(|e| e.to_string())?
-        .json()
-        .await
-        .map_err(|e| e.to_string())?;
+    let reply = post(at, &body).await?;
     let content = reply
         .pointer("/choices/0/message/content")
         .and_then(Value::as_str)
@@ -81,6 +109,21 @@ async fn ask(at: &Endpoint, messages: &[Value], tools: &[String]) -> Result<(Val
         serde_json::from_str(content).unwrap_or_else(|_| json!({"final": content})),
         tokens,
     ))
+}
+
+/// How many tokens a model reads at a turn.
+async fn length(at: &Endpoint, messages: &[Value]) -> Result<u64, String> {
+    let body = json!({"model": at.model, "messages": messages, "temperature": 0, "max_tokens": 1});
+    let reply = post(at, &body).await?;
+    let tokens = reply.pointer("/usage/prompt_tokens").and_then(Value::as_u64);
+    tokens.ok_or_else(|| format!("the model's server does not say how long the prompt was: {reply}"))
+}
+
+async fn post(at: &Endpoint, body: &Value) -> Result<Value, String> {
+    let url = format!("{}/chat/completions", at.base_url.trim_end_matches('/'));
+    let request = reqwest::Client::new().post(url).bearer_auth(&at.key).json(body);
+    let reply = request.send().await.map_err(|e| e.to_string())?;
+    reply.json().await.map_err(|e| e.to_string())
 }
 
 /// What a tool of a network in order would say, as short as it can be: that favours the loop.
@@ -111,29 +154,46 @@ fn devices(args: &Value) -> Value {
     json!({"devices": found.map(|name| json!({"name": name})).collect::<Vec<_>>()})
 }
 
-/// How many calls a plan comes to on the sandbox: each element of a list counts.
-pub(crate) fn calls_of(draft: &Value, params: &Value) -> usize {
+/// The calls that a plan comes to on the sandbox, each element of a list by itself.
+pub(crate) fn calls(draft: &Value, params: &Value) -> Vec<(String, Value)> {
     let steps: Vec<&Value> = draft["steps"].as_array().into_iter().flatten().collect();
-    let filled = |value: &Value| {
+    let mut calls = Vec::new();
+    for step in &steps {
+        let tool = step["tool"].as_str().unwrap_or_default();
+        let args = filled(&step["args"], "params.", params);
+        match step["for_each"].as_str() {
+            None => calls.push((tool.to_owned(), args)),
+            Some(list) => {
+                let each = items(&steps, list, params).into_iter();
+                calls.extend(each.map(|item| (tool.to_owned(), filled(&args, "item.", &item))));
+            }
+        }
+    }
+    calls
+}
+
+/// What a list of a plan holds on the sandbox; two of whatever it is, where it lists no devices.
+fn items(steps: &[&Value], list: &str, params: &Value) -> Vec<Value> {
+    let source = steps
+        .iter()
+        .find(|step| list.contains(&format!("steps.{}.", step["id"].as_str().unwrap_or("?"))));
+    match source.filter(|step| step["tool"] == "inventory/list_devices") {
+        Some(step) => {
+            let found = devices(&filled(&step["args"], "params.", params));
+            found["devices"].as_array().cloned().unwrap_or_default()
+        }
+        None => vec![json!({"name": "one"}), json!({"name": "two"})],
+    }
+}
+
+/// The arguments with the values of a scope in the places that name them.
+fn filled(args: &Value, scope: &str, values: &Value) -> Value {
+    let fill = |value: &Value| {
         let name = value
             .as_str()
-            .and_then(|text| text.strip_prefix("${params.")?.strip_suffix('}'));
-        name.and_then(|name| params.get(name))
-            .cloned()
-            .unwrap_or_else(|| value.clone())
+            .and_then(|text| text.strip_prefix("${")?.strip_prefix(scope)?.strip_suffix('}'));
+        name.and_then(|name| values.get(name)).unwrap_or(value).clone()
     };
-    let size_of = |list: &str| {
-        let source = steps
-            .iter()
-            .find(|step| list.contains(&format!("steps.{}.", step["id"].as_str().unwrap_or("?"))));
-        let Some(source) = source.filter(|step| step["tool"] == "inventory/list_devices") else {
-            return 2;
-        };
-        let args = json!({"site": filled(&source["args"]["site"]), "role": filled(&source["args"]["role"])});
-        devices(&args)["devices"].as_array().map_or(0, Vec::len)
-    };
-    steps
-        .iter()
-        .map(|step| step["for_each"].as_str().map_or(1, size_of))
-        .sum()
+    let args = args.as_object().into_iter().flatten();
+    args.map(|(name, value)| (name.clone(), fill(value))).collect()
 }

@@ -87,39 +87,55 @@ fn table(way: &str, set: &[Intent], answers: &Answers, mutates: &dyn Fn(&str) ->
     text
 }
 
-/// Tokens of plans of three calls or more, beside those of the loop over the same intents.
-fn beside_the_loop(set: &[Intent], answers: &Answers) -> String {
+/// Tokens of plans of three calls or more, beside those of a loop over the same intents.
+fn beside_the_loop(way: &str, set: &[Intent], answers: &Answers) -> String {
     let of = |way: &str, intent: &Intent| answers.get(&(way.to_owned(), intent.id.clone()));
     let mut lines = String::new();
-    let (mut plan, mut react, mut model, mut model_react) = (0, 0, 0, 0);
+    let (mut plans, mut loops) = (Tokens::default(), Tokens::default());
     for intent in set {
-        let (Some(planned), Some(looped)) = (of("planner", intent), of("react", intent)) else {
+        let (Some(planned), Some(looped)) = (of("planner", intent), of(way, intent)) else {
             continue;
         };
         if planned.draft.is_none() || planned.calls < 3 {
             continue;
         }
-        plan += planned.tokens;
-        react += looped.tokens;
-        if planned.tokens > 0 {
-            model += planned.tokens;
-            model_react += looped.tokens;
-        }
+        let by_model = planned.tokens > 0;
+        plans.add(planned, by_model);
+        loops.add(looped, by_model);
         lines += &format!(
             "  {:<20} {:>3} calls  {:>6} tokens; loop: {:>3} calls {:>6} tokens\n",
             intent.id, planned.calls, planned.tokens, looped.calls, looped.tokens
         );
     }
-    if react == 0 {
+    if loops.all == 0 {
         return String::new();
     }
     let share = |a: u64, b: u64| a as f64 / (b.max(1)) as f64;
     format!(
-        "\nplans of three calls or more, beside a loop that sees each answer before the next call\n{lines}  \
-         all: {plan} to {react} tokens, {:.2}; those that a model planned: {model} to {model_react}, {:.2} (to reach: 0.20)\n",
-        share(plan, react),
-        share(model, model_react)
+        "\nplans of three calls or more, beside a loop that sees each answer before the next call ({way})\n{lines}  \
+         all: {} to {} tokens, {:.2}; those that a model planned: {} to {}, {:.2} (to reach: 0.20)\n",
+        plans.all,
+        loops.all,
+        share(plans.all, loops.all),
+        plans.by_model,
+        loops.by_model,
+        share(plans.by_model, loops.by_model)
     )
+}
+
+/// Sums over the intents that are compared.
+#[derive(Default)]
+struct Tokens {
+    all: u64,
+    /// Over those whose plan a model had a part in.
+    by_model: u64,
+}
+
+impl Tokens {
+    fn add(&mut self, answer: &Answer, by_model: bool) {
+        self.all += answer.tokens;
+        self.by_model += if by_model { answer.tokens } else { 0 };
+    }
 }
 
 pub(crate) fn report(set: &[Intent], answers: &Answers, mutates: &dyn Fn(&str) -> bool) -> String {
@@ -127,7 +143,8 @@ pub(crate) fn report(set: &[Intent], answers: &Answers, mutates: &dyn Fn(&str) -
         .iter()
         .map(|way| table(way, set, answers, mutates))
         .collect();
-    tables + &beside_the_loop(set, answers)
+    let loops = ["react", "ideal"].map(|way| beside_the_loop(way, set, answers));
+    tables + &loops.concat()
 }
 
 /// What of the planner's answers is not right, for reading.

@@ -90,16 +90,21 @@ async fn answer(
             };
             Ok(Some(planned("planner", intent, context, Some(model)).await?))
         }
-        ("react", Some(at)) if worth_a_loop(intent, answers) => Ok(Some(react::run(intent, context, at).await?)),
-        ("planner" | "react", _) => Ok(None),
-        (other, _) => Err(format!("no way {other:?}: planner, phrases, top, react")),
+        ("react" | "ideal", Some(at)) => match (worth_a_loop(intent, answers), way) {
+            (Some(_), "react") => Ok(Some(react::run(intent, context, at).await?)),
+            (Some(plan), _) => Ok(Some(react::ideal(intent, context, at, plan).await?)),
+            (None, _) => Ok(None),
+        },
+        ("planner" | "react" | "ideal", None) => Ok(None),
+        (other, _) => Err(format!("no way {other:?}: planner, phrases, top, react, ideal")),
     }
 }
 
-/// The loop is compared where there is a plan of three calls or more.
-fn worth_a_loop(intent: &Intent, answers: &Answers) -> bool {
-    let planned = answers.get(&("planner".to_owned(), intent.id.clone()));
-    matches!(intent.kind, Kind::Read | Kind::Write) && planned.is_some_and(|p| p.draft.is_some() && p.calls >= 3)
+/// The plan of three calls or more to which a loop is compared.
+fn worth_a_loop<'a>(intent: &Intent, answers: &'a Answers) -> Option<&'a Answer> {
+    let planned = answers.get(&("planner".to_owned(), intent.id.clone()))?;
+    let asked = matches!(intent.kind, Kind::Read | Kind::Write);
+    (asked && planned.draft.is_some() && planned.calls >= 3).then_some(planned)
 }
 
 /// The tool that the retrieval has first, and nothing else.
