@@ -86,10 +86,12 @@ impl Output {
         let mut text = style.paint(&format!("{}: {}", problem.code, problem.title), Color::Red);
         text += &format!("\n  {}\n", harmless(&problem.detail));
         for fault in &problem.errors {
-            if fault.message != problem.detail {
+            // One fault alone is what the detail says already.
+            let is_told = |words: &str| problem.detail.contains(words);
+            if !is_told(&fault.message) {
                 text += &format!("  {} {} [{}]\n", fault.pointer, harmless(&fault.message), fault.rule);
             }
-            if let Some(suggestion) = &fault.suggestion {
+            if let Some(suggestion) = fault.suggestion.as_ref().filter(|s| !is_told(s)) {
                 text += &format!("    → {}\n", harmless(suggestion));
             }
         }

@@ -19,7 +19,8 @@ pub fn why(view: &WhyView, style: Style) -> String {
         if let Some(refusal) = &plan.refused {
             told += &refused(refusal, says_again(&refusal.text), style);
         }
-        out += &section(&format!("plan {}", plan.revision), &told, style);
+        let what = if plan.source.is_some() { "plan" } else { "planning" };
+        out += &section(&format!("{what} {}", plan.revision), &told, style);
     }
     let decided = view.decisions.iter().filter(|d| !says_again(&d.text));
     let decided: String = decided.map(|d| decision(d, style)).collect();
@@ -279,7 +280,7 @@ mod tests {
 look at r1
 refused: it writes [7 8]
 
-plan 1
+planning 1
   no plan, for that reason [7]
     /plan nobody asked to change it [ground.verb]
       → say so
