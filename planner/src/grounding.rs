@@ -17,6 +17,7 @@ use flyball_engine::fault::{Fault, escape_pointer};
 use flyball_engine::ports::PlanningContext;
 use flyball_engine::tool::ToolName;
 use serde_json::{Map, Value};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -139,18 +140,28 @@ impl Ground {
     }
 
     /// Of several values those that take in another one, with it: `change the text of eth1` is no text beside `eth1` when the
-    /// intent says `eth1` only there. Each value has a place of its own in the intent; what stands in quotes there is one.
+    /// intent says `eth1` only there, and an area is not 100 because the process is. Each value has a place of its own in the
+    /// intent; what stands in quotes there is one.
     pub(crate) fn swallowed<'v>(&self, values: &'v Map<String, Value>) -> Vec<(&'v str, &'v str)> {
         let values: Vec<(&str, Vec<Word>)> = values
             .iter()
             .flat_map(|(name, value)| texts_in(value).map(move |text| (name.as_str(), unquoted(&text))))
             .collect();
-        let mut found = Vec::new();
         let is_quoted = |outer: &[Word]| self.quotes.contains(&lower(outer));
-        for (long, outer) in values.iter().filter(|(_, words)| words.len() > 1 && !is_quoted(words)) {
-            for (short, inner) in values.iter().filter(|(name, words)| name != long && !words.is_empty()) {
+        let mut found = Vec::new();
+        for (i, (long, outer)) in values.iter().enumerate() {
+            for (j, (short, inner)) in values.iter().enumerate() {
+                if long == short || inner.is_empty() {
+                    continue;
+                }
                 let within = times(outer, inner);
-                if within > 0 && inner.len() < outer.len() && times(&self.words, inner) <= within {
+                let shares = match outer.len().cmp(&inner.len()) {
+                    Ordering::Greater => within > 0 && !is_quoted(outer) && times(&self.words, inner) <= within,
+                    // Said once, it is a value of one.
+                    Ordering::Equal => j < i && within > 0 && times(&self.words, inner) < 2,
+                    Ordering::Less => false,
+                };
+                if shares {
                     found.push((*long, *short));
                 }
             }
