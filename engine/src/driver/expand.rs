@@ -187,7 +187,8 @@ pub(super) fn narrowed(facts: &StepFacts, mut args: Map<String, Value>, unit: Op
     args
 }
 
-/// The canonical targets of a call, sorted, each once. An error must refuse the call.
+/// The canonical targets of a call, each once; of a link's ends the one that the call names stands before the other, since
+/// people are shown the change under the first. An error must refuse the call.
 pub(super) fn targets(
     inventory: &dyn Inventory,
     tool: &ToolName,
@@ -195,8 +196,9 @@ pub(super) fn targets(
     args: &Map<String, Value>,
 ) -> Result<Vec<Target>, String> {
     let named = apply::targets(tool, contract, args)?;
-    let canonical: BTreeSet<Target> = named.into_iter().flat_map(|t| inventory.canonical(t)).collect();
-    Ok(canonical.into_iter().collect())
+    let mut seen = BTreeSet::new();
+    let canonical = named.into_iter().flat_map(|t| inventory.canonical(t));
+    Ok(canonical.filter(|target| seen.insert(target.clone())).collect())
 }
 
 /// The scope of one item, and the names that are in it.

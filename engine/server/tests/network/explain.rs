@@ -353,3 +353,30 @@ async fn a_plan_that_failed_stays_in_the_report_and_the_next_one_and_why_tell_of
         ],
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_concerns_both_ends_of_a_link_is_shown_under_the_device_that_is_configured() {
+    let lab = Lab::of(&["bj-core-1", "bj-edge-1"]).await;
+    let folder = Folder::over(&lab.sandbox.inventory_path(), true);
+    let engine = Engine::start(&folder);
+    for (device, interface) in [("bj-edge-1", "GigabitEthernet0/1"), ("bj-core-1", "GigabitEthernet0/4")] {
+        let args = json!({"device": device, "interface": interface, "mtu": 9000});
+        let plan = json!({"steps": [{"id": "mtu", "tool": "config/set_interface", "args": args}]});
+        let id = engine.submit(plan).await;
+        engine.until(&id, "awaiting_approval").await;
+        let diff = engine.get(&format!("/v1/intents/{id}/diff")).await;
+        let shown: Vec<&Value> = diff["devices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| &d["device"])
+            .collect();
+        assert_eq!(shown, [device], "{diff}");
+        let steps = engine.get(&format!("/v1/intents/{id}/steps")).await;
+        let target = format!("device:{device}/interface:{interface}");
+        let all = steps.to_string();
+        let (own, other) = (all.find(&target).unwrap(), all.matches("/interface:").count());
+        assert!(own > 0 && other == 2, "both ends are touched: {steps}");
+        engine.flyball(&["deny", &id]).await;
+    }
+}
