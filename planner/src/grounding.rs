@@ -26,8 +26,6 @@ pub(crate) struct Ground {
     words: Vec<Word>,
     /// Those that stand in no quotes.
     plain: Vec<Word>,
-    /// What stands in quotes, as words in lower case.
-    quotes: Vec<String>,
     asked: AskedFor,
     verbs: BTreeSet<Verb>,
 }
@@ -35,11 +33,9 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn of(text: &str) -> Self {
         let asked = verbs::asked_for(text);
-        let (quotes, plain): (Vec<Word>, _) = words(text).into_iter().partition(|word| word.quoted);
         Self {
             words: unquoted(text),
-            plain,
-            quotes: quotes.iter().map(|quote| lower(&unquoted(&quote.raw))).collect(),
+            plain: words(text).into_iter().filter(|word| !word.quoted).collect(),
             verbs: asked.changes.iter().copied().collect(),
             asked,
         }
@@ -141,13 +137,12 @@ impl Ground {
 
     /// Of several values those that take in another one, with it: `change the text of eth1` is no text beside `eth1` when the
     /// intent says `eth1` only there, and an area is not 100 because the process is. Each value has a place of its own in the
-    /// intent; what stands in quotes there is one.
+    /// intent.
     pub(crate) fn swallowed<'v>(&self, values: &'v Map<String, Value>) -> Vec<(&'v str, &'v str)> {
         let values: Vec<(&str, Vec<Word>)> = values
             .iter()
             .flat_map(|(name, value)| texts_in(value).map(move |text| (name.as_str(), unquoted(&text))))
             .collect();
-        let is_quoted = |outer: &[Word]| self.quotes.contains(&lower(outer));
         let mut found = Vec::new();
         for (i, (long, outer)) in values.iter().enumerate() {
             for (j, (short, inner)) in values.iter().enumerate() {
@@ -156,9 +151,11 @@ impl Ground {
                 }
                 let within = times(outer, inner);
                 let shares = match outer.len().cmp(&inner.len()) {
-                    Ordering::Greater => within > 0 && !is_quoted(outer) && times(&self.words, inner) <= within,
+                    Ordering::Greater => within > 0 && times(&self.words, inner) <= within,
                     // Said once, it is a value of one.
-                    Ordering::Equal => j < i && within > 0 && times(&self.words, inner) < 2,
+                    Ordering::Equal => {
+                        j < i && (within > 0 || times(inner, outer) > 0) && times(&self.words, inner) < 2
+                    }
                     Ordering::Less => false,
                 };
                 if shares {
@@ -348,12 +345,6 @@ fn texts_in(value: &Value) -> impl Iterator<Item = String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     })
-}
-
-/// Words in lower case, as one text.
-fn lower(words: &[Word]) -> String {
-    let words: Vec<&str> = words.iter().map(|word| word.lower.as_str()).collect();
-    words.join(" ")
 }
 
 /// How often these words stand in a row.

@@ -87,7 +87,7 @@ impl Output {
         text += &format!("\n  {}\n", harmless(&problem.detail));
         for fault in &problem.errors {
             // One fault alone is what the detail says already.
-            let is_told = |words: &str| problem.detail.contains(words);
+            let is_told = |words: &str| problem.errors.len() == 1 && problem.detail.contains(words);
             if !is_told(&fault.message) {
                 text += &format!("  {} {} [{}]\n", fault.pointer, harmless(&fault.message), fault.rule);
             }
