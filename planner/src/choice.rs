@@ -6,7 +6,7 @@ use crate::json::Ordered;
 use crate::model::{Message, Models, Problem, Question};
 use crate::prompt;
 use crate::record::Record;
-use crate::runbook::{ParamKind, Runbook, Runbooks};
+use crate::runbook::{Runbook, Runbooks};
 use crate::words::{singular, words};
 use flyball_engine::fault::{Fault, nearest};
 use flyball_engine::ports::{PlanningContext, Tried};
@@ -201,7 +201,7 @@ fn params(runbook: &Runbook, answer: &Value, ground: &Ground) -> Result<Value, V
             Some(Fault::new(
                 at(name),
                 "ground.literal",
-                unsaid(runbook, name, &answer[name], value, ground)?,
+                unsaid(runbook, &answer[name], value, ground)?,
             ))
         })
         .collect();
@@ -215,17 +215,12 @@ fn params(runbook: &Runbook, answer: &Value, ground: &Ground) -> Result<Value, V
 }
 
 /// Why a parameter's value is none that the intent gives: what the model gave, and what the runbook made of it.
-fn unsaid(runbook: &Runbook, name: &str, given: &Value, value: &Value, ground: &Ground) -> Option<String> {
+fn unsaid(runbook: &Runbook, given: &Value, value: &Value, ground: &Ground) -> Option<String> {
     let others = value.as_str().map_or(&[][..], |text| runbook.other_words(text));
     let said = ground.has(given) || others.iter().any(|other| ground.has(&Value::from(other.as_str())));
     if !said {
         return Some(format!("{given} does not stand in the intent"));
     }
-    // What an enum may be is the runbook's own word, and may be in its phrases too.
-    let is_enum = runbook
-        .params
-        .get(name)
-        .is_some_and(|param| param.kind == ParamKind::Enum);
-    let only_asks = !is_enum && value.as_str().is_some_and(|text| is_of_phrases(runbook, text));
+    let only_asks = value.as_str().is_some_and(|text| is_of_phrases(runbook, text));
     only_asks.then(|| format!("{value} is what the runbook is about, not a value"))
 }

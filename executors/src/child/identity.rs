@@ -66,8 +66,9 @@ pub(crate) fn is_younger(record: &ChildRecord) -> bool {
     same_boot && stat(std::process::id()).is_none_or(|us| record.start_time >= us.start_time)
 }
 
-/// The living processes of a recorded life: the child itself and what it started in its own session. Empty means that
-/// nothing sent to it can land any more. Processes that left the session are out of reach, here and everywhere.
+/// The living processes of a recorded life: the child itself and what it started in its own session. Empty is taken to mean
+/// that nothing sent to it can land any more. That is wrong of a server that left the session (`setsid`) or runs elsewhere
+/// (`ssh host server`): it is out of reach, here and everywhere, and what it was sent may land still.
 ///
 /// A reused pid is not taken for the child: while any process of a session lives, the kernel gives its number to nobody
 /// else, so a process that has the pid with another start time proves the whole old session to be gone.
