@@ -1,7 +1,7 @@
 //! All servers together: the engine's [`ToolExecutor`].
 
 use crate::breaker::{Breaker, CircuitStatus, Entry, Trial};
-use crate::child::identity;
+use crate::child::{identity, survivors};
 use crate::credential::{Credential, CredentialStatus};
 use crate::link::{Call, Link};
 use crate::mcp::{Era, not_sent, rejected, unknown};
@@ -411,9 +411,9 @@ impl ToolExecutor for Executors {
     }
 
     async fn is_dead(&self, alias: &str, incarnation: &Incarnation) -> bool {
-        // Over HTTP nothing can ever be proven: what is no record of a process is not dead.
+        // What runs behind a URL or elsewhere can never be proven dead: its life is no record of a process of ours.
         match identity::parse_incarnation(alias, incarnation) {
-            Some(record) => identity::survivors(&record).is_ok_and(|s| s.is_empty()),
+            Some(record) => survivors(&record).is_ok_and(|s| s.is_empty()),
             None => false,
         }
     }

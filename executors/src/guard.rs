@@ -1,9 +1,10 @@
 //! `flyball guard --parent PID -- COMMAND ARGS…`: the process that becomes a child server.
 //!
 //! It asks the kernel to be sent TERM when the engine dies, takes a session of its own so that a terminal's Ctrl-C does not
-//! reach it and everything it starts can be found again, and then becomes the command. Doing this in a program of its own
-//! is what makes it possible without unsafe code (`pre_exec` is unsafe).
+//! reach it, marks its environment so that everything it starts can be found again, in the session or not, and then becomes
+//! the command. Doing this in a program of its own is what makes it possible without unsafe code (`pre_exec` is unsafe).
 
+use crate::child::identity;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal, setsid};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -18,6 +19,8 @@ pub enum Error {
     DeathSignal(#[source] rustix::io::Errno),
     #[error("no session of its own: {0}")]
     Session(#[source] rustix::io::Errno),
+    #[error("this process cannot be named: {0}")]
+    Mark(#[source] std::io::Error),
     #[error("the engine that started this server is gone")]
     Orphaned,
     #[error("{command:?} cannot be started: {source}")]
@@ -39,7 +42,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<std::convert::Inf
         return Err(Error::Orphaned);
     }
     setsid().map_err(Error::Session)?;
-    let source = Command::new(&command).args(rest).exec();
+    let mark = identity::own_mark().map_err(Error::Mark)?;
+    let source = Command::new(&command).args(rest).env(identity::MARK, mark).exec();
     Err(Error::Exec { command, source })
 }
 

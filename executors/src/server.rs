@@ -9,7 +9,7 @@ use crate::mcp::{Era, Gated, HandshakeError, Mode, Session, Signals, Wire, http_
 use crate::settings::{Options, ServerSettings, Transport, origin};
 use crate::tools::Tools;
 use flyball_engine::canonical::Digest;
-use flyball_engine::journal::Journal;
+use flyball_engine::journal::{ChildRecord, Journal};
 use flyball_engine::tool::Incarnation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -312,7 +312,7 @@ impl Server {
         }
         match Session::open(Wire::Pipes(pipes), mode, &self.settings.timeouts, signals.clone()).await {
             Ok(session) => {
-                let incarnation = child.record.incarnation();
+                let incarnation = self.life(&child.record);
                 Ok(Link::new(session, Some(child), incarnation, recorded.is_ok()))
             }
             Err(mut error) => {
@@ -320,6 +320,14 @@ impl Server {
                 error.reason = with_last_words(error.reason, &child).await;
                 Err(error)
             }
+        }
+    }
+
+    // What is said of a child says nothing of a server that runs elsewhere, so that one's life must not be read as a child's.
+    fn life(&self, record: &ChildRecord) -> Incarnation {
+        match self.settings.transport {
+            Transport::Stdio { remote: true, .. } => Incarnation(format!("remote:{}", record.incarnation().0)),
+            _ => record.incarnation(),
         }
     }
 
@@ -368,7 +376,7 @@ impl Server {
 
     async fn bury(&mut self, child: &Child) {
         if child.end(self.settings.timeouts.drain()).await {
-            self.board.deaths.note(child.record.incarnation());
+            self.board.deaths.note(self.life(&child.record));
             self.forget_child().await;
         } else {
             self.undead = Some(child.handle());

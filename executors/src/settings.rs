@@ -26,6 +26,10 @@ pub struct ServerEntry {
     pub url: Option<String>,
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Whether the process behind `command` only leads to the server, which runs elsewhere; told from the command's words
+    /// when absent.
+    #[serde(default)]
+    pub remote: Option<bool>,
     #[serde(default)]
     pub timeouts: Timeouts,
 }
@@ -47,6 +51,9 @@ pub enum Transport {
         args: Vec<String>,
         env: BTreeMap<String, String>,
         cwd: Option<PathBuf>,
+        /// Whether the child only leads to the server, which somebody else started (`ssh`, `docker exec`): then the child's
+        /// death says nothing about what the server still does, and does not fence what it was sent.
+        remote: bool,
     },
     /// Streamable HTTP.
     Http {
@@ -145,6 +152,7 @@ impl ServerSettings {
                     "standard input and output",
                 )?;
                 Transport::Stdio {
+                    remote: entry.remote.unwrap_or_else(|| leads_elsewhere(&command, &entry.args)),
                     command,
                     args: entry.args,
                     env: entry.env,
@@ -155,6 +163,7 @@ impl ServerSettings {
                 stray(&alias, !entry.args.is_empty(), "args", "HTTP")?;
                 stray(&alias, !entry.env.is_empty(), "env", "HTTP")?;
                 stray(&alias, entry.cwd.is_some(), "cwd", "HTTP")?;
+                stray(&alias, entry.remote.is_some(), "remote", "HTTP")?;
                 check_url(&alias, &url)?;
                 Transport::Http {
                     url,
@@ -168,6 +177,43 @@ impl ServerSettings {
             timeouts,
         })
     }
+}
+
+/// Programs that have another process started by somebody else: on another machine, by a daemon, or as another user, whose
+/// processes are neither ours to see nor ours to end.
+const LEAD_ELSEWHERE: [&str; 20] = [
+    "ssh",
+    "mosh",
+    "telnet",
+    "nc",
+    "ncat",
+    "socat",
+    "docker",
+    "podman",
+    "nerdctl",
+    "ctr",
+    "crictl",
+    "kubectl",
+    "oc",
+    "lxc",
+    "incus",
+    "machinectl",
+    "systemd-run",
+    "sudo",
+    "su",
+    "doas",
+];
+
+// Any word will do, since a shell or another wrapper may stand before it. One that only looks so costs a resend, never an
+// effect: a doubt that could have been fenced is settled without, or by a person.
+fn leads_elsewhere(command: &str, args: &[String]) -> bool {
+    let words = std::iter::once(command).chain(args.iter().map(String::as_str));
+    let mut words = words.flat_map(|text| text.split(|c: char| c.is_whitespace() || "'\"`;|&()={}".contains(c)));
+    words.any(|word| {
+        word.rsplit('/')
+            .next()
+            .is_some_and(|name| LEAD_ELSEWHERE.contains(&name))
+    })
 }
 
 fn check_kind(alias: &str, entry: &ServerEntry) -> Result<(), BadEntry> {
@@ -306,12 +352,43 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_only_leads_to_its_server_is_known_by_its_words_unless_the_entry_says_otherwise() {
+        let remote = |entry: serde_json::Value| match read("s", entry).unwrap().transport {
+            Transport::Stdio { remote, .. } => remote,
+            Transport::Http { .. } => unreachable!("all have a command"),
+        };
+        for (command, args) in [
+            ("ssh", json!(["core-1", "server"])),
+            ("/usr/bin/docker", json!(["run", "-i", "server"])),
+            ("sh", json!(["-c", "PATH=/x:$PATH exec /usr/bin/ssh core-1 server"])),
+            ("env", json!(["A=b", "sudo", "-u", "netops", "server"])),
+        ] {
+            assert!(remote(json!({"command": command, "args": args})), "{command} {args}");
+            assert!(
+                !remote(json!({"command": command, "args": args, "remote": false})),
+                "{command} {args}"
+            );
+        }
+        for (command, args) in [
+            ("npx", json!(["-y", "@x/server-ssh"])),
+            ("sh", json!(["-c", "exec 3<&0; setsid server <&3 & wait"])),
+        ] {
+            assert!(!remote(json!({"command": command, "args": args})), "{command} {args}");
+            assert!(
+                remote(json!({"command": command, "args": args, "remote": true})),
+                "{command} {args}"
+            );
+        }
+    }
+
+    #[test]
     fn an_entry_that_says_two_things_is_refused() {
         for entry in [
             json!({}),
             json!({"command": "a", "url": "http://b"}),
             json!({"command": "a", "headers": {"x": "y"}}),
             json!({"url": "http://b", "args": ["x"]}),
+            json!({"url": "http://b", "remote": true}),
             json!({"url": "ftp://b"}),
             json!({"url": "http://b", "type": "stdio"}),
             json!({"command": "a", "comand": "b"}),

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use support::*;
 
 #[tokio::test]
-async fn a_child_inherits_five_names_and_what_its_settings_name() {
+async fn a_child_inherits_five_names_what_its_settings_name_and_the_name_of_its_life() {
     let entry =
         json!({"command": binary(), "args": ["world", "modern"], "env": {"TOKEN": "t-1"}, "timeouts": timeouts()});
     let settings = ServerSettings::from_entry("s", serde_json::from_value(entry).unwrap()).unwrap();
     let rig = rig(vec![settings]).await;
     let env = rig.done("s/env", json!({})).await;
-    let allowed = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "TOKEN"];
+    let allowed = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "TOKEN", "FLYBALL_LIFE"];
     let strays: Vec<_> = env
         .as_object()
         .unwrap()
@@ -29,6 +29,7 @@ async fn a_child_inherits_five_names_and_what_its_settings_name() {
         .collect();
     assert!(strays.is_empty(), "{strays:?}");
     assert_eq!(env["TOKEN"], "t-1");
+    assert_eq!(env["FLYBALL_LIFE"], rig.ready("s").await.0);
     assert_eq!(env["PATH"], std::env::var("PATH").unwrap());
     rig.end().await;
 }
@@ -84,6 +85,55 @@ async fn a_child_that_is_deaf_to_everything_is_killed_with_all_that_it_started()
         assert!(!is_alive(pid));
         assert!(rig.executors.is_dead(alias, &life).await, "its session is empty");
     }
+}
+
+/// A shell that hands its ends over to a command in a session of its own and waits for it.
+fn leaves_its_session(command: &str) -> [String; 2] {
+    ["-c".to_owned(), format!("exec 3<&0; setsid {command} <&3 & wait")]
+}
+
+#[tokio::test]
+async fn a_server_that_left_its_session_is_ended_too_and_no_life_is_dead_before_it_is() {
+    let [c, script] = leaves_its_session(&format!("{} raw stubborn", binary().display()));
+    let rig = rig(vec![stdio("s", "sh", &[&c, &script])]).await;
+    let life = rig.ready("s").await;
+    let (leader, outside) = (rig.pid("s"), marked(&life.0));
+    let server = *outside.iter().find(|pid| **pid != leader).unwrap();
+    assert!(!session_of(leader).contains(&server), "it has left");
+    signal(leader, Signal::KILL);
+    until("it is seen that the wrapper is dead", || !is_alive(leader)).await;
+    assert!(!rig.executors.is_dead("s", &life).await || !is_alive(server));
+    until("what it left is put down", || !is_alive(server)).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_command_that_only_leads_to_its_server_proves_nothing() {
+    let entry = json!({"command": binary(), "args": ["world", "modern"], "remote": true, "timeouts": timeouts()});
+    let settings = ServerSettings::from_entry("s", serde_json::from_value(entry).unwrap()).unwrap();
+    let rig = rig(vec![settings]).await;
+    let life = rig.ready("s").await;
+    rig.done("s/echo", json!({})).await;
+    let pid = rig.pid("s");
+    rig.executors.shutdown(Duration::from_secs(5)).await;
+    assert!(!is_alive(pid));
+    assert!(!rig.executors.is_dead("s", &life).await);
+    assert!(rig.executors.dead_for("s", &life).await.is_none());
+}
+
+/// Whoever carries the name of a life.
+fn marked(life: &str) -> Vec<u32> {
+    let mark = format!("FLYBALL_LIFE={life}");
+    let carries = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|b| *b == 0).any(|line| line == mark.as_bytes())
+    };
+    pids().filter(carries).collect()
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    entries.filter_map(|e| e.unwrap().file_name().to_str()?.parse::<u32>().ok())
 }
 
 fn guarded(parent: u32, command: &[&str]) -> Child {
@@ -197,15 +247,47 @@ async fn what_a_dead_child_left_behind_is_put_down_too() {
 }
 
 fn session_of(pid: u32) -> Vec<u32> {
-    let pids = std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|e| e.unwrap().file_name().to_str()?.parse::<u32>().ok());
     let session = |p: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{p}/stat")).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         fields.get(3).and_then(|s| s.parse::<u32>().ok()) == Some(pid)
     };
-    pids.filter(session).collect()
+    pids().filter(session).collect()
+}
+
+#[tokio::test]
+async fn what_left_the_session_of_a_dead_child_is_put_down_before_the_fence_returns() {
+    let facts = InMemoryJournal::new();
+    // The second one is out of the session and its parent is dead, the third wiped its environment and has one that lives.
+    let deaf = "trap '' TERM; sleep 300 & wait; wait; wait";
+    let inner = format!("setsid sh -c \"{deaf}\" & env -i setsid /bin/sh -c \"{deaf}\" & echo x; wait");
+    let script = format!("setsid sh -c '{}' & wait", inner.replace('\'', "'\\''"));
+    let mut leader = started(&["sh", "-c", &script]);
+    let record = record_of("s", leader.id());
+    let mark = record.incarnation().0;
+    until("all have started", || {
+        marked(&mark).len() >= 4 && wiped(&mark).len() == 1
+    })
+    .await;
+    let all: Vec<u32> = marked(&mark).into_iter().chain(wiped(&mark)).collect();
+    signal(leader.id(), Signal::KILL);
+    leader.wait().unwrap();
+    keep(&facts, &record).await;
+    fence_previous(&facts, Duration::from_millis(300)).await.unwrap();
+    let left: Vec<_> = all.into_iter().filter(|pid| is_alive(*pid)).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// The children of a life's processes that do not carry its name.
+fn wiped(life: &str) -> Vec<u32> {
+    let marked = marked(life);
+    let parent = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        fields.get(1).and_then(|p| p.parse::<u32>().ok())
+    };
+    let of_it = |pid: &u32| !marked.contains(pid) && parent(*pid).is_some_and(|p| marked.contains(&p));
+    pids().filter(of_it).collect()
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::sample::{Dice, alone, full, skip};
 use crate::scene::{Course, LOOK_EVERY, Scene, WAYS};
 use crate::tracer::{self, At, Tracer};
 use flyball_tests::process::folder::{Era, Over, Setup};
+use flyball_tests::process::proc;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -156,5 +157,28 @@ async fn killed_between_effect_and_answer_it_settles_by_probe_and_sends_nothing_
         eprintln!("{case}");
         let verdict = killed_between(way, course, name, purpose, early).await;
         assert_eq!(verdict, Verdict::AsUndisturbed, "{case}");
+    }
+}
+
+/// It outlives the engine with the call in hand, although the process that the engine started is dead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_left_its_session_is_dead_before_what_it_got_is_sent_again() {
+    let _alone = alone().await;
+    for way in Dice::new("left session").some(WAYS[..2].to_vec(), 1) {
+        let setup = Setup {
+            left_session: true,
+            ..Setup::with(way.0, way.1)
+        };
+        let scene = Scene::with(setup, Course::Forward).await;
+        scene.plant("here", &json!({"kind": "land_late", "name": "c", "purpose": "do"}));
+        let engine = scene.engine().await;
+        let intent = scene.submit(&engine).await.unwrap();
+        scene.marked("here", "held").await;
+        let ledger = scene.ledger_pid();
+        engine.kill().await;
+        assert!(proc::is_alive(ledger), "it has not heard of the engine's death");
+        let verdict = restart_and_judge(&scene, Some(intent)).await;
+        assert!(!proc::is_alive(ledger), "{way:?}: the call could still land");
+        assert_eq!(verdict, Verdict::AsUndisturbed, "{way:?}");
     }
 }

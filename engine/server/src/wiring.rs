@@ -195,6 +195,7 @@ fn entry(server: &Server, settings: &Settings, program: &Path) -> Result<ServerE
         cwd: cwd.or_else(|| stdio.then(|| settings.dir.clone())),
         url: server.url.as_ref().map(open).transpose()?,
         headers: all(&server.headers)?,
+        remote: server.remote,
         ..ServerEntry::default()
     })
 }

@@ -1,6 +1,7 @@
 //! At boot: no child of an earlier engine may still be at work when the first probe is taken.
 
-use super::{identity, signal_life};
+use super::signal_life;
+use super::survivors::Life;
 use flyball_engine::journal::{ChildRecord, Error as JournalError, Journal};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
@@ -41,7 +42,8 @@ pub async fn fence_previous(journal: &dyn Journal, drain: Duration) -> Result<Ve
 
 async fn put_down(record: &ChildRecord, drain: Duration) -> Result<(), Error> {
     let (alias, pid) = (&record.alias, record.pid);
-    if identity::survivors(record)?.is_empty() {
+    let mut life = Life::of(record);
+    if life.survivors()?.is_empty() {
         return Ok(());
     }
     tracing::warn!(
@@ -50,11 +52,12 @@ async fn put_down(record: &ChildRecord, drain: Duration) -> Result<(), Error> {
         "a server's process outlived its engine: waiting for its end"
     );
     for (what, wait) in [(Signal::TERM, drain), (Signal::KILL, Duration::from_secs(5))] {
-        for survivor in identity::survivors(record)? {
+        for survivor in life.survivors()? {
             super::signal(survivor.pid, what);
+            super::signal(survivor.pid, Signal::CONT);
         }
-        signal_if_alive(record, what)?;
-        if dead_within(record, wait).await? {
+        signal_if_alive(&mut life, record, what)?;
+        if dead_within(&mut life, wait).await? {
             return Ok(());
         }
     }
@@ -65,8 +68,8 @@ async fn put_down(record: &ChildRecord, drain: Duration) -> Result<(), Error> {
 }
 
 // The group too: a process may have been started between the look-up and the signal.
-fn signal_if_alive(record: &ChildRecord, what: Signal) -> Result<(), Error> {
-    if !identity::survivors(record)?.is_empty() {
+fn signal_if_alive(life: &mut Life<'_>, record: &ChildRecord, what: Signal) -> Result<(), Error> {
+    if !life.survivors()?.is_empty() {
         signal_life(record, what);
         signal_life(record, Signal::CONT);
     }
@@ -74,10 +77,10 @@ fn signal_if_alive(record: &ChildRecord, what: Signal) -> Result<(), Error> {
 }
 
 // Polling, for these are not our children: nobody tells us of their end.
-async fn dead_within(record: &ChildRecord, wait: Duration) -> Result<bool, Error> {
+async fn dead_within(life: &mut Life<'_>, wait: Duration) -> Result<bool, Error> {
     let deadline = Instant::now() + wait;
     loop {
-        if identity::survivors(record)?.is_empty() {
+        if life.survivors()?.is_empty() {
             return Ok(true);
         }
         if Instant::now() >= deadline {

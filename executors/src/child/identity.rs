@@ -10,7 +10,7 @@ use std::io;
 pub(crate) struct Stat {
     pub(crate) pid: u32,
     pub(crate) zombie: bool,
-    pub(crate) group: u32,
+    pub(crate) parent: u32,
     pub(crate) session: u32,
     pub(crate) start_time: u64,
 }
@@ -32,7 +32,7 @@ fn parse(line: &str) -> Option<Stat> {
     Some(Stat {
         pid,
         zombie: matches!(*rest.first()?, "Z" | "X" | "x"),
-        group: rest.get(2)?.parse().ok()?,
+        parent: rest.get(1)?.parse().ok()?,
         session: rest.get(3)?.parse().ok()?,
         start_time: rest.get(19)?.parse().ok()?,
     })
@@ -66,43 +66,12 @@ pub(crate) fn is_younger(record: &ChildRecord) -> bool {
     same_boot && stat(std::process::id()).is_none_or(|us| record.start_time >= us.start_time)
 }
 
-/// The living processes of a recorded life: the child itself and what it started in its own session. Empty is taken to mean
-/// that nothing sent to it can land any more. That is wrong of a server that left the session (`setsid`) or runs elsewhere
-/// (`ssh host server`): it is out of reach, here and everywhere, and what it was sent may land still.
-///
-/// A reused pid is not taken for the child: while any process of a session lives, the kernel gives its number to nobody
-/// else, so a process that has the pid with another start time proves the whole old session to be gone.
-///
-/// The list of processes is no snapshot: one that starts another and ends meanwhile can hide both behind the reader's back.
-/// So only two readings that find nobody prove anything.
-pub(crate) fn survivors(record: &ChildRecord) -> io::Result<Vec<Stat>> {
-    let found = living(record)?;
-    if found.is_empty() { living(record) } else { Ok(found) }
-}
+/// The variable that names the life a process belongs to. The guard sets it, and what a server starts inherits it.
+pub(crate) const MARK: &str = "FLYBALL_LIFE";
 
-fn living(record: &ChildRecord) -> io::Result<Vec<Stat>> {
-    if boot_id()? != record.boot_id {
-        return Ok(Vec::new());
-    }
-    let leader = stat(record.pid);
-    if leader.is_some_and(|s| s.start_time != record.start_time) {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else {
-            continue;
-        };
-        let Some(s) = stat(pid).filter(|s| !s.zombie) else {
-            continue;
-        };
-        let is_leader = s.pid == record.pid && s.start_time == record.start_time;
-        let is_of_it = s.session == record.pid && s.start_time >= record.start_time;
-        if is_leader || is_of_it {
-            found.push(s);
-        }
-    }
-    Ok(found)
+/// The name of the life that the calling process is about to become.
+pub(crate) fn own_mark() -> io::Result<String> {
+    Ok(record("", std::process::id())?.incarnation().0)
 }
 
 #[cfg(test)]
@@ -115,26 +84,11 @@ mod tests {
         let expected = Stat {
             pid: 42,
             zombie: false,
-            group: 41,
+            parent: 7,
             session: 40,
             start_time: 98765,
         };
         assert_eq!(parse(line), Some(expected));
-    }
-
-    #[test]
-    fn a_reused_pid_names_nobody() {
-        let mut me = record("x", std::process::id()).unwrap();
-        assert!(!survivors(&me).unwrap().is_empty());
-        me.start_time -= 1;
-        assert!(survivors(&me).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_process_of_an_earlier_boot_is_dead() {
-        let mut me = record("x", std::process::id()).unwrap();
-        me.boot_id = "another".to_owned();
-        assert!(survivors(&me).unwrap().is_empty());
     }
 
     #[test]

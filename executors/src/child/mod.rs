@@ -5,6 +5,9 @@ pub(crate) mod fence;
 pub(crate) mod identity;
 mod log;
 mod spawner;
+mod survivors;
+
+pub(crate) use survivors::survivors;
 
 use crate::settings::{Options, ServerSettings, Transport};
 use flyball_engine::journal::ChildRecord;
@@ -13,6 +16,7 @@ use std::io;
 use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use survivors::Life;
 use tokio::sync::watch;
 
 /// What a child inherits from our environment. Everything else must be named in its settings.
@@ -67,6 +71,7 @@ fn command(transport: &Transport, options: &Options) -> io::Result<Command> {
         args,
         env,
         cwd,
+        ..
     } = transport
     else {
         return Err(io::Error::other(
@@ -113,13 +118,15 @@ fn watch_exit(mut process: Process, record: ChildRecord, drain: Duration) -> wat
 }
 
 fn end_stragglers(record: &ChildRecord, drain: Duration) {
+    let mut life = Life::of(record);
     for (what, wait) in [(Signal::TERM, drain), (Signal::KILL, Duration::from_secs(1))] {
         let deadline = Instant::now() + wait;
-        for s in identity::survivors(record).unwrap_or_default() {
+        for s in life.survivors().unwrap_or_default() {
             signal(s.pid, what);
+            signal(s.pid, Signal::CONT);
         }
         while Instant::now() < deadline {
-            if identity::survivors(record).is_ok_and(|s| s.is_empty()) {
+            if life.survivors().is_ok_and(|s| s.is_empty()) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -208,6 +215,6 @@ impl Child {
 
     /// Whether no process of this life is left.
     pub(crate) fn is_proven_dead(&self) -> bool {
-        self.is_gone() && identity::survivors(&self.record).is_ok_and(|s| s.is_empty())
+        self.is_gone() && survivors(&self.record).is_ok_and(|s| s.is_empty())
     }
 }

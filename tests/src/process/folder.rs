@@ -71,6 +71,9 @@ pub struct Setup {
     pub settle_after: &'static str,
     /// The contracts' `resend`.
     pub resend: &'static str,
+    /// Whether the ledger, as a child, runs behind a wrapper, in a session of its own, and is told of no end of its input
+    /// for a minute.
+    pub left_session: bool,
 }
 
 impl Setup {
@@ -82,6 +85,7 @@ impl Setup {
             timeout: "20s",
             settle_after: "200ms",
             resend: if over == Over::Stdio { "fenced" } else { "bound" },
+            left_session: false,
         }
     }
 }
@@ -149,14 +153,24 @@ impl Folder {
         args
     }
 
+    fn ledger_command(&self) -> (String, Vec<String>) {
+        let (command, args) = (self.programs.ledger.display().to_string(), self.ledger_args());
+        if !self.setup.left_session {
+            return (command, args);
+        }
+        let ledger = format!("{command} {}", args.join(" "));
+        let script = format!("exec 3<&0; setsid sh -c '(cat; sleep 61) | {ledger}' <&3 & wait");
+        ("sh".to_owned(), vec!["-c".to_owned(), script])
+    }
+
     /// Writes the settings; over HTTP the ledger must be up, for its address.
     pub fn settings(&self, url: Option<&str>) {
         let server = match (self.setup.ledger, url) {
             (None, _) | (Some((Over::Http, _)), None) => String::new(),
             (Some((Over::Http, _)), Some(url)) => format!("mcp_servers:\n  ledger: {{url: \"{url}\"}}\n"),
             (Some((Over::Stdio, _)), _) => {
-                let args = serde_json::to_string(&self.ledger_args()).expect("strings serialise");
-                let command = self.programs.ledger.display();
+                let (command, args) = self.ledger_command();
+                let args = serde_json::to_string(&args).expect("strings serialise");
                 format!("mcp_servers:\n  ledger: {{command: \"{command}\", args: {args}}}\n")
             }
         };

@@ -67,6 +67,8 @@ pub struct Server {
     pub cwd: Option<PathBuf>,
     pub url: Option<String>,
     pub headers: BTreeMap<String, String>,
+    /// Whether the command only leads to a server that runs elsewhere; told from its words when absent.
+    pub remote: Option<bool>,
 }
 
 /// Everything that can be set. Paths are absolute.
