@@ -56,11 +56,13 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// All of it; none if nothing changes.
-    pub(crate) fn into_writes(self) -> Option<Writes> {
-        if self.pending.is_empty() {
-            return None;
-        }
+    /// Whether nothing changes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// All of it.
+    pub(crate) fn into_writes(self) -> Writes {
         let keys = self.pending.keys().cloned().collect();
         let mut batch = Batch::default();
         for (key, value) in self.pending {
@@ -69,7 +71,7 @@ impl<'a> Group<'a> {
                 None => batch.remove(key),
             }
         }
-        Some(Writes { batch, keys })
+        Writes { batch, keys }
     }
 }
 

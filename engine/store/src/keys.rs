@@ -24,6 +24,8 @@ const FACTS: u8 = b'k';
 pub(crate) const FORMAT: &[u8] = b"mformat";
 /// What tells whether the master key is the one that this store was sealed with.
 pub(crate) const MASTER_CHECK: &[u8] = b"mmaster";
+/// How many writes the store has seen: each raises it, so that a lost one is missed whatever it held.
+pub(crate) const WRITES: &[u8] = b"mwrites";
 
 fn of(kind: u8, intent: IntentId, rest: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(17 + rest.len());

@@ -11,6 +11,7 @@ mod group;
 mod heads;
 mod judge;
 mod keys;
+mod preimage;
 mod reader;
 mod record;
 mod seal;
@@ -39,7 +40,7 @@ pub struct OpenOptions {
     pub cache_bytes: u64,
     /// How many writes may share a sync.
     pub group: usize,
-    /// How long the head file may lag behind. It is also written with every approval.
+    /// How long the synced head file may lag behind. It is also written with every approval.
     pub heads_every: Duration,
     /// Open although acknowledged entries are missing at the end, as after restoring an old copy. A person's decision.
     pub accept_lost_tail: bool,
@@ -84,6 +85,11 @@ pub enum OpenError {
         found: u64,
         recorded: u64,
     },
+    #[error(
+        "the store has lost its end: it has seen {found} writes, but {recorded} were acknowledged; the last of them held requests \
+         or settings"
+    )]
+    LostWrites { found: u64, recorded: u64 },
     #[error("{} is missing or not the key that this store was sealed with", .0.display())]
     MasterKey(PathBuf),
     #[error("the store has format {0:?}, which this program does not know")]

@@ -6,6 +6,7 @@ use crate::files::{self, NotLocked, ProcessLock};
 use crate::group::Group;
 use crate::heads::HeadFile;
 use crate::judge::{Answer, Ask, Refusal};
+use crate::preimage::Preimage;
 use crate::reader::Reader;
 use crate::seal::Master;
 use crate::value::{Fault, Source};
@@ -30,7 +31,7 @@ use tokio::sync::{oneshot, watch};
 
 const FORMAT: &[u8] = b"1";
 
-/// A journal in a directory: `journal/` (the database), `heads.json`, `lock`, and `aside/` for what was found damaged.
+/// A journal in a directory: `journal/` (the database), `heads.json` and `heads.tail`, `lock`, and `aside/` for what was found damaged.
 /// Needs a Tokio runtime for its reads. Dropping it writes the heads and ends its threads.
 pub struct SledJournal {
     reader: Reader,
@@ -48,18 +49,31 @@ impl SledJournal {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
         std::fs::create_dir_all(path).map_err(|e| OpenError::io(path, e))?;
         let lock = take_lock(path)?;
+        let before = Preimage::take(&path.join("journal")).map_err(|e| OpenError::io(path, e))?;
+        let opened = Self::open_locked(path, options, lock);
+        match &opened {
+            Ok(_) => before.forget(),
+            Err(_) => before.restore().map_err(|e| OpenError::io(path, e))?,
+        }
+        opened
+    }
+
+    fn open_locked(path: &Path, options: &OpenOptions, lock: ProcessLock) -> Result<Self, OpenError> {
         let disk = Arc::new(Disk::open(&path.join("journal"), options)?);
         let master = Arc::new(settle_identity(path, &disk, options)?);
         let head_file = path.join("heads.json");
         verify::against_file(path, &head_file, &disk, options.accept_lost_tail)?;
-        let mut heads = HeadFile::new(head_file, options.heads_every);
+        let writes = verify::writes(&disk).map_err(|e| OpenError::fault(path, e))?;
+        let mut heads = HeadFile::new(head_file, options.heads_every, writes).map_err(|e| OpenError::io(path, e))?;
         let ended = verify::at_open(path, &disk, &mut heads)?;
+        // What was lost and accepted must not be missed again.
+        heads.write().map_err(|e| OpenError::io(path, e))?;
         if let Some(process) = lock.left_by {
             tracing::warn!(
                 process,
                 store = %path.display(),
-                "the store was not closed in order: every head and open intent is verified; a write that was under way \
-                 then and had not been acknowledged is dropped, unless it was whole"
+                "the store was not closed in order: every head and open intent is verified, and whatever was acknowledged is \
+                 there; a write that was under way then and had not been acknowledged is dropped, unless it was whole"
             );
         }
         let reader = Reader {
@@ -190,10 +204,7 @@ fn settle_identity(path: &Path, disk: &Disk, options: &OpenOptions) -> Result<Ma
     let mut group = Group::new(&disk.db);
     group.put(keys::FORMAT.to_vec(), FORMAT).map_err(failed)?;
     group.put(keys::MASTER_CHECK.to_vec(), &master.check).map_err(failed)?;
-    group
-        .into_writes()
-        .map_or(Ok(()), |writes| disk.write(writes))
-        .map_err(failed)?;
+    disk.write(group.into_writes()).map_err(failed)?;
     Ok(master)
 }
 

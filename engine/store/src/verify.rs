@@ -3,7 +3,7 @@
 
 use crate::OpenError;
 use crate::disk::Disk;
-use crate::heads::HeadFile;
+use crate::heads::{Acknowledged, HeadFile};
 use crate::keys;
 use crate::record::{Intent, Link, entry_bytes};
 use crate::value::{Fault, Source, read_json};
@@ -55,24 +55,38 @@ pub(crate) fn at_open(dir: &Path, disk: &Disk, heads: &mut HeadFile) -> Result<V
     Ok(later)
 }
 
-/// Compares with the heads outside: an entry that was there and is not any more was lost or changed.
+/// How many writes the database has seen. A store of before they were counted has seen none.
+pub(crate) fn writes(disk: &Disk) -> Result<u64, Fault> {
+    let raw = disk.db.value(keys::WRITES)?;
+    let number = raw.map(|raw| raw.as_slice().try_into().map(u64::from_be_bytes));
+    let number = number.transpose();
+    number
+        .map(Option::unwrap_or_default)
+        .map_err(|_| Fault::torn(keys::WRITES, "it is no number"))
+}
+
+/// Compares with what stands outside: what was there and is not any more was lost or changed. With `accept_lost_tail` what
+/// is lost is told and done without.
 pub(crate) fn against_file(dir: &Path, path: &Path, disk: &Disk, accept_lost_tail: bool) -> Result<(), OpenError> {
     let tree: &Tree = &disk.db;
-    let outside = HeadFile::read(path).map_err(|e| OpenError::io(path, e))?;
-    for (intent, recorded) in outside.unwrap_or_default() {
+    let outside = Acknowledged::read(path).map_err(|e| OpenError::io(path, e))?;
+    let lost = |lost: OpenError| match accept_lost_tail {
+        true => {
+            tracing::error!("{lost}; opened all the same, as told");
+            Ok(())
+        }
+        false => Err(lost),
+    };
+    for (intent, recorded) in outside.heads {
         let named = |fault: Fault| OpenError::trouble(dir, intent, fault.into());
         let record = tree.json::<Intent>(&keys::intent(intent)).map_err(named)?;
         let found = record.map_or(0, |r| r.head.seq);
         if found < recorded.seq {
-            let lost = OpenError::LostTail {
+            lost(OpenError::LostTail {
                 intent,
                 found,
                 recorded: recorded.seq,
-            };
-            if !accept_lost_tail {
-                return Err(lost);
-            }
-            tracing::error!("{lost}; opened all the same, as told");
+            })?;
             continue;
         }
         let (_, hash) = entry(tree, intent, recorded.seq).map_err(|t| OpenError::trouble(dir, intent, t))?;
@@ -80,6 +94,10 @@ pub(crate) fn against_file(dir: &Path, path: &Path, disk: &Disk, accept_lost_tai
             let other = damaged(recorded.seq, "it is not the entry that the head file names");
             return Err(OpenError::trouble(dir, intent, other));
         }
+    }
+    let (found, recorded) = (writes(disk).map_err(|e| OpenError::fault(dir, e))?, outside.writes);
+    if found < recorded {
+        lost(OpenError::LostWrites { found, recorded })?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::disk::Disk;
 use crate::group::Group;
 use crate::heads::HeadFile;
 use crate::judge::{Answer, Ask, Judge, Moved, News, Refusal};
+use crate::keys;
 use crate::seal::Master;
 use crate::value::Fault;
 use flyball_engine::ids::IntentId;
@@ -175,20 +176,29 @@ impl Writer {
                 Err(Refusal::Fault(fault)) => return Err(disk.fence(&fault.to_string())),
             });
         }
-        let (group, mut news) = (judge.group, judge.news);
-        if let Some(writes) = group.into_writes() {
+        let (mut group, mut news) = (judge.group, judge.news);
+        if !group.is_empty() {
+            let fence = |fault: Fault| disk.fence(&fault.to_string());
+            let number = self.heads.writes() + 1;
+            group.put(keys::WRITES.to_vec(), &number.to_be_bytes()).map_err(fence)?;
             self.in_flight.begin(&news.moved);
-            disk.write(writes).map_err(|fault| disk.fence(&fault.to_string()))?;
+            disk.write(group.into_writes()).map_err(fence)?;
             self.in_flight.end();
-        }
-        for moved in std::mem::take(&mut news.moved) {
-            self.heads.note(moved.intent, moved.to, moved.open);
+            self.note_heads(std::mem::take(&mut news.moved));
         }
         if news.approval || self.heads.due_in().is_some_and(|d| d.is_zero()) {
             self.write_heads();
             disk.writable()?;
         }
         Ok((results, news))
+    }
+
+    fn note_heads(&mut self, moved: Vec<Moved>) {
+        let heads = moved.iter().map(|m| (m.intent, m.to.clone())).collect();
+        self.heads.written(heads);
+        for moved in moved {
+            self.heads.note(moved.intent, moved.to, moved.open);
+        }
     }
 
     fn write_heads(&mut self) {

@@ -6,6 +6,7 @@ use flyball_engine::ids::IntentId;
 use flyball_engine::journal::conformance::{append, claimed, entries, event, row, whole};
 use flyball_engine::journal::{Commit, Journal, StoredEntry};
 use flyball_store::{OpenError, OpenOptions, open};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,15 @@ use tempfile::TempDir;
 const EACH: usize = 3;
 const COMMITS: usize = 12;
 
-/// A store as a crash leaves it: whole, but for what is done to its file.
+/// How a store was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    InOrder,
+    /// By a process that was killed, before it wrote the file of heads again.
+    ByKill,
+}
+
+/// A store as it was left: whole, but for what is done to its file.
 struct Written {
     dir: TempDir,
     intent: IntentId,
@@ -23,7 +32,7 @@ struct Written {
 }
 
 impl Written {
-    async fn new() -> Self {
+    async fn new(left: Left) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let journal = open_at(&dir.path().join("store")).unwrap();
         let (intent, epoch) = claimed(&journal).await;
@@ -38,7 +47,14 @@ impl Written {
             append(&journal, intent, epoch, commit).await.unwrap();
         }
         let entries = whole(&journal, intent).await;
+        let (store, killed) = (dir.path().join("store"), dir.path().join("killed"));
+        // What a process has written outlives it, whether it was synced or not.
+        copy(&store, &killed);
         drop(journal);
+        if left == Left::ByKill {
+            fs::remove_dir_all(&store).unwrap();
+            fs::rename(killed, store).unwrap();
+        }
         Self { dir, intent, entries }
     }
 
@@ -50,8 +66,10 @@ impl Written {
         to.join("store")
     }
 
-    /// How many entries the spoilt copy still has. None: it says that it is damaged. Panics over anything that was not written.
+    /// How many entries the spoilt copy still has. None: it says that it is damaged, and if so at open it is left as it was.
+    /// Panics over anything that was not written.
     async fn found(&self, store: &Path, what: &str) -> Option<usize> {
+        let before = files(&store.join("journal"));
         let journal = match open_at(store) {
             Ok(journal) => journal,
             Err(error) => {
@@ -60,6 +78,7 @@ impl Written {
                     !said.is_empty() && !matches!(error, OpenError::InUse { .. }),
                     "{what}: {said}"
                 );
+                assert!(files(&store.join("journal")) == before, "{what}: refused, and changed");
                 return None;
             }
         };
@@ -107,57 +126,110 @@ fn used(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1)
 }
 
-#[tokio::test]
-async fn a_byte_flipped_anywhere_in_the_file_changes_nothing_that_is_read() {
-    let written = Written::new().await;
-    let clean = fs::read(written.dir.path().join("store/journal/db")).unwrap();
-    let untouched = written.copy("untouched");
-    assert_eq!(
-        written.found(&untouched, "untouched").await,
-        Some(written.entries.len())
-    );
+/// All files of a folder, with what is in them.
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        match entry.path().is_dir() {
+            true => all.append(&mut files(&entry.path())),
+            false => drop(all.insert(entry.path(), fs::read(entry.path()).unwrap())),
+        }
+    }
+    all
+}
+
+/// Spoils copies of the database's file, each in another way, and finds in each all that was written, or is told.
+async fn all_or_refused(written: &Written, what: &str, spoilt: impl Iterator<Item = (usize, Vec<u8>)>) {
     let (mut refused, mut unharmed) = (0, 0);
-    for at in spread(used(&clean), 60) {
-        let what = format!("byte {at}");
-        let store = written.copy(&format!("flip-{at}"));
-        let db = store.join("journal/db");
-        let mut bytes = clean.clone();
-        bytes[at] ^= 0x55;
-        fs::write(&db, bytes).unwrap();
+    for (at, bytes) in spoilt {
+        let store = written.copy(&format!("spoilt-{at}"));
+        fs::write(store.join("journal/db"), bytes).unwrap();
+        let what = format!("{what} {at}");
         match written.found(&store, &what).await {
             None => refused += 1,
             Some(found) => {
-                assert_eq!(
-                    found,
-                    written.entries.len(),
-                    "{what}: entries are gone, and nobody said so"
-                );
+                let all = written.entries.len();
+                assert_eq!(found, all, "{what}: entries are gone, and nobody said so");
                 unharmed += 1;
             }
         }
         fs::remove_dir_all(store.parent().unwrap()).unwrap();
     }
-    println!("{refused} refused or named, {unharmed} without a bearing on what is read");
-    assert!(refused > 0, "no flip hit anything");
+    println!("{what}: {refused} refused or named, {unharmed} without a bearing on what is read");
+    assert!(refused > 0, "nothing was hit");
 }
 
 #[tokio::test]
-async fn a_cut_tail_leaves_whole_commits_or_is_refused_by_the_heads_outside() {
-    let written = Written::new().await;
+async fn a_byte_flipped_anywhere_in_the_file_changes_nothing_that_is_read() {
+    for left in [Left::InOrder, Left::ByKill] {
+        let written = Written::new(left).await;
+        let clean = fs::read(written.dir.path().join("store/journal/db")).unwrap();
+        let untouched = written.copy("untouched");
+        let found = written.found(&untouched, "untouched").await;
+        assert_eq!(found, Some(written.entries.len()), "{left:?}");
+        let flipped = spread(used(&clean), 60).map(|at| {
+            let mut bytes = clean.clone();
+            bytes[at] ^= 0x55;
+            (at, bytes)
+        });
+        all_or_refused(&written, &format!("left {left:?}, byte"), flipped).await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_or_emptied_after_it_was_acknowledged_is_refused_and_left_as_it_is() {
+    for left in [Left::InOrder, Left::ByKill] {
+        let written = Written::new(left).await;
+        let clean = fs::read(written.dir.path().join("store/journal/db")).unwrap();
+        let cut = [0].into_iter().chain(spread(used(&clean), 40));
+        let cut = cut.map(|at| (at, clean[..at].to_vec()));
+        all_or_refused(&written, &format!("left {left:?}, cut at"), cut).await;
+    }
+}
+
+/// A request that a person was told is safe, or a setting, moves no head: it is missed all the same.
+#[tokio::test]
+async fn a_lost_write_is_missed_whatever_it_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let journal = open_at(&store).unwrap();
+    let before = dir.path().join("before");
+    journal.put_fact("settings/a", 1.into()).await.unwrap();
+    copy(&store, &before);
+    journal.put_fact("settings/b", 2.into()).await.unwrap();
+    // Killed now, and then the log of an earlier time.
+    let killed = dir.path().join("killed");
+    copy(&store, &killed);
+    drop(journal);
+    fs::remove_dir_all(&store).unwrap();
+    fs::rename(&killed, &store).unwrap();
+    fs::remove_dir_all(store.join("journal")).unwrap();
+    copy(&before.join("journal"), &store.join("journal"));
+    let lost = open_at(&store).err().expect("a write is missing");
+    assert!(
+        matches!(lost, OpenError::LostWrites { found: 1, recorded: 2 }),
+        "{lost}"
+    );
+    let accept = OpenOptions {
+        accept_lost_tail: true,
+        ..OpenOptions::default()
+    };
+    let url = format!("sled:{}", store.display());
+    let journal = open(&url, accept).unwrap();
+    assert_eq!(journal.fact("settings/a").await.unwrap(), Some(1.into()));
+    assert_eq!(journal.fact("settings/b").await.unwrap(), None);
+    drop(journal);
+    let again = open_at(&store).expect("what was accepted once is not asked about again");
+    assert_eq!(again.fact("settings/a").await.unwrap(), Some(1.into()));
+}
+
+/// Nothing is known of what was acknowledged, as when the machine lost its power: what is found ends with a whole commit.
+#[tokio::test]
+async fn a_cut_tail_leaves_whole_commits() {
+    let written = Written::new(Left::InOrder).await;
     let clean = fs::read(written.dir.path().join("store/journal/db")).unwrap();
     let (mut refused, mut shorter) = (0, 0);
     for at in spread(used(&clean), 40) {
-        let store = written.copy(&format!("cut-{at}"));
-        fs::write(store.join("journal/db"), &clean[..at]).unwrap();
-        // The head file was written when the store was closed: what it names and the database lacks is said.
-        let told = written.found(&store, &format!("cut at {at}")).await;
-        assert!(
-            told.is_none_or(|found| found == written.entries.len()),
-            "cut at {at}: {told:?} of {} entries, and nobody said so",
-            written.entries.len()
-        );
-        fs::remove_dir_all(store.parent().unwrap()).unwrap();
-        // A crash between two writes of the head file: what is found ends with a whole commit.
         let store = written.copy(&format!("torn-{at}"));
         fs::write(store.join("journal/db"), &clean[..at]).unwrap();
         fs::remove_file(store.join("heads.json")).unwrap();
