@@ -51,6 +51,7 @@ impl StartError {
     pub fn code(&self) -> Code {
         match self {
             Self::Settings(_) | Self::Model(_) | Self::Inventory(_) => Code::BadSettings,
+            Self::Store(error) if error.is_damage() => Code::Damaged,
             Self::Data { .. } | Self::Store(_) => Code::StoreClosed,
             Self::Fence(_) => Code::ServerTrouble,
             Self::Journal(_) => Code::Unwritable,
@@ -66,6 +67,7 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
     let admin = data_folder(&settings.data)?;
     let options = OpenOptions {
         keys: Some(settings.data.join("keys")),
+        accept_lost_tail: settings.accept_lost_tail,
         ..OpenOptions::default()
     };
     tracing::info!("opening the store");

@@ -79,15 +79,19 @@ pub enum OpenError {
     Damaged { intent: IntentId, seq: u64, why: String },
     #[error("the store {} is damaged: {why}", .path.display())]
     Torn { path: PathBuf, why: String },
-    #[error("the store has lost its tail: intent {intent} ends at entry {found}, but entry {recorded} was written")]
+    #[error(
+        "the store has lost its end, or cannot read on from some byte: entry {} of intent {intent} is missing, and all up to entry \
+         {recorded}, which was acknowledged",
+        .found + 1
+    )]
     LostTail {
         intent: IntentId,
         found: u64,
         recorded: u64,
     },
     #[error(
-        "the store has lost its end: it has seen {found} writes, but {recorded} were acknowledged; the last of them held requests \
-         or settings"
+        "the store has lost its end, or cannot read on from some byte: it holds {found} writes, but {recorded} were \
+         acknowledged; what is missing are requests or settings"
     )]
     LostWrites { found: u64, recorded: u64 },
     #[error("{} is missing or not the key that this store was sealed with", .0.display())]
@@ -101,6 +105,16 @@ fn holder(pid: Option<u32>) -> String {
 }
 
 impl OpenError {
+    /// Whether what was written is not there any more, or is not what was written.
+    pub fn is_damage(&self) -> bool {
+        let of_sled = |e: &::sled::Error| matches!(e, ::sled::Error::Corruption { .. } | ::sled::Error::Unsupported(_));
+        match self {
+            Self::Damaged { .. } | Self::Torn { .. } | Self::LostTail { .. } | Self::LostWrites { .. } => true,
+            Self::Sled { source, .. } => of_sled(source),
+            _ => false,
+        }
+    }
+
     fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),

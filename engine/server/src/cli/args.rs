@@ -205,6 +205,9 @@ pub enum Command {
         /// Over the settings: address:port, port 0 takes a free one.
         #[arg(long)]
         listen: Option<SocketAddr>,
+        /// Open the store although its end is missing, after `flyball explain FB0016` was read and followed.
+        #[arg(long)]
+        accept_lost_tail: bool,
     },
     /// MCP servers for network devices, and a network to try them on.
     Netops(Netops),

@@ -57,13 +57,19 @@ pub(super) fn logs() {
     let _ = logs.try_init();
 }
 
-pub(super) async fn serve(global: &Global, listen: Option<SocketAddr>, output: Output) -> Outcome {
+pub(super) async fn serve(
+    global: &Global,
+    listen: Option<SocketAddr>,
+    accept_lost_tail: bool,
+    output: Output,
+) -> Outcome {
     logs();
     let mut settings = match settings(global) {
         Ok(settings) => settings,
         Err(findings) => return Ok(mistakes(&findings, output)),
     };
     settings.listen = listen.unwrap_or(settings.listen);
+    settings.accept_lost_tail = accept_lost_tail;
     let shutdown = until_signalled()?;
     let url_file = settings.data.join(URL_FILE);
     let bound = |address: SocketAddr| {

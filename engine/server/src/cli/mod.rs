@@ -108,7 +108,10 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli, output: Output) -> Outcome {
     let global = &cli.global;
     match cli.command {
-        Command::Serve { listen } => return local::serve(global, listen, output).await,
+        Command::Serve {
+            listen,
+            accept_lost_tail,
+        } => return local::serve(global, listen, accept_lost_tail, output).await,
         Command::Check { dir } => return Ok(local::check(global, dir.as_deref(), output)),
         Command::Runbook {
             action: RunbookAction::Test { id },

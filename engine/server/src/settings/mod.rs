@@ -79,6 +79,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     pub data: PathBuf,
     pub store: String,
+    /// Whether the store is opened although acknowledged writes are missing at its end: once, and never by a file.
+    pub accept_lost_tail: bool,
     pub writes: bool,
     /// The preferred one first. None: runbooks only.
     pub models: Vec<Model>,

@@ -235,6 +235,7 @@ impl<'a> Reader<'a> {
             dir: self.dir.to_owned(),
             listen: listen.unwrap_or_else(|| "127.0.0.1:8420".parse().expect("it is an address")),
             store,
+            accept_lost_tail: false,
             data,
             writes: self.switch("/writes", false),
             voice: voice::read(self, &models),

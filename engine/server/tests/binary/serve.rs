@@ -12,8 +12,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_with(dir, &[])
+    }
+
+    pub(crate) fn start_with(dir: &Path, words: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_flyball"))
             .arg("serve")
+            .args(words)
             .current_dir(dir)
             .env_clear()
             .env("FLYBALL_LISTEN", "127.0.0.1:0")
@@ -31,6 +36,11 @@ impl Server {
             .unwrap_or_else(|| panic!("{line:?}"))
             .to_owned();
         Self { child, url }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Asks it to stop, and waits for its exit code.
