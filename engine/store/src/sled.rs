@@ -62,12 +62,14 @@ impl SledJournal {
         let disk = Arc::new(Disk::open(&path.join("journal"), options)?);
         let master = Arc::new(settle_identity(path, &disk, options)?);
         let head_file = path.join("heads.json");
-        verify::against_file(path, &head_file, &disk, options.accept_lost_tail)?;
+        let lost = verify::against_file(path, &head_file, &disk, options.accept_lost_tail)?;
         let writes = verify::writes(&disk).map_err(|e| OpenError::fault(path, e))?;
         let mut heads = HeadFile::new(head_file, options.heads_every, writes).map_err(|e| OpenError::io(path, e))?;
         let ended = verify::at_open(path, &disk, &mut heads)?;
-        // What was lost and accepted must not be missed again.
-        heads.write().map_err(|e| OpenError::io(path, e))?;
+        if lost {
+            // What was accepted once is not asked about again.
+            heads.write().map_err(|e| OpenError::io(path, e))?;
+        }
         if let Some(process) = lock.left_by {
             tracing::warn!(
                 process,

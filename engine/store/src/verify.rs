@@ -66,16 +66,18 @@ pub(crate) fn writes(disk: &Disk) -> Result<u64, Fault> {
 }
 
 /// Compares with what stands outside: what was there and is not any more was lost or changed. With `accept_lost_tail` what
-/// is lost is told and done without.
-pub(crate) fn against_file(dir: &Path, path: &Path, disk: &Disk, accept_lost_tail: bool) -> Result<(), OpenError> {
+/// is lost is told and done without. Whether anything was.
+pub(crate) fn against_file(dir: &Path, path: &Path, disk: &Disk, accept_lost_tail: bool) -> Result<bool, OpenError> {
     let tree: &Tree = &disk.db;
     let outside = Acknowledged::read(path).map_err(|e| OpenError::io(path, e))?;
-    let lost = |lost: OpenError| match accept_lost_tail {
-        true => {
-            tracing::error!("{lost}; opened all the same, as told");
-            Ok(())
+    let mut any = false;
+    let mut lost = |lost: OpenError| {
+        if !accept_lost_tail {
+            return Err(lost);
         }
-        false => Err(lost),
+        any = true;
+        tracing::error!("{lost}; opened all the same, as told");
+        Ok(())
     };
     for (intent, recorded) in outside.heads {
         let named = |fault: Fault| OpenError::trouble(dir, intent, fault.into());
@@ -99,7 +101,7 @@ pub(crate) fn against_file(dir: &Path, path: &Path, disk: &Disk, accept_lost_tai
     if found < recorded {
         lost(OpenError::LostWrites { found, recorded })?;
     }
-    Ok(())
+    Ok(any)
 }
 
 /// Checks the rest while the store is already in use, until told to stop. Damage is logged and fences nothing: reading
