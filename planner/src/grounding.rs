@@ -1,6 +1,6 @@
 //! Whether a model's draft says only what the intent says. A model may arrange; it may not invent: each literal of a
 //! mutating step, and of the reads that choose its items and targets, must stand in the intent's text, and a mutating
-//! step needs a verb behind it. What tools answered, and the alarm's text, ground nothing. How much may change, and whether
+//! step needs a verb behind it; of an argument that may be left out the text must speak. What tools answered, and the alarm's text, ground nothing. How much may change, and whether
 //! the devices exist, is in [`budget`] and [`targets`].
 
 mod budget;
@@ -8,6 +8,7 @@ mod expression;
 mod form;
 mod mention;
 mod places;
+mod reads;
 mod spoken;
 pub(crate) mod targets;
 
@@ -148,12 +149,26 @@ impl Ground {
         let kind = if on { Verb::Change } else { Verb::Remove };
         let stem = |text: &str| text.chars().take(5).collect::<String>();
         let named = name.is_some_and(|name| self.words.iter().any(|said| stem(&said.lower) == stem(name)));
-        let up = on
-            && self
-                .words
-                .iter()
-                .any(|said| matches!(said.lower.as_str(), "up" | "on" | "enable" | "activate" | "unshut"));
+        let up = on && self.says_on();
         self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || up || !on))
+    }
+
+    /// Whether something is to be switched on. The `on` of "on r1" switches nothing: it stands behind a verb that does
+    /// ("turn on"), or at the end.
+    fn says_on(&self) -> bool {
+        let on = |at: usize| {
+            let behind = at.checked_sub(1).map(|before| self.plain[before].lower.as_str());
+            let ends = self.plain[at].clause_ends || at + 1 == self.plain.len();
+            ends || behind.is_some_and(|verb| ["turn", "switch", "power", "turned", "switched"].contains(&verb))
+        };
+        self.plain
+            .iter()
+            .enumerate()
+            .any(|(at, said)| match said.lower.as_str() {
+                "up" | "enable" | "activate" | "unshut" => true,
+                "on" => on(at),
+                _ => false,
+            })
     }
 
     /// All that a draft says and the text does not.
