@@ -28,7 +28,7 @@ fn script(recorded: &Answer) -> Script {
     Script::of(recorded.said.iter().map(|(_, said)| text(&word_for_word(said))))
 }
 
-fn model(base_url: String) -> ModelSettings {
+pub(crate) fn model(base_url: String) -> ModelSettings {
     ModelSettings {
         base_url,
         name: "recorded".into(),

@@ -5,13 +5,13 @@
 
 use super::form::Form;
 use super::mention::has_digit;
-use super::{Ground, Piece, literals, pieces, tool_of, unquoted};
+use super::{Ground, Piece, literals, mutates, pieces, tool_of, unquoted};
 use crate::retrieve::{is_interface, parts, stem};
 use crate::verbs::is_verb;
 use crate::words::{Word, keywords, singular, words};
 use flyball_engine::fault::{Fault, escape_pointer};
 use flyball_engine::ports::PlanningContext;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// What people say for arguments of network tools.
@@ -80,6 +80,26 @@ impl Ground {
         let mut faults = Vec::new();
         self.unspoken_in(&format!("{pointer}/args"), args, &Form::of(schema), &held, &mut faults);
         faults
+    }
+
+    /// The parameters of a runbook that it gives to arguments of which the intent does not speak: one that sets time servers
+    /// is none for a log host.
+    pub(crate) fn misplaced(&self, plan: &Value, values: &Map<String, Value>, context: &PlanningContext) -> Vec<Fault> {
+        let steps = plan.get("steps").and_then(Value::as_array).into_iter().flatten();
+        let writing = steps.filter(|step| mutates(step, context));
+        let args = |step: &Value| step.get("args").and_then(Value::as_object).cloned().unwrap_or_default();
+        let args = writing.flat_map(|step| args(step).into_iter().map(move |(arg, given)| (step, arg, given)));
+        args.filter_map(|(step, arg, given)| {
+            let param = given.as_str()?.strip_prefix("${params.")?.strip_suffix('}')?;
+            let alone = json!({"tool": step["tool"], "args": {arg: values.get(param)?}});
+            let fault = self.unspoken("", &alone, context).pop()?;
+            Some(Fault::new(
+                format!("/params/{}", escape_pointer(param)),
+                "ground.argument",
+                fault.message,
+            ))
+        })
+        .collect()
     }
 
     fn unspoken_in(&self, pointer: &str, value: &Value, form: &Form<'_>, held: &Held, faults: &mut Vec<Fault>) {
