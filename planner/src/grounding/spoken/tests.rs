@@ -99,7 +99,7 @@ fn a_log_host_becomes_no_time_server() {
 }
 
 #[test]
-fn what_people_say_for_an_argument_speaks_of_it() {
+fn what_people_say_for_a_service_speaks_of_it() {
     let one = json!(["192.0.2.9"]);
     let said_of_ntp = [
         "set the clock of r1 by 192.0.2.9",
@@ -131,6 +131,10 @@ fn what_people_say_for_an_argument_speaks_of_it() {
         &said_of_syslog,
         &["set 192.0.2.9 on r1"],
     );
+}
+
+#[test]
+fn what_people_say_for_a_setting_of_a_port_speaks_of_it() {
     let said_of_mtu = [
         "set the MTU on r1 to 9000",
         "jumbo frames of 9000 on r1",
