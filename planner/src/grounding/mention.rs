@@ -97,6 +97,24 @@ impl Mentions {
         a < b && self.0[a].sentence == self.0[b].sentence && (one_word || joining && !value)
     }
 
+    /// Whether a value stands with what is said at one of the first places, and not with what is said at one of the others:
+    /// behind it, before it, or behind another that is joined to it. What stands before all of them is anybody's.
+    pub(super) fn stands_with(&self, value: &Word, own: &[usize], others: &[usize]) -> bool {
+        let near = |at: usize, place: &&usize| self.0[**place].sentence == self.0[at].sentence;
+        let is_own = |at: usize| {
+            let all = || own.iter().chain(others).filter(|place| near(at, place));
+            let Some(before) = all().filter(|place| **place < at).max() else {
+                return true;
+            };
+            let after = all().filter(|place| **place > at).min();
+            own.contains(before)
+                || after.is_some_and(|after| own.contains(after))
+                || own.iter().any(|place| self.joins(*place, *before))
+        };
+        let mut places = (0..self.0.len()).filter(|at| same(&self.0[*at].word, value)).peekable();
+        places.peek().is_none() || places.any(is_own)
+    }
+
     /// Whether a value stands right behind one of these words: "OSPF 100".
     pub(super) fn stands_behind(&self, value: &Word, words: &[String]) -> bool {
         self.0.windows(2).any(|pair| {

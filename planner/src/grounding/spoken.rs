@@ -116,11 +116,18 @@ impl Ground {
         let (names, required) = (form.names(), form.required());
         for (name, value) in args.iter().filter(|(name, _)| names.contains(name.as_str())) {
             let (at, below) = (format!("{pointer}/{}", escape_pointer(name)), form.property(name));
-            let optional = !required.is_empty() && !required.contains(name.as_str());
-            if optional && is_claimed(value, &below) && !self.speaks_of_argument(name, value, &names, held) {
-                let message = format!("the intent does not speak of `{name}`");
+            let optional = |name: &str| !required.is_empty() && !required.contains(name);
+            if optional(name) && is_claimed(value, &below) {
+                let others: Vec<&str> = names.iter().copied().filter(|other| optional(other)).collect();
+                let wrong = if !self.speaks_of_argument(name, value, &names, held) {
+                    Some(format!("the intent does not speak of `{name}`"))
+                } else if !self.gives_it(name, value, &names, &others) {
+                    Some(format!("the intent says this of another argument than `{name}`"))
+                } else {
+                    None
+                };
                 let hint = "use the argument that the intent speaks of, or say in `cannot` what is not clear";
-                faults.push(Fault::new(at.clone(), "ground.argument", message).suggest(hint));
+                faults.extend(wrong.map(|message| Fault::new(at.clone(), "ground.argument", message).suggest(hint)));
             }
             self.unspoken_in(&at, value, &below, held, faults);
         }
@@ -135,6 +142,33 @@ impl Ground {
         let all = |is: &dyn Fn(&Word) -> bool| !values.is_empty() && values.iter().all(is);
         let numbered = |value: &Word| has_digit(value) && self.mentions.stands_behind(value, &held.tool);
         said || all(&numbered) || (is_of_interfaces(name) && all(&|value| is_interface(&value.raw)))
+    }
+
+    /// Whether the intent says a number, an address or a name of this argument, and not of another one that may be left out.
+    fn gives_it(&self, name: &str, value: &Value, names: &BTreeSet<&str>, optional: &[&str]) -> bool {
+        let places = |name: &str| -> Vec<usize> {
+            let said = names_of(name, names.iter().copied());
+            said.iter().flat_map(|said| self.mentions.places(said, &[])).collect()
+        };
+        let own = places(name);
+        let others: Vec<usize> = optional
+            .iter()
+            .filter(|other| **other != name)
+            .flat_map(|other| places(other))
+            .filter(|place| !own.contains(place))
+            .collect();
+        let mut numbered = each(value)
+            .into_iter()
+            .filter(|words| words.len() == 1 && has_digit(&words[0]));
+        own.is_empty() || numbered.all(|words| self.mentions.stands_with(&words[0], &own, &others))
+    }
+}
+
+/// The words of each entry of a list, or of the one value.
+fn each(value: &Value) -> Vec<Vec<Word>> {
+    match value {
+        Value::Array(items) => items.iter().map(texts).collect(),
+        other => vec![texts(other)],
     }
 }
 

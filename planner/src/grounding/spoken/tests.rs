@@ -368,3 +368,29 @@ fn two_arguments_share_what_is_said_of_both() {
     let text = "set OSPF process 100 and a router id on r1";
     assert_eq!(refused(text, "config/set_ospf", &ospf, "ground.literal").len(), 1);
 }
+
+#[test]
+fn a_value_goes_where_the_intent_says_it() {
+    let of = |text: &str| {
+        let args = json!({"ntp": ["10.0.0.5"], "syslog": ["10.0.0.6"]});
+        unspoken(text, "config/set_services", &args)
+    };
+    let none: [&str; 0] = [];
+    for text in [
+        "set NTP to 10.0.0.5 and syslog to 10.0.0.6 on r1",
+        "use 10.0.0.5 as NTP and 10.0.0.6 as syslog server of r1",
+        "set NTP and syslog of r1 to 10.0.0.5 and 10.0.0.6",
+        "set 10.0.0.5 and 10.0.0.6 on r1, for NTP and syslog",
+        "set the syslog of r1 to 10.0.0.6. NTP comes from 10.0.0.5.",
+    ] {
+        assert_eq!(of(text), none, "{text}");
+    }
+    assert_eq!(of("set NTP to 10.0.0.6 and syslog to 10.0.0.5 on r1"), ["ntp"]);
+    assert_eq!(
+        of("set NTP to 10.0.0.6. Set syslog to 10.0.0.5 on r1"),
+        ["ntp", "syslog"]
+    );
+    let args = json!({"mtu": 50, "ospf_cost": 9000});
+    let swapped = unspoken("set the cost of r1 to 50, the MTU to 9000", "config/set_port", &args);
+    assert_eq!(swapped, ["ospf_cost"]);
+}
