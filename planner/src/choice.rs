@@ -130,7 +130,7 @@ async fn fill<'a>(models: &Models, runbook: &'a Runbook, asked: &Asked<'_>, reco
     loop {
         let answer = models.ask(&question, record).await;
         let said = record.last_said();
-        let faults = match answer.map(|answer| params(runbook, &answer, asked.ground)) {
+        let faults = match answer.map(|answer| params(runbook, &answer, asked)) {
             Ok(Ok(params)) => return Chosen::Runbook { runbook, params },
             Ok(Err(faults)) => faults,
             Err(Problem::Unreachable(message)) => return Chosen::Unreachable(message),
@@ -177,8 +177,9 @@ fn is_of_phrases(runbook: &Runbook, text: &str) -> bool {
     said.peek().is_some() && said.all(|word| own.contains(&word.stem()))
 }
 
-/// The parameters in their one form, if the runbook accepts them and the text says each.
-fn params(runbook: &Runbook, answer: &Value, ground: &Ground) -> Result<Value, Vec<Fault>> {
+/// The parameters in their one form, if the runbook accepts them, the text says each, and it speaks of what they are given to.
+fn params(runbook: &Runbook, answer: &Value, asked: &Asked<'_>) -> Result<Value, Vec<Fault>> {
+    let ground = asked.ground;
     let accepted = runbook.accept(answer)?;
     let is_default = |name: &str, value: &Value| {
         let param = runbook.params.get(name);
@@ -211,6 +212,7 @@ fn params(runbook: &Runbook, answer: &Value, ground: &Ground) -> Result<Value, V
             .into_iter()
             .map(|(long, short)| swallowing(at(long), short)),
     );
+    faults.extend(ground.misplaced(&runbook.plan, &claimed, asked.context));
     if faults.is_empty() { Ok(accepted) } else { Err(faults) }
 }
 

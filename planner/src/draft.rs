@@ -87,7 +87,8 @@ fn judge(answer: &Value, asked: &Asked<'_>, checker: &Checker) -> Judged {
     }
     let draft = answer.get("plan").filter(|plan| plan.is_object()).unwrap_or(answer);
     let mut faults = checker(draft, &json!({}), asked.context);
-    for fault in asked.ground.faults(draft, asked.context) {
+    let strange = asked.ground.strange_reads(draft, asked.alarm, asked.context);
+    for fault in asked.ground.faults(draft, asked.context).into_iter().chain(strange) {
         if !faults.contains(&fault) {
             faults.push(fault);
         }

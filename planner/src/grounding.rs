@@ -1,10 +1,14 @@
 //! Whether a model's draft says only what the intent says. A model may arrange; it may not invent: each literal of a
 //! mutating step, and of the reads that choose its items and targets, must stand in the intent's text, and a mutating
-//! step needs a verb behind it. What tools answered, and the alarm's text, ground nothing. How much may change, and whether
+//! step needs a verb behind it; of an argument that may be left out the text must speak. What tools answered, and the alarm's text, ground nothing. How much may change, and whether
 //! the devices exist, is in [`budget`] and [`targets`].
 
 mod budget;
 mod expression;
+mod form;
+mod mention;
+mod places;
+mod reads;
 mod spoken;
 pub(crate) mod targets;
 
@@ -12,12 +16,14 @@ use crate::acts;
 use crate::runbook::{Runbook, area, prefix};
 use crate::verbs::{self, AskedFor, Verb};
 use crate::words::{Word, keywords, singular, words};
-use expression::{literals, pieces};
+use expression::{Piece, literals, pieces};
 use flyball_engine::fault::{Fault, escape_pointer};
 use flyball_engine::ports::PlanningContext;
 use flyball_engine::tool::ToolName;
-use serde_json::{Map, Value};
-use std::cmp::Ordering;
+use form::Form;
+use mention::Mentions;
+use places::times;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -26,6 +32,7 @@ pub(crate) struct Ground {
     words: Vec<Word>,
     /// Those that stand in no quotes.
     plain: Vec<Word>,
+    mentions: Mentions,
     asked: AskedFor,
     verbs: BTreeSet<Verb>,
 }
@@ -36,6 +43,7 @@ impl Ground {
         Self {
             words: unquoted(text),
             plain: words(text).into_iter().filter(|word| !word.quoted).collect(),
+            mentions: Mentions::of(text),
             verbs: asked.changes.iter().copied().collect(),
             asked,
         }
@@ -135,49 +143,32 @@ impl Ground {
         times(&self.words, &wanted) > 0
     }
 
-    /// Of several values those that take in another one, with it: `change the text of eth1` is no text beside `eth1` when the
-    /// intent says `eth1` only there, and an area is not 100 because the process is. Each value has a place of its own in the
-    /// intent.
-    pub(crate) fn swallowed<'v>(&self, values: &'v Map<String, Value>) -> Vec<(&'v str, &'v str)> {
-        let values: Vec<(&str, Vec<Word>)> = values
-            .iter()
-            .flat_map(|(name, value)| texts_in(value).map(move |text| (name.as_str(), unquoted(&text))))
-            .collect();
-        let mut found = Vec::new();
-        for (i, (long, outer)) in values.iter().enumerate() {
-            for (j, (short, inner)) in values.iter().enumerate() {
-                if long == short || inner.is_empty() {
-                    continue;
-                }
-                let within = times(outer, inner);
-                let shares = match outer.len().cmp(&inner.len()) {
-                    Ordering::Greater => within > 0 && times(&self.words, inner) <= within,
-                    // Said once, it is a value of one.
-                    Ordering::Equal => {
-                        j < i && (within > 0 || times(inner, outer) > 0) && times(&self.words, inner) < 2
-                    }
-                    Ordering::Less => false,
-                };
-                if shares {
-                    found.push((*long, *short));
-                }
-            }
-        }
-        found
-    }
-
     /// A boolean is said by itself, by a verb of its kind, or by the name of what it switches.
     fn has_bool(&self, on: bool, name: Option<&str>) -> bool {
         let word = if on { "true" } else { "false" };
         let kind = if on { Verb::Change } else { Verb::Remove };
         let stem = |text: &str| text.chars().take(5).collect::<String>();
         let named = name.is_some_and(|name| self.words.iter().any(|said| stem(&said.lower) == stem(name)));
-        let up = on
-            && self
-                .words
-                .iter()
-                .any(|said| matches!(said.lower.as_str(), "up" | "on" | "enable" | "activate" | "unshut"));
+        let up = on && self.says_on();
         self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || up || !on))
+    }
+
+    /// Whether something is to be switched on. The `on` of "on r1" switches nothing: it stands behind a verb that does
+    /// ("turn on"), or at the end.
+    fn says_on(&self) -> bool {
+        let on = |at: usize| {
+            let behind = at.checked_sub(1).map(|before| self.plain[before].lower.as_str());
+            let ends = self.plain[at].clause_ends || at + 1 == self.plain.len();
+            ends || behind.is_some_and(|verb| ["turn", "switch", "power", "turned", "switched"].contains(&verb))
+        };
+        self.plain
+            .iter()
+            .enumerate()
+            .any(|(at, said)| match said.lower.as_str() {
+                "up" | "enable" | "activate" | "unshut" => true,
+                "on" => on(at),
+                _ => false,
+            })
     }
 
     /// All that a draft says and the text does not.
@@ -219,22 +210,19 @@ impl Ground {
 
     fn literals_of(&self, pointer: &str, step: &Value, context: &PlanningContext, faults: &mut Vec<Fault>) {
         let schema = tool_of(step).and_then(|name| Some(&context.catalogue.get(&name)?.spec.input_schema));
+        let form = schema.map_or_else(Form::unknown, Form::of);
         let mut walk = Walk { ground: self, faults };
         if let Some(args) = step.get("args") {
-            walk.value(&format!("{pointer}/args"), None, args, schema);
-            let is_default = |name: &str, value: &Value| {
-                let property = schema.and_then(|s| s.get("properties")?.get(name));
-                property.is_some_and(|p| p.get("default") == Some(value) || p.get("const") == Some(value))
-            };
+            walk.value(&format!("{pointer}/args"), None, args, &form);
             let mut claimed = args.as_object().cloned().unwrap_or_default();
-            claimed.retain(|name, value| !is_default(name, value));
+            claimed.retain(|name, value| !form.property(name).says(value));
             for (long, short) in self.swallowed(&claimed) {
                 walk.faults
                     .push(swallowing(format!("{pointer}/args/{}", escape_pointer(long)), short));
             }
         }
         if let Some(items) = step.get("for_each") {
-            walk.value(&format!("{pointer}/for_each"), None, items, None);
+            walk.value(&format!("{pointer}/for_each"), None, items, &Form::unknown());
         }
     }
 }
@@ -273,21 +261,21 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn value(&mut self, pointer: &str, name: Option<&str>, value: &Value, schema: Option<&Value>) {
-        if schema.is_some_and(|s| s.get("default") == Some(value) || s.get("const") == Some(value)) {
+    fn value(&mut self, pointer: &str, name: Option<&str>, value: &Value, form: &Form<'_>) {
+        if form.says(value) {
             return;
         }
         match value {
             Value::Object(map) => {
                 for (key, item) in map {
-                    let below = schema.and_then(|s| s.get("properties")?.get(key));
-                    self.value(&format!("{pointer}/{}", escape_pointer(key)), Some(key), item, below);
+                    let below = form.property(key);
+                    self.value(&format!("{pointer}/{}", escape_pointer(key)), Some(key), item, &below);
                 }
             }
             Value::Array(items) => {
-                let below = schema.and_then(|s| s.get("items"));
+                let below = form.items();
                 for (i, item) in items.iter().enumerate() {
-                    self.value(&format!("{pointer}/{i}"), name, item, below);
+                    self.value(&format!("{pointer}/{i}"), name, item, &below);
                 }
             }
             Value::Bool(on) => self.hold(pointer, value, self.ground.has_bool(*on, name)),
@@ -301,9 +289,9 @@ impl Walk<'_> {
     fn template(&mut self, pointer: &str, text: &str) {
         for piece in pieces(text) {
             let said: Vec<String> = match piece {
-                expression::Piece::Text(text) if words(&text).is_empty() => Vec::new(),
-                expression::Piece::Text(text) => vec![text],
-                expression::Piece::Expression(source) => literals(&source),
+                Piece::Text(text) if words(&text).is_empty() => Vec::new(),
+                Piece::Text(text) => vec![text],
+                Piece::Expression(source) => literals(&source),
             };
             for literal in said {
                 let grounded = self.ground.has_text(&literal);
@@ -332,25 +320,6 @@ impl Walk<'_> {
 /// The words of a text, those in quotes like any other.
 fn unquoted(text: &str) -> Vec<Word> {
     words(&text.replace(['"', '“', '”'], " "))
-}
-
-/// The texts and numbers of a value, entries of a list each by itself; expressions are neither.
-fn texts_in(value: &Value) -> impl Iterator<Item = String> {
-    let items = match value {
-        Value::Array(items) => items.as_slice(),
-        other => std::slice::from_ref(other),
-    };
-    items.iter().filter_map(|item| match item {
-        Value::String(text) if !text.contains("${") => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    })
-}
-
-/// How often these words stand in a row.
-fn times(text: &[Word], wanted: &[Word]) -> usize {
-    let is_it = |said: &&[Word]| said.iter().zip(wanted).all(|(s, w)| same(s, w));
-    text.windows(wanted.len().max(1)).filter(is_it).count()
 }
 
 /// A value that takes in what the intent says of another.

@@ -323,6 +323,11 @@ pub(crate) fn is_verb(word: &str) -> bool {
     READ.contains(&word) || CHANGE_AT_FIRST.contains(&word) || !of_word(word).is_empty()
 }
 
+/// Whether a word turns what follows it into its contrary.
+pub(crate) fn negates(word: &str) -> bool {
+    NEGATIONS.contains(&word)
+}
+
 /// What a text asks for; nothing, if it only wants to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct AskedFor {
@@ -420,9 +425,7 @@ fn of_clause(clause: &[Word]) -> Vec<Verb> {
     let mut verbs = Vec::new();
     for (at, word) in clause.iter().enumerate() {
         let noun = at > 0 && BEFORE_NOUNS.contains(&clause[at - 1].lower.as_str());
-        let negated = clause[at.saturating_sub(3)..at]
-            .iter()
-            .any(|w| NEGATIONS.contains(&w.lower.as_str()));
+        let negated = clause[at.saturating_sub(3)..at].iter().any(|w| negates(&w.lower));
         if word.quoted || noun || negated {
             continue;
         }

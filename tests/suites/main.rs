@@ -12,6 +12,7 @@ mod each_commit;
 mod each_step;
 mod fleet;
 mod forward;
+mod grounded;
 mod hot;
 mod invariants;
 mod lease;

@@ -8,7 +8,9 @@ use crate::contract::{Contract, Contracts};
 use crate::ids::{CallId, ItemId, Phase};
 use crate::intent::item::{CallState, ItemState};
 use crate::plan::OnFailure;
+use crate::target::Target;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Driver {
@@ -101,7 +103,8 @@ impl Driver {
         if self.item(id).expanded.args.is_none() {
             let inventory = self.deps.inventory.as_ref();
             let targets = expand::targets(inventory, &job.tool, &job.contract, &job.known.args);
-            if targets.as_deref() != Ok(self.item(id).expanded.targets.as_slice()) {
+            let looked_at = &self.item(id).expanded.targets;
+            if !targets.is_ok_and(|targets| are_same(&targets, looked_at)) {
                 return Ok(Err("its targets are not those that were looked at".to_owned()));
             }
         }
@@ -181,6 +184,13 @@ impl Driver {
     }
 }
 
+/// Whether these are the same targets, in whatever order: that of a link's ends is how they are shown, and another version of
+/// the engine may have it otherwise.
+fn are_same(now: &[Target], then: &[Target]) -> bool {
+    let set = |targets: &[Target]| targets.iter().cloned().collect::<BTreeSet<Target>>();
+    set(now) == set(then)
+}
+
 /// Why an item's tool cannot be called with its arguments, looked at once its server is there at last. Also the pins are
 /// compared now, which could not be done before the start.
 pub(super) fn misfit(job: &ItemJob) -> Option<String> {
@@ -209,5 +219,20 @@ fn argument_faults(job: &ItemJob) -> Result<(), String> {
     match faults.first() {
         Some(fault) => Err(format!("its arguments do not fit the tool: {fault}")),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_a_link_in_another_order_are_the_same_targets() {
+        let targets =
+            |names: &[&str]| -> Vec<Target> { names.iter().map(|name| Target::parse(name).unwrap()).collect() };
+        let planned = targets(&["link:r1/eth1", "link:r2/eth1"]);
+        assert!(are_same(&targets(&["link:r2/eth1", "link:r1/eth1"]), &planned));
+        assert!(!are_same(&targets(&["link:r2/eth1"]), &planned));
+        assert!(!are_same(&targets(&["link:r2/eth1", "link:r3/eth1"]), &planned));
     }
 }

@@ -1,218 +1,241 @@
-//! Whether an intent speaks of an argument that a tool does not need. Where two such arguments take values of one form, a
-//! value that the intent says may be put into the wrong one: a log host becomes a time server. So the intent must have a
-//! word of the argument's name, or what people say for it. One word of several is enough (`ospf` for `ospf_cost`), and an
-//! argument that is alone of its form is not held to this.
+//! Whether an intent speaks of an argument that a tool does not need. What must be given is given; of what may be left out
+//! the intent must have the word, or the value goes where nobody put it: a log host becomes a time server. The word is what
+//! tells the argument from the tool's others (`cost` for `ospf_cost`), or what people say for it. A tool that needs nothing
+//! at all is not held to this: there nobody has said what may be left out.
 
-use super::{Ground, tool_of};
-use crate::retrieve::stem;
+use super::form::Form;
+use super::mention::has_digit;
+use super::{Ground, Piece, literals, mutates, pieces, tool_of, unquoted};
+use crate::retrieve::{is_interface, parts, stem};
+use crate::verbs::is_verb;
+use crate::words::{Word, keywords, singular, words};
 use flyball_engine::fault::{Fault, escape_pointer};
 use flyball_engine::ports::PlanningContext;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// What people say for arguments of network tools.
 const SAID: &[(&str, &[&str])] = &[
-    ("ntp", &["time", "clock", "timeserver", "chrony"]),
-    ("syslog", &["log", "logs", "logging", "loghost"]),
+    (
+        "ntp",
+        &[
+            "clock",
+            "time server",
+            "timeserver",
+            "time source",
+            "time from",
+            "sync time",
+            "synchronise time",
+            "synchronize time",
+        ],
+    ),
+    ("syslog", &["log", "loghost", "event", "message"]),
     ("cost", &["metric", "weight"]),
-    ("metric", &["cost", "weight"]),
-    ("description", &["label", "comment", "text", "name"]),
-    ("mtu", &["jumbo"]),
-    ("lines", &["commands", "cli"]),
-    ("commands", &["lines", "cli"]),
+    ("metric", &["cost"]),
+    ("description", &["describe", "label", "comment", "text"]),
+    ("mtu", &["jumbo", "packet size", "frame size"]),
+    ("process", &["instance"]),
+];
+/// Parts of names that do not say what an argument is about.
+const GENERIC: &[&str] = &[
+    "id", "ip", "name", "server", "host", "address", "number", "value", "size", "list", "new",
+];
+/// Words that an intent has anyway, so that in a name of several parts they tell nothing by themselves.
+const COMMON: &[&str] = &[
+    "router",
+    "switch",
+    "device",
+    "node",
+    "interface",
+    "port",
+    "link",
+    "time",
 ];
 
-/// How many letters of two forms of a word are the same: `describe` and `description`.
-const ROOT: usize = 5;
+/// A step's tool, and what its arguments' values are.
+struct Held {
+    tool: Vec<String>,
+    values: Vec<Word>,
+}
 
 impl Ground {
-    /// The optional arguments of a mutating step that could be mistaken for one another, and of which the intent does not
-    /// speak.
+    /// The optional arguments of a mutating step of which the intent does not speak.
     pub(super) fn unspoken(&self, pointer: &str, step: &Value, context: &PlanningContext) -> Vec<Fault> {
-        let schema = tool_of(step).and_then(|name| Some(&context.catalogue.get(&name)?.spec.input_schema));
-        let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
-        let (Some(schema), Some(properties), Some(args)) =
-            (schema, properties, step.get("args").and_then(Value::as_object))
-        else {
+        let tool = tool_of(step);
+        let schema = tool
+            .as_ref()
+            .and_then(|name| Some(&context.catalogue.get(name)?.spec.input_schema));
+        let (Some(tool), Some(schema), Some(args)) = (tool, schema, step.get("args")) else {
             return Vec::new();
         };
-        let required: BTreeSet<&str> = strings(schema.get("required")).collect();
-        if required.is_empty() {
-            // Where nothing is required, an optional argument is nothing special.
-            return Vec::new();
+        let held = Held {
+            tool: parts(tool.tool()).into_iter().filter(|part| !is_verb(part)).collect(),
+            values: args
+                .as_object()
+                .into_iter()
+                .flatten()
+                .flat_map(|(_, value)| texts(value))
+                .collect(),
+        };
+        let mut faults = Vec::new();
+        self.unspoken_in(&format!("{pointer}/args"), args, &Form::of(schema), &held, &mut faults);
+        faults
+    }
+
+    /// The parameters of a runbook that it gives to arguments of which the intent does not speak: one that sets time servers
+    /// is none for a log host.
+    pub(crate) fn misplaced(&self, plan: &Value, values: &Map<String, Value>, context: &PlanningContext) -> Vec<Fault> {
+        let steps = plan.get("steps").and_then(Value::as_array).into_iter().flatten();
+        let writing = steps.filter(|step| mutates(step, context));
+        let args = |step: &Value| step.get("args").and_then(Value::as_object).cloned().unwrap_or_default();
+        let args = writing.flat_map(|step| args(step).into_iter().map(move |(arg, given)| (step, arg, given)));
+        args.filter_map(|(step, arg, given)| {
+            let param = given.as_str()?.strip_prefix("${params.")?.strip_suffix('}')?;
+            let alone = json!({"tool": step["tool"], "args": {arg: values.get(param)?}});
+            let fault = self.unspoken("", &alone, context).pop()?;
+            Some(Fault::new(
+                format!("/params/{}", escape_pointer(param)),
+                "ground.argument",
+                fault.message,
+            ))
+        })
+        .collect()
+    }
+
+    fn unspoken_in(&self, pointer: &str, value: &Value, form: &Form<'_>, held: &Held, faults: &mut Vec<Fault>) {
+        let args = match value {
+            Value::Object(args) => args,
+            Value::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    self.unspoken_in(&format!("{pointer}/{at}"), item, &form.items(), held, faults);
+                }
+                return;
+            }
+            _ => return,
+        };
+        let (names, required) = (form.names(), form.required());
+        for (name, value) in args.iter().filter(|(name, _)| names.contains(name.as_str())) {
+            let (at, below) = (format!("{pointer}/{}", escape_pointer(name)), form.property(name));
+            let optional = |name: &str| !required.is_empty() && !required.contains(name);
+            if optional(name) && is_claimed(value, &below) {
+                let others: Vec<&str> = names.iter().copied().filter(|other| optional(other)).collect();
+                let wrong = if !self.speaks_of_argument(name, value, &names, held) {
+                    Some(format!("the intent does not speak of `{name}`"))
+                } else if !self.gives_it(name, value, &names, &others) {
+                    Some(format!("the intent says this of another argument than `{name}`"))
+                } else {
+                    None
+                };
+                let hint = "use the argument that the intent speaks of, or say in `cannot` what is not clear";
+                faults.extend(wrong.map(|message| Fault::new(at.clone(), "ground.argument", message).suggest(hint)));
+            }
+            self.unspoken_in(&at, value, &below, held, faults);
         }
-        let optional = |name: &&String| !required.contains(name.as_str());
-        args.iter()
-            .filter(|(name, value)| optional(name) && is_claimed(value, properties.get(*name)))
-            .filter(|(name, _)| {
-                properties
-                    .keys()
-                    .filter(optional)
-                    .any(|other| alike(properties, name, other))
-            })
-            .filter(|(name, _)| !self.speaks_of_argument(name))
-            .map(|(name, _)| {
-                let message = format!("the intent does not speak of `{name}`");
-                Fault::new(
-                    format!("{pointer}/args/{}", escape_pointer(name)),
-                    "ground.argument",
-                    message,
-                )
-                .suggest("use the argument that the intent speaks of, or say in `cannot` what is not clear")
-            })
-            .collect()
     }
 
-    fn speaks_of_argument(&self, name: &str) -> bool {
-        let others = SAID
+    fn speaks_of_argument(&self, name: &str, value: &Value, names: &BTreeSet<&str>, held: &Held) -> bool {
+        let said = names_of(name, names.iter().copied());
+        let said = said
             .iter()
-            .filter(|(called, _)| name.split('_').any(|part| part == *called));
-        let mut called = name
-            .split(['_', '-'])
-            .filter(|part| *part != "id")
-            .chain(others.flat_map(|(_, others)| others.iter().copied()));
-        called.any(|word| self.plain.iter().any(|said| akin(&said.lower, word)))
+            .any(|name| !self.mentions.places(name, &held.values).is_empty());
+        let values = texts(value);
+        let all = |is: &dyn Fn(&Word) -> bool| !values.is_empty() && values.iter().all(is);
+        let numbered = |value: &Word| has_digit(value) && self.mentions.stands_behind(value, &held.tool);
+        said || all(&numbered) || (is_of_interfaces(name) && all(&|value| is_interface(&value.raw)))
+    }
+
+    /// Whether the intent says a number, an address or a name of this argument, and not of another one that may be left out.
+    fn gives_it(&self, name: &str, value: &Value, names: &BTreeSet<&str>, optional: &[&str]) -> bool {
+        let places = |name: &str| -> Vec<usize> {
+            let said = names_of(name, names.iter().copied());
+            said.iter().flat_map(|said| self.mentions.places(said, &[])).collect()
+        };
+        let own = places(name);
+        let others: Vec<usize> = optional
+            .iter()
+            .filter(|other| **other != name)
+            .flat_map(|other| places(other))
+            .filter(|place| !own.contains(place))
+            .collect();
+        let mut numbered = each(value)
+            .into_iter()
+            .filter(|words| words.len() == 1 && has_digit(&words[0]));
+        own.is_empty() || numbered.all(|words| self.mentions.stands_with(&words[0], &own, &others))
     }
 }
 
-/// Whether a value is somebody's claim: a binding is what a tool answered, a boolean has rules of its own, a default and an
-/// enum's member say themselves what they are.
-fn is_claimed(value: &Value, schema: Option<&Value>) -> bool {
-    let bound = value.as_str().is_some_and(|text| text.starts_with("${"));
-    let of_itself = schema.is_some_and(|s| s.get("enum").is_some() || s.get("default") == Some(value));
-    !bound && !of_itself && !value.is_boolean() && !value.is_null()
+/// The words of each entry of a list, or of the one value.
+fn each(value: &Value) -> Vec<Vec<Word>> {
+    match value {
+        Value::Array(items) => items.iter().map(texts).collect(),
+        other => vec![texts(other)],
+    }
 }
 
-/// Whether two arguments take values of one form.
-fn alike(properties: &Map<String, Value>, name: &str, other: &str) -> bool {
-    let form = |name: &str| {
-        let schema = properties.get(name)?;
-        let mut types: Vec<&str> = strings(schema.get("type")).filter(|kind| *kind != "null").collect();
-        types.sort_unstable();
-        let items = schema.get("items").and_then(|items| items.get("type"));
-        Some((types, items))
+/// Whether a value is somebody's claim: a binding is what a tool answered, a boolean has rules of its own, what the schema
+/// says or lists says itself what it is, and of an object each value is looked at by itself.
+fn is_claimed(value: &Value, form: &Form<'_>) -> bool {
+    if form.says(value) || form.lists(value) {
+        return false;
+    }
+    match value {
+        Value::Null | Value::Bool(_) | Value::Object(_) => false,
+        Value::Array(items) => items.is_empty() || items.iter().any(|item| is_claimed(item, &form.items())),
+        Value::String(text) => !is_bound(text),
+        Value::Number(_) => true,
+    }
+}
+
+/// Whether a text is nothing but what earlier steps have answered: no word beside the expressions, and no literal in them.
+fn is_bound(text: &str) -> bool {
+    let pieces = pieces(text);
+    let binds = |piece: &Piece| matches!(piece, Piece::Expression(_));
+    let adds = |piece: &Piece| match piece {
+        Piece::Text(text) => !words(text).is_empty(),
+        Piece::Expression(source) => !literals(source).is_empty(),
     };
-    name != other && form(name).is_some() && form(name) == form(other)
+    pieces.iter().any(binds) && !pieces.iter().any(adds)
 }
 
-/// A text, or each of a list.
-fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    let several = match value {
-        Some(Value::Array(items)) => items.as_slice(),
-        Some(one) => std::slice::from_ref(one),
-        None => &[],
+/// The words of all texts and numbers of a value.
+fn texts(value: &Value) -> Vec<Word> {
+    match value {
+        Value::String(text) => unquoted(text),
+        Value::Number(number) => unquoted(&number.to_string()),
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(map) => map.values().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) => Vec::new(),
+    }
+}
+
+/// Whether an argument takes interfaces: what is called `eth1` says itself what it is.
+fn is_of_interfaces(name: &str) -> bool {
+    keywords(name).last().is_some_and(|word| word == "interface")
+}
+
+/// By what an intent may call an argument, each as words that stand beside each other: its whole name, the part that tells
+/// it from the tool's other arguments, and what people say for that.
+pub(super) fn names_of<'n>(name: &'n str, all: impl Iterator<Item = &'n str>) -> Vec<Vec<String>> {
+    let own = match parts(name) {
+        parts if parts.is_empty() => vec![name.to_lowercase()],
+        parts => parts,
     };
-    several.iter().filter_map(Value::as_str)
-}
-
-/// Whether two words are forms of one.
-fn akin(said: &str, word: &str) -> bool {
-    let root = |text: &str| text.chars().take(ROOT).collect::<String>();
-    stem(said) == stem(word) || (word.len() >= ROOT && root(said) == root(word))
+    let others: BTreeSet<String> = all
+        .filter(|other| *other != name)
+        .flat_map(parts)
+        .map(|part| stem(&part))
+        .collect();
+    let tells = |part: &&String| !GENERIC.contains(&singular(part).as_str()) && !others.contains(&stem(part));
+    let telling = own.iter().rev().find(tells);
+    let telling = telling.filter(|part| own.len() == 1 || !COMMON.contains(&singular(part).as_str()));
+    let rows = SAID
+        .iter()
+        .filter(|(called, _)| telling.is_some_and(|part| stem(part) == stem(called)));
+    let said = rows.flat_map(|(_, said)| *said);
+    let said: Vec<Vec<String>> = said.map(|said| said.split(' ').map(str::to_owned).collect()).collect();
+    let telling = telling.map(|part| vec![part.clone()]);
+    std::iter::once(own.clone()).chain(telling).chain(said).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use flyball_engine::contract::{Contract, Contracts};
-    use flyball_engine::ports::NoInventory;
-    use flyball_engine::tool::{Catalogue, ToolSpec};
-    use serde_json::json;
-    use std::sync::Arc;
-
-    fn context() -> PlanningContext {
-        let list = json!({"type": ["array", "null"], "items": {"type": "string"}});
-        let number = json!({"type": ["integer", "null"]});
-        let tools = [
-            (
-                "config/set_services",
-                json!({"device": {"type": "string"}, "ntp": list, "syslog": list}),
-            ),
-            (
-                "config/set_port",
-                json!({"device": {"type": "string"}, "mtu": number, "ospf_cost": number}),
-            ),
-            (
-                "config/set_ospf",
-                json!({"device": {"type": "string"}, "process_id": number}),
-            ),
-        ];
-        let mut contracts = Contracts::default();
-        let specs = tools.map(|(name, properties)| {
-            let contract: Contract = serde_json::from_value(json!({"effect": "reversible"})).unwrap();
-            contracts.contracts.insert(name.parse().unwrap(), contract);
-            ToolSpec {
-                name: name.parse().unwrap(),
-                description: String::new(),
-                input_schema: json!({"type": "object", "properties": properties, "required": ["device"]}),
-                output_schema: None,
-                annotations: None,
-            }
-        });
-        PlanningContext::first(
-            Arc::new(Catalogue::of(specs)),
-            Arc::new(contracts),
-            Arc::new(NoInventory),
-        )
-    }
-
-    fn unspoken(text: &str, tool: &str, args: &Value) -> Vec<String> {
-        let draft = json!({"steps": [{"id": "s", "tool": tool, "args": args}]});
-        let faults = Ground::of(text).faults(&draft, &context()).into_iter();
-        let of_the_rule = faults.filter(|fault| fault.rule == "ground.argument");
-        of_the_rule.map(|fault| fault.pointer).collect()
-    }
-
-    #[test]
-    fn a_log_host_becomes_no_time_server() {
-        let ntp = json!({"device": "r1", "ntp": ["192.0.2.9"]});
-        let syslog = json!({"device": "r1", "syslog": ["192.0.2.9"]});
-        for text in [
-            "Add the line \"logging host 192.0.2.9\" on r1",
-            "set the log server of r1 to 192.0.2.9",
-        ] {
-            assert_eq!(
-                unspoken(text, "config/set_services", &ntp),
-                ["/plan/steps/0/args/ntp"],
-                "{text}"
-            );
-        }
-        for text in [
-            "set the log server of r1 to 192.0.2.9",
-            "send the syslog of r1 to 192.0.2.9",
-            "r1 logs to 192.0.2.9",
-        ] {
-            assert!(unspoken(text, "config/set_services", &syslog).is_empty(), "{text}");
-        }
-        for text in ["r1 takes its time from 192.0.2.9", "set NTP on r1 to 192.0.2.9"] {
-            assert!(unspoken(text, "config/set_services", &ntp).is_empty(), "{text}");
-            let both = json!({"device": "r1", "ntp": ["192.0.2.9"], "syslog": ["192.0.2.9"]});
-            assert_eq!(
-                unspoken(text, "config/set_services", &both),
-                ["/plan/steps/0/args/syslog"]
-            );
-        }
-    }
-
-    #[test]
-    fn a_number_goes_where_it_was_said_to_go() {
-        let mtu = json!({"device": "r1", "mtu": 9000});
-        assert!(unspoken("set the MTU on r1 to 9000", "config/set_port", &mtu).is_empty());
-        assert!(unspoken("jumbo frames of 9000 on r1", "config/set_port", &mtu).is_empty());
-        for text in ["set r1 to 9000", "raise the cost on r1 to 9000"] {
-            assert_eq!(
-                unspoken(text, "config/set_port", &mtu),
-                ["/plan/steps/0/args/mtu"],
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_can_be_mistaken_for_nothing_else_needs_no_word() {
-        let process = json!({"device": "r1", "process_id": 100});
-        assert!(unspoken("configure OSPF 100 on r1", "config/set_ospf", &process).is_empty());
-        let bound = json!({"device": "r1", "ntp": "${steps.r2.output.ntp}"});
-        assert!(unspoken("give r1 what r2 has", "config/set_services", &bound).is_empty());
-    }
-}
+mod tests;

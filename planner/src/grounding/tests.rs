@@ -148,6 +148,21 @@ fn defaults_of_the_schema_and_switches_need_no_word() {
         faults("set interface eth1 on r7", &off),
         ["/plan/steps/0/args/enabled ground.literal"]
     );
+    let on = set(json!({"device": "r7", "interface": "eth1", "enabled": true}));
+    for text in [
+        "turn on interface eth1 of r7",
+        "set interface eth1 of r7 up",
+        "Switch interface eth1 of r7 on.",
+    ] {
+        assert!(faults(text, &on).is_empty(), "{text}");
+    }
+    for text in ["on r7 set interface eth1", "set interface eth1 on r7"] {
+        assert_eq!(
+            faults(text, &on),
+            ["/plan/steps/0/args/enabled ground.literal"],
+            "{text}"
+        );
+    }
     let default = set(json!({"device": "r7", "interface": "eth1", "mtu": 1500}));
     assert!(faults("set interface eth1 on r7", &default).is_empty());
 }

@@ -311,6 +311,11 @@ fn kinds(raw: &str) -> Option<&'static [&'static str]> {
     }
 }
 
+/// Whether a word is the name of an interface: `Gi0/1`, `eth2`.
+pub(crate) fn is_interface(raw: &str) -> bool {
+    kinds(raw).is_some_and(|kinds| kinds.contains(&"interface"))
+}
+
 /// What a word with digits in it names on a network: an interface (`Gi0/1`, `eth2`), a device (`bj-core-1`, `r7`), or a
 /// number, which tells nothing.
 fn of_a_network(raw: &str) -> Option<&'static [&'static str]> {
@@ -331,7 +336,7 @@ fn of_a_network(raw: &str) -> Option<&'static [&'static str]> {
 }
 
 /// The words of a text in lower case: parts of `snake_case`, `kebab-case` and `camelCase` names too.
-fn parts(text: &str) -> Vec<String> {
+pub(crate) fn parts(text: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let mut part = String::new();
     let mut after_lower = false;

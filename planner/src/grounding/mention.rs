@@ -1,0 +1,234 @@
+//! Which words of an intent can speak of an argument: those outside quotes, parted where a name is (`NTP-server`), and none
+//! of what is to stay as it is ("leave the NTP servers alone"). Knows no tool.
+
+use super::same;
+use crate::retrieve::stem;
+use crate::verbs::{is_verb, negates};
+use crate::words::{Word, words};
+
+/// Words that, as a negation does, say of what follows that nothing is to be done with it.
+const LEAVING: &[&str] = &[
+    "leave",
+    "leaving",
+    "keep",
+    "keeping",
+    "except",
+    "excluding",
+    "instead",
+    "rather",
+    "ignore",
+    "neither",
+];
+/// Words that say so of what stands before them.
+const STAYING: &[&str] = &[
+    "alone",
+    "untouched",
+    "unchanged",
+    "intact",
+    "stay",
+    "stays",
+    "remain",
+    "remains",
+];
+/// What parts a name.
+const PARTING: [char; 3] = ['_', '-', '/'];
+/// Words that join two things of which the same is said.
+const JOINING: &[&str] = &["and", "both", "well", "plus", "also", "&", "+"];
+
+/// The parts of an intent's words, in order.
+pub(super) struct Mentions(Vec<Mention>);
+
+struct Mention {
+    /// The word that it is a part of.
+    word: Word,
+    stem: String,
+    sentence: usize,
+    counts: bool,
+}
+
+impl Mentions {
+    pub(super) fn of(text: &str) -> Self {
+        let mut mentions = Vec::new();
+        for (sentence, words) in sentences(text).into_iter().enumerate() {
+            let left = left_alone(&words);
+            for (word, left) in words.into_iter().zip(left) {
+                let counts = !word.quoted && !left;
+                mentions.extend(parts(&word).into_iter().map(|part| Mention {
+                    word: word.clone(),
+                    stem: stem(&part),
+                    sentence,
+                    counts,
+                }));
+            }
+        }
+        Self(mentions)
+    }
+
+    /// Where the words of a name stand beside each other, in any order and with one other among them at most. A name of
+    /// several parts that is one of the values is no mention: a device may be called `log-server`.
+    pub(super) fn places(&self, name: &[String], values: &[Word]) -> Vec<usize> {
+        let is_value =
+            |word: &Word| word.lower.contains(PARTING) && values.iter().any(|value| value.lower == word.lower);
+        let is_said = |mention: &&Mention| mention.counts && !is_value(&mention.word);
+        let wanted: Vec<String> = name.iter().map(|word| stem(word)).collect();
+        let reach = wanted.len() + usize::from(wanted.len() > 1);
+        let begins = |at: &usize| {
+            let near = self.0[*at..].iter().take(reach);
+            let said: Vec<&str> = near
+                .filter(|mention| mention.sentence == self.0[*at].sentence)
+                .filter(is_said)
+                .map(|mention| mention.stem.as_str())
+                .collect();
+            is_said(&&self.0[*at])
+                && wanted.contains(&self.0[*at].stem)
+                && wanted.iter().all(|word| said.contains(&word.as_str()))
+        };
+        (0..self.0.len()).filter(begins).collect()
+    }
+
+    /// Whether the text joins what stands at one place with what stands at another: "NTP and syslog". A value between them
+    /// parts them: "NTP 10.0.0.5 and syslog".
+    pub(super) fn joins(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (a.min(b), a.max(b));
+        let one_word = self.0[a].word == self.0[b].word;
+        let between = || self.0[a..b].iter().skip(1);
+        let joining = between().any(|m| JOINING.contains(&m.word.lower.as_str()));
+        let value = between().any(|m| m.word.quoted || has_digit(&m.word));
+        a < b && self.0[a].sentence == self.0[b].sentence && (one_word || joining && !value)
+    }
+
+    /// Whether a value stands with what is said at one of the first places, and not with what is said at one of the others:
+    /// behind it, before it, or behind another that is joined to it. What stands before all of them is anybody's.
+    pub(super) fn stands_with(&self, value: &Word, own: &[usize], others: &[usize]) -> bool {
+        let near = |at: usize, place: &&usize| self.0[**place].sentence == self.0[at].sentence;
+        let is_own = |at: usize| {
+            let all = || own.iter().chain(others).filter(|place| near(at, place));
+            let Some(before) = all().filter(|place| **place < at).max() else {
+                return true;
+            };
+            let after = all().filter(|place| **place > at).min();
+            own.contains(before)
+                || after.is_some_and(|after| own.contains(after))
+                || own.iter().any(|place| self.joins(*place, *before))
+        };
+        let mut places = (0..self.0.len()).filter(|at| same(&self.0[*at].word, value)).peekable();
+        places.peek().is_none() || places.any(is_own)
+    }
+
+    /// Whether a value stands right behind one of these words: "OSPF 100".
+    pub(super) fn stands_behind(&self, value: &Word, words: &[String]) -> bool {
+        self.0.windows(2).any(|pair| {
+            let of_it = pair[0].counts && words.iter().any(|word| stem(word) == pair[0].stem);
+            of_it && pair[0].sentence == pair[1].sentence && pair[1].counts && same(&pair[1].word, value)
+        })
+    }
+}
+
+/// A text's words by sentence. A full stop in quotes ends none.
+fn sentences(text: &str) -> Vec<Vec<Word>> {
+    let mut sentences: Vec<Vec<Word>> = Vec::new();
+    let mut end = 0;
+    for word in words(text) {
+        let ended = text[end..word.start].contains(['.', '!', '?', '\n']);
+        end = word.end;
+        match sentences.last_mut() {
+            Some(last) if !ended => last.push(word),
+            _ => sentences.push(vec![word]),
+        }
+    }
+    sentences
+}
+
+/// What has a digit in it is a name or a value, and one piece.
+fn parts(word: &Word) -> Vec<String> {
+    if word.quoted || has_digit(word) || !word.lower.contains(char::is_alphanumeric) {
+        return vec![word.lower.clone()];
+    }
+    let parts = word.lower.split(PARTING).filter(|part| !part.is_empty());
+    parts.map(str::to_owned).collect()
+}
+
+pub(super) fn has_digit(word: &Word) -> bool {
+    word.lower.contains(|c: char| c.is_ascii_digit())
+}
+
+/// Which words of a sentence are of what is to stay as it is. Errs towards more: a value that is refused gets a question.
+fn left_alone(words: &[Word]) -> Vec<bool> {
+    let is = |at: usize, list: &[&str]| !words[at].quoted && list.contains(&words[at].lower.as_str());
+    let mut left = vec![false; words.len()];
+    let mut leaving = false;
+    for at in 0..words.len() {
+        let behind = words[..at].iter().rposition(|word| !word.is_filler());
+        let opens = behind.is_some_and(|before| words[before].clause_ends || is(before, &["and", "also"]));
+        if is(at, &["but", "then"]) || (opens && (is_verb(&words[at].lower) || is(at, &["use"]))) {
+            leaving = false;
+        }
+        leaving |= is(at, LEAVING) || (!words[at].quoted && negates(&words[at].lower));
+        left[at] |= leaving;
+        let stays = is(at, STAYING) || (is(at, &["as"]) && at + 1 < words.len() && is(at + 1, &["is", "it", "they"]));
+        if stays {
+            let from =
+                (0..at).rfind(|n| words[*n].clause_ends || is(*n, &["but", "then"]) || is_verb(&words[*n].lower));
+            left[from.map_or(0, |n| n + 1)..at].fill(true);
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn speaks(text: &str, name: &str) -> bool {
+        let name: Vec<String> = name.split(' ').map(str::to_owned).collect();
+        !Mentions::of(text).places(&name, &[]).is_empty()
+    }
+
+    #[test]
+    fn what_is_to_stay_as_it_is_is_not_spoken_of() {
+        for text in [
+            "set eth1 of r1 to 9000, not the NTP",
+            "leave the NTP servers alone and set the syslog server of r1 to 10.0.0.5",
+            "leave NTP, and set the syslog server of r1 to 10.0.0.5",
+            "don't touch the DNS or the NTP servers",
+            "set the syslog server to 10.0.0.5 without a change of NTP",
+            "the NTP and the DNS stay, set the syslog server to 10.0.0.5",
+            "set the syslog server to 10.0.0.5 and keep NTP as it is",
+            "set the syslog server to 10.0.0.5, the NTP servers remain untouched",
+            "set the syslog server instead of the NTP server",
+            "set \"NTP\"",
+        ] {
+            assert!(!speaks(text, "ntp"), "{text}");
+        }
+        for text in [
+            "leave the syslog server alone and set NTP to 10.0.0.5",
+            "not the syslog but the NTP server",
+            "Don't touch the syslog server. The NTP server is 10.0.0.5.",
+            "set NTP to 10.0.0.5, not to 10.0.0.6",
+            "without delay, please set NTP to 10.0.0.5",
+            "do not change syslog, use 10.0.0.5 for NTP",
+        ] {
+            assert!(speaks(text, "ntp"), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_parted_and_their_words_stand_beside_each_other() {
+        for text in [
+            "the time-server is 10.0.0.5",
+            "TIME_SERVER=10.0.0.5",
+            "a server for time",
+            "their time/server",
+        ] {
+            assert!(speaks(text, "time server"), "{text}");
+        }
+        for text in [
+            "this time set the log server",
+            "at that time. Servers",
+            "time-1-server",
+            "the server",
+        ] {
+            assert!(!speaks(text, "time server"), "{text}");
+        }
+    }
+}

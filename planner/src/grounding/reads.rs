@@ -1,0 +1,88 @@
+//! Whether reads name what the intent names. A read changes nothing, but one of an interface that nobody has named fails at
+//! the device, and costs another plan. What an alarm tells may be read too; nothing else of a read is held to the text.
+
+use super::form::Form;
+use super::{Ground, Walk, mutates, tool_of};
+use crate::words::keywords;
+use flyball_engine::fault::{Fault, escape_pointer};
+use flyball_engine::ports::PlanningContext;
+use serde_json::Value;
+
+impl Ground {
+    /// The devices and interfaces of a draft's reads that neither the text nor the alarm names.
+    pub(crate) fn strange_reads(&self, draft: &Value, alarm: &Value, context: &PlanningContext) -> Vec<Fault> {
+        let told = Ground::of(&told(alarm));
+        let mut faults = Vec::new();
+        let steps = draft.get("steps").and_then(Value::as_array).into_iter().flatten();
+        for (at, step) in steps.enumerate().filter(|(_, step)| !mutates(step, context)) {
+            let Some(tool) = tool_of(step).and_then(|name| context.catalogue.get(&name)) else {
+                continue;
+            };
+            let form = Form::of(&tool.spec.input_schema);
+            let args = step.get("args").and_then(Value::as_object).into_iter().flatten();
+            for (name, value) in args.filter(|(name, value)| is_of_a_network(name) && !told.has_some(value)) {
+                let mut walk = Walk {
+                    ground: self,
+                    faults: &mut faults,
+                };
+                let pointer = format!("/plan/steps/{at}/args/{}", escape_pointer(name));
+                walk.value(&pointer, Some(name), value, &form.property(name));
+            }
+        }
+        faults
+    }
+
+    /// Whether the text has a value that is not empty.
+    fn has_some(&self, value: &Value) -> bool {
+        !self.words.is_empty() && self.has(value)
+    }
+}
+
+/// Whether an argument takes devices or interfaces.
+fn is_of_a_network(name: &str) -> bool {
+    keywords(name)
+        .iter()
+        .any(|word| word == "device" || word == "interface")
+}
+
+/// The texts of an alarm, one a line.
+fn told(alarm: &Value) -> String {
+    match alarm {
+        Value::String(text) => format!("{text}\n"),
+        Value::Array(items) => items.iter().map(told).collect(),
+        Value::Object(map) => map.values().map(told).collect(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::context;
+    use serde_json::json;
+
+    fn strange(text: &str, alarm: &Value, device: &Value) -> Vec<String> {
+        let draft = json!({"steps": [
+            {"id": "look", "tool": "inventory/get_device", "args": {"device": device}},
+            {"id": "list", "tool": "inventory/list_devices", "args": {"site": "somewhere"}},
+        ]});
+        let faults = Ground::of(text).strange_reads(&draft, alarm, &context());
+        faults.into_iter().map(|fault| fault.pointer).collect()
+    }
+
+    #[test]
+    fn a_read_names_no_device_that_neither_the_intent_nor_the_alarm_names() {
+        let alarm = json!({"labels": {"device": "r7", "hint": "look at r7"}});
+        let invented = ["/plan/steps/0/args/device"];
+        let none: [&str; 0] = [];
+        assert_eq!(strange("show r1", &Value::Null, &json!("r1")), none);
+        assert_eq!(
+            strange("show the others", &Value::Null, &json!("${steps.a.output.name}")),
+            none
+        );
+        assert_eq!(strange("look at what alarms", &alarm, &json!("r7")), none);
+        assert_eq!(strange("look at what alarms", &alarm, &json!("r8")), invented);
+        assert_eq!(strange("show the core", &Value::Null, &json!("r1")), invented);
+        assert_eq!(strange("show the router", &Value::Null, &json!("router")), invented);
+    }
+}
