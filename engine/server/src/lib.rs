@@ -15,4 +15,5 @@ pub mod render;
 pub mod serve;
 pub mod settings;
 mod shipped;
+mod standing;
 pub mod wiring;

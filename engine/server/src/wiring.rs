@@ -11,7 +11,9 @@ use crate::library;
 use crate::render::count;
 use crate::settings::secret::expand;
 use crate::settings::{Pinning, Server, Settings};
+use crate::standing::Standing;
 use flyball_engine::fault::Fault;
+use flyball_engine::journal::Journal;
 use flyball_engine::plan::check::{CheckContext, Limits, check};
 use flyball_engine::ports::{Clock, PlanningContext, Policy, ToolExecutor};
 use flyball_engine::supervisor::{Deps, Supervisor};
@@ -69,7 +71,8 @@ pub async fn build(settings: &Settings, program: &Path) -> Result<Arc<App>, Star
         ..OpenOptions::default()
     };
     tracing::info!("opening the store");
-    let journal = flyball_store::open(&settings.store, options)?;
+    let store = flyball_store::open(&settings.store, options)?;
+    let journal: Arc<dyn Journal> = Arc::new(Standing::over(store));
     flyball_executors::fence_previous(journal.as_ref(), FENCE_DRAIN).await?;
     let mut options = flyball_executors::Options::new(program);
     options.pinning = match settings.pinning {
