@@ -50,7 +50,12 @@ pub(crate) async fn nothing_more_happens(scene: &Scene, engine: &Engine) {
         .submit(&plan)
         .await
         .expect_err("nothing is taken that cannot be recorded");
-    assert!(refused.contains("FB"), "{refused}");
+    assert!(refused.contains("FB0015"), "{refused}");
+    let ready = engine
+        .get("/readyz")
+        .await
+        .expect_err("it cannot write, so it is not ready");
+    assert!(ready.contains("503") && ready.contains("unwritable"), "{ready}");
     // A call whose start was recorded before may still come to its answer; then nothing follows.
     let settled = async {
         loop {

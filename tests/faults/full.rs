@@ -13,7 +13,7 @@ use serde_json::json;
 const NO_MOUNT: &str = "no file system can be mounted: this takes root";
 
 /// The way to the ledger, the course, and the call during whose answer the disk goes bad.
-type Case = ((Over, Era), Course, &'static str, &'static str);
+pub(crate) type Case = ((Over, Era), Course, &'static str, &'static str);
 
 /// Each call of each way there and back.
 fn each_call() -> Vec<Case> {
@@ -26,7 +26,7 @@ fn each_call() -> Vec<Case> {
 }
 
 /// Goes on to this call, whose effect is there and whose answer waits.
-async fn held(scene: &Scene, (.., name, purpose): Case) -> (Engine, String) {
+pub(crate) async fn held(scene: &Scene, (.., name, purpose): Case) -> (Engine, String) {
     scene.plant("here", &json!({"kind": "hold", "name": name, "purpose": purpose}));
     let engine = scene.engine().await;
     let intent = scene.submit(&engine).await.unwrap();

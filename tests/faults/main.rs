@@ -20,4 +20,5 @@ mod sample;
 mod scene;
 mod servers;
 mod slow;
+mod standstill;
 mod tracer;

@@ -366,7 +366,7 @@ async fn an_answer_to_a_call_of_the_first_plan_that_contradicts_its_settlement_s
     let state = engine.until(intent, "paused").await;
     let reason = state.paused.unwrap();
     assert!(
-        reason.contains("revision 1") && reason.contains("NotApplied"),
+        reason.contains("revision 1") && reason.contains("settled as not applied"),
         "{reason}"
     );
     assert_eq!(count(&engine, intent, "LateAnswer"), 1);

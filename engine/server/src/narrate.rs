@@ -1,11 +1,16 @@
 //! One line for people per journal entry. Nothing is decided here: it says what the entry says.
 
 use crate::http::dto::HeardView;
+use crate::http::views::{awaited_name, clock};
 use crate::render::count;
-use flyball_engine::intent::event::{CheckVerdict, Decision, Event, PlanStage, SettledBy, StageEnd, WayBack};
+use flyball_engine::intent::event::{
+    Awaited, CheckVerdict, Decision, Event, PlanStage, Resolution, SettledBy, StageEnd, WayBack,
+};
 use flyball_engine::intent::heard::WORDS;
 use flyball_engine::intent::meaning::MEANING;
+use flyball_engine::payload::Payload;
 use flyball_engine::target::Target;
+use serde_json::Value;
 
 /// What an entry says, in one line. Values that may hold secrets are never part of it.
 pub fn line(event: &Event) -> String {
@@ -97,10 +102,19 @@ fn looking(event: &Event) -> Option<String> {
             };
             format!("{item} probed ({purpose}): {verdict}")
         }
-        Event::PreviewTaken { item, way_back, .. } => match way_back {
-            WayBack::Call(undo) => format!("{item} previewed; the way back is {}", undo.tool),
-            WayBack::Irreversible { why } => format!("{item} previewed; no way back: {why}"),
-        },
+        Event::PreviewTaken {
+            item, output, way_back, ..
+        } => {
+            // Without a preview tool only the way back was chosen.
+            let how = match output {
+                Payload::Inline(Value::Null) => "looked at, without a preview",
+                _ => "previewed",
+            };
+            match way_back {
+                WayBack::Call(undo) => format!("{item} {how}; the way back is {}", undo.tool),
+                WayBack::Irreversible { why } => format!("{item} {how}; no way back: {why}"),
+            }
+        }
         Event::ChecksTaken { readings } => readings
             .iter()
             .map(|r| format!("{}: {}", check_name(&r.check), verdict_name(r.verdict)))
@@ -143,6 +157,12 @@ fn deciding(event: &Event) -> Option<String> {
         Event::TargetsWaiting { targets, holders } => {
             format!("waiting for {}: {}", names(targets), holders.join(", "))
         }
+        Event::TargetsReleased {
+            targets,
+            reason,
+            by: Some(by),
+            to: None,
+        } => format!("{by} released the lock on {}: {reason}", names(targets)),
         Event::TargetsReleased { targets, reason, .. } => format!("released {} ({reason})", names(targets)),
         Event::ApplyRequested { by } => format!("{by} said to apply it"),
         Event::PauseRequested { by, reason } => format!("paused by {by}{}", said(reason)),
@@ -178,10 +198,33 @@ fn calling(event: &Event) -> Option<String> {
         }
         Event::CallAnswered { call, .. } => format!("{} ({}): answered", call.item, call.phase.as_str()),
         Event::CallNotSent { call, reason, .. } => format!("{}: not sent: {reason}", call.item),
-        Event::CallRetryScheduled { call, rule, .. } => format!("{}: to be tried again ({rule})", call.item),
+        Event::CallRetryScheduled { until_ms, .. } => format!("{}, from {} on", again(event), clock(*until_ms)),
         Event::CallFailed { call, fault, .. } => format!("{} ({}): failed: {fault}", call.item, call.phase.as_str()),
         _ => return None,
     })
+}
+
+/// What is done again, by which rule, and why; without the time.
+pub fn again(event: &Event) -> String {
+    let Event::CallRetryScheduled {
+        call,
+        rule,
+        reading,
+        why,
+        ..
+    } = event
+    else {
+        return line(event);
+    };
+    let what = match reading {
+        // Those have no item of their own.
+        Some(Awaited::Plan { .. }) => "the model is to be asked for a plan".to_owned(),
+        Some(Awaited::Check { check, .. }) => format!("{} is to be taken", check_name(check)),
+        Some(awaited) => format!("{}: {}", call.item, awaited_name(awaited)),
+        None => format!("{} ({}): to be sent", call.item, call.phase.as_str()),
+    };
+    let why = why.as_deref().map(|w| format!(": {w}")).unwrap_or_default();
+    format!("{what} again ({rule}){why}")
 }
 
 fn settling(event: &Event) -> Option<String> {
@@ -206,13 +249,7 @@ fn settling(event: &Event) -> Option<String> {
                 SettledBy::Probe => "a probe".to_owned(),
                 SettledBy::Person { by, .. } => by.to_string(),
             };
-            let verdict = serde_json::to_value(verdict).ok();
-            let verdict = verdict
-                .as_ref()
-                .and_then(|v| v.as_str())
-                .unwrap_or("settled")
-                .replace('_', " ");
-            format!("{}: settled as {verdict} by {by}: {evidence}", call.item)
+            format!("{}: settled as {} by {by}: {evidence}", call.item, verdict.words())
         }
         Event::SettlementContradicted { call, evidence } => {
             format!("{}: what it was settled as is contradicted: {evidence}", call.item)
@@ -263,13 +300,18 @@ fn ending(event: &Event) -> Option<String> {
         Event::UndoConflict { item, why, .. } => format!("{item} is not taken back: {why}"),
         Event::UndoBlocked { item, by } => format!("{item} cannot be taken back before {by}"),
         Event::Resolved {
-            item, resolution, by, ..
+            item,
+            resolution,
+            by,
+            comment,
         } => {
-            let what = serde_json::to_value(resolution).ok();
-            format!(
-                "{by} resolved {item}: {}",
-                what.as_ref().and_then(|v| v.as_str()).unwrap_or("resolved")
-            )
+            let what = match resolution {
+                Resolution::Retry => "retry",
+                Resolution::Accept => "accept it as it is",
+                Resolution::Overwrite => "overwrite what is there now",
+            };
+            let said = comment.as_deref().map(|c| format!(" ({c})")).unwrap_or_default();
+            format!("{by} resolved {item}: {what}{said}")
         }
         Event::CommandRefused { what, by, why, .. } => format!("nothing came of {by}'s «{what}»: {why}"),
         Event::DriftFound { item, .. } => format!("{item} has drifted"),

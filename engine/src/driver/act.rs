@@ -3,7 +3,7 @@
 use super::facts::Facts;
 pub(super) use super::job::Args;
 use super::job::{ItemJob, Taken, said};
-use super::patience::Refused;
+use super::patience::{Refused, trouble};
 use crate::contract::EffectClass;
 use crate::contract::apply::{self, ErrorEffect, Known};
 use crate::ids::{CallId, Phase};
@@ -257,6 +257,7 @@ impl Dispatch {
             until_ms: self.job.patience.until_ms(&granted),
             rule: granted.rule,
             reading: None,
+            why: trouble(outcome),
         })
     }
 }

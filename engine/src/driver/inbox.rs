@@ -193,7 +193,12 @@ fn resolve(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<
     };
     if !known.status.needs_a_person() || known.status.after(&event, known.probed).is_none() {
         let stands = known.status.api_name();
-        return Err(format!("{item} is {stands}: there is nothing to resolve that way"));
+        return Err(match (resolution, known.status) {
+            (Resolution::Overwrite, ItemStatus::Failed) => format!(
+                "{item} is {stands}: overwrite is for an undo that another hand's change stands in the way of; here retry or accept fits"
+            ),
+            _ => format!("{item} is {stands}: there is nothing to resolve that way"),
+        });
     }
     let resend = known.status == ItemStatus::Failed && *resolution == Resolution::Retry;
     if resend && known.lease.is_some() {

@@ -404,7 +404,10 @@ fn settled(
 /// What contradicts a settlement, in words. Nothing, where that was not about yes or no.
 pub(super) fn contradiction(was: Settlement, says: Settlement, reason: &str) -> Option<String> {
     let decided = matches!(was, Settlement::Applied | Settlement::NotApplied);
-    (decided && was != says).then(|| format!("{reason}: that means {says:?}, but the call was settled as {was:?}"))
+    (decided && was != says).then(|| {
+        let (says, was) = (says.words(), was.words());
+        format!("{reason}: that means {says}, but the call was settled as {was}")
+    })
 }
 
 fn contradicted(late: &Late, was: Settlement, says: Settlement, reason: &str, ended: bool) -> Vec<Event> {

@@ -199,6 +199,7 @@ pub(crate) fn row(state: &IntentState) -> IntentRow {
         state: state.api_state().to_owned(),
         end: state.ended.as_ref().map(|(end, _, _)| *end),
         going_back: state.back_out.is_some() || state.rollback.is_some(),
+        contradicted: state.items.values().any(|i| i.contradiction.is_some()),
         origin: format!("{:?}", state.request.origin.kind).to_lowercase(),
         by: state.request.origin.actor.clone(),
         title: state.request.wish.title(),

@@ -80,6 +80,22 @@ impl Refused {
     }
 }
 
+/// A try that a reading was granted, and what it had met.
+struct PutOff {
+    granted: RetryGranted,
+    why: Option<String>,
+}
+
+/// What stood in the way of a call, in words. What a tool itself says may hold secrets.
+pub(super) fn trouble(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::NotSent { reason, .. } | Outcome::Unknown { reason, .. } => Some(reason.clone()),
+        Outcome::Rejected { message, .. } => Some(message.clone()),
+        Outcome::ToolError { .. } => Some("the tool answered with an error".to_owned()),
+        Outcome::Done { .. } | Outcome::NeedsInput { .. } => None,
+    }
+}
+
 /// What one piece of work knows of its own tries.
 #[derive(Clone)]
 pub(super) struct Patience {
@@ -90,7 +106,7 @@ pub(super) struct Patience {
     of_intent: u32,
     way_back: bool,
     /// The try that a reading of this work was granted: the work ends with it instead of with what it found.
-    put_off: Arc<Mutex<Option<RetryGranted>>>,
+    put_off: Arc<Mutex<Option<PutOff>>>,
     /// A reading of this work was refused for good.
     rejected: Arc<AtomicBool>,
 }
@@ -139,7 +155,8 @@ impl Patience {
     ) -> Result<Duration, Refused> {
         let granted = self.grant(tool, effect, outcome).await?;
         let after = granted.after;
-        *self.put_off.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
+        let why = trouble(outcome);
+        *self.put_off.lock().unwrap_or_else(PoisonError::into_inner) = Some(PutOff { granted, why });
         Ok(after)
     }
 
@@ -158,10 +175,10 @@ impl Patience {
     pub(super) fn next_poll(&self, now_ms: i64, until_ms: i64) -> Option<Duration> {
         let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |g: &RetryGranted| now_ms.saturating_add(g.after.as_millis() as i64) < until_ms;
-        put_off.take_if(|g| fits(g)).map(|g| g.after)
+        put_off.take_if(|p| fits(&p.granted)).map(|p| p.granted.after)
     }
 
-    fn take(&self) -> Option<RetryGranted> {
+    fn take(&self) -> Option<PutOff> {
         self.put_off.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -179,7 +196,7 @@ impl Patience {
     /// What a piece of work tells: if a reading of it is to be taken again, that and nothing else. What it found besides
     /// is read again with it, as after a restart.
     pub(super) fn instead_of(&self, told: Told, waits: Option<&Waits>) -> Told {
-        let (Some(granted), Some(waits)) = (self.take(), waits) else {
+        let (Some(PutOff { granted, why }), Some(waits)) = (self.take(), waits) else {
             return told;
         };
         Told::Facts(Facts::of(Event::CallRetryScheduled {
@@ -187,6 +204,7 @@ impl Patience {
             until_ms: self.until_ms(&granted),
             rule: granted.rule,
             reading: waits.reading.clone(),
+            why,
         }))
     }
 }

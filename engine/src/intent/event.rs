@@ -212,6 +212,9 @@ pub enum Event {
         /// The reading that is taken again. None: the call itself is sent again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reading: Option<Awaited>,
+        /// What it met, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     CallFailed {
         call: CallId,

@@ -98,6 +98,9 @@ pub struct IntentRow {
     /// It does not go forward any more: an equal request is one of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub going_back: bool,
+    /// What came later says otherwise than what a call was settled as, and no person has decided about it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contradicted: bool,
     pub origin: String,
     pub by: Actor,
     /// First line of the wish.
@@ -285,6 +288,10 @@ pub trait Journal: Send + Sync {
     /// How long the write that is under way has waited for the disk. Until it is through nothing is recorded, so nothing
     /// is sent. None: none is under way.
     fn writing_for(&self) -> Option<Duration> {
+        None
+    }
+    /// Why this process writes nothing any more: only a restart helps. None: as far as is known, it can.
+    fn unwritable(&self) -> Option<String> {
         None
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Running {
     again: bool,
 }
 
-/// An intent that this engine owns and cannot drive: it tries again by itself.
+/// An intent that this engine owns and cannot drive. It tries again, which helps unless the store has given up writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotDriven {
     /// Since when, Unix milliseconds.
@@ -117,7 +117,14 @@ impl Supervisor {
             }
             Err(error) => {
                 let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
-                tracing::error!(%intent, %error, ?pause, "the intent is not driven: it is tried again after a pause");
+                match self.deps.journal.unwritable() {
+                    Some(_) => {
+                        tracing::error!(%intent, %error, "the intent is not driven before the server is started again")
+                    }
+                    None => {
+                        tracing::error!(%intent, %error, ?pause, "the intent is not driven: it is tried again after a pause")
+                    }
+                }
                 self.note_failure(intent, error.to_string(), pause);
                 After::Pause(pause)
             }

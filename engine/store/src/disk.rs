@@ -144,6 +144,11 @@ impl Disk {
         Error::Unwritable(why.clone())
     }
 
+    /// Why nothing is written any more.
+    pub(crate) fn fenced(&self) -> Option<String> {
+        self.fence.get().cloned()
+    }
+
     pub(crate) fn writable(&self) -> Result<(), Error> {
         self.fence
             .get()

@@ -315,6 +315,10 @@ impl Journal for SledJournal {
     fn writing_for(&self) -> Option<Duration> {
         self.reader.disk.writing_for()
     }
+
+    fn unwritable(&self) -> Option<String> {
+        self.reader.disk.fenced()
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::args::Answer;
 use super::client::Client;
 use super::output::Output;
-use super::{Exit, Failure, Outcome, watch};
+use super::{Exit, Failure, Outcome, decide, watch};
 use crate::http::dto::{InputBody, IntentView, QuestionView, Taken};
 use serde_json::{Map, Value, json};
 use std::io::Read;
@@ -32,11 +32,7 @@ fn question<'a>(view: &'a IntentView, named: Option<&str>) -> Result<Option<&'a 
     match (named, view.questions.as_slice()) {
         (Some(name), open) => Ok(open.iter().find(|q| q.request == name)),
         (None, [only]) => Ok(Some(only)),
-        (None, []) => Err(Failure::Usage(format!(
-            "intent {} is {}: no question is open",
-            view.id,
-            view.state.replace('_', " ")
-        ))),
+        (None, []) => Err(decide::stands_elsewhere(view, "no question is open")),
         (None, open) => {
             let names: Vec<&str> = open.iter().map(|q| q.request.as_str()).collect();
             let names = names.join(", ");

@@ -4,9 +4,11 @@ use super::args::{Approve, Command, Follow};
 use super::client::Client;
 use super::output::{Output, confirm};
 use super::{Exit, Failure, Outcome, watch};
+use crate::errors::Code;
 use crate::http::dto::{
     ApprovalView, DecisionBody, DiffView, HaltView, IntentView, ReasonBody, ResolveBody, SettleBody, StepsView, Taken,
 };
+use crate::http::problem::Problem;
 use crate::render::{diff, harmless, tree};
 use flyball_engine::canonical::Digest;
 use serde::Serialize;
@@ -65,7 +67,30 @@ fn meant(given: &str, open: &Digest) -> Result<String, Failure> {
 async fn waiting(client: &Client, id: &str) -> Result<ApprovalView, Failure> {
     let approvals: Vec<ApprovalView> = client.get("/v1/approvals").await?;
     let found = approvals.into_iter().find(|a| a.id == id || a.intent == id);
-    found.ok_or_else(|| Failure::Usage(format!("no approval {id} is waited for; see: flyball approvals")))
+    match found {
+        Some(found) => Ok(found),
+        None => Err(none_is_waited_for(client, id).await),
+    }
+}
+
+/// Where an intent of this name stands instead; of any other name nobody knows more.
+async fn none_is_waited_for(client: &Client, id: &str) -> Failure {
+    match client.get::<IntentView>(&format!("/v1/intents/{id}")).await {
+        Ok(view) => stands_elsewhere(&view, "no approval is waited for"),
+        Err(_) => Failure::Usage(format!("no approval {id} is waited for; see: flyball approvals")),
+    }
+}
+
+/// What was to be decided about is not open: the intent has ended, or does something else.
+pub(super) fn stands_elsewhere(view: &IntentView, instead: &str) -> Failure {
+    let state = view.state.replace('_', " ");
+    let reason = view.reason.as_deref().map(|r| format!(" ({r})")).unwrap_or_default();
+    let code = match watch::has_ended(&view.state) {
+        true => Code::Ended,
+        false => Code::DoesNotFit,
+    };
+    let detail = format!("intent {} is {state}{reason}: {instead}", view.id);
+    Failure::Problem(Box::new(Problem::new(code, detail)))
 }
 
 /// What an approval is about, as a person needs to see it.

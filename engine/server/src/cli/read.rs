@@ -4,6 +4,7 @@ use super::args::{Command, LockAction, ToolAction};
 use super::client::Client;
 use super::output::Output;
 use super::{Exit, Failure, Outcome, watch};
+use crate::http::RESTART;
 use crate::http::dto::{
     ApprovalView, DiffView, DoubtView, HaltView, IntentPage, IntentView, LockView, PinBody, ReasonBody, ServerView,
     StepsView, Taken, ToolDetail, ToolView,
@@ -110,9 +111,10 @@ async fn list(client: &Client, given: &[(&str, Option<String>)], limit: usize, o
                 .as_ref()
                 .map(|d| format!(", in doubt {d}"))
                 .unwrap_or_default();
+            let contradicted = if i.contradicted { ", contradicted" } else { "" };
             vec![
                 i.id.clone(),
-                format!("{}{held}{doubt}", i.state.replace('_', " ")),
+                format!("{}{held}{doubt}{contradicted}", i.state.replace('_', " ")),
                 at,
                 i.by.clone(),
                 i.title.clone(),
@@ -202,8 +204,13 @@ fn standing(view: &IntentView) -> String {
     if let Some(deadline) = &view.deadline {
         text += &format!("to be done by {deadline}\n");
     }
+    for released in &view.released {
+        text += &format!("{}\n", harmless(released));
+    }
     if let Some(why) = &view.not_driven {
         text += &format!("not driven {}\n", harmless(why));
+    } else if let Some(why) = &view.unwritable {
+        text += &format!("the journal cannot be written: {}; {RESTART}\n", harmless(why));
     }
     if let Some(halt) = &view.halted {
         text += &format!("{}; what changes something waits\n", harmless(&halt.line()));

@@ -3,7 +3,10 @@
 use super::client::{Client, Told};
 use super::output::Output;
 use super::{Exit, Failure, Outcome};
+use crate::errors::Code;
+use crate::http::RESTART;
 use crate::http::dto::{DiffView, EntryView, HaltView, IntentView, ReportView, StepsView};
+use crate::http::problem::Problem;
 use crate::render::{diff, harmless, question, table, tree};
 use futures::{Stream, StreamExt};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +17,8 @@ use std::time::{Duration, Instant};
 const DRAW_EVERY: Duration = Duration::from_millis(120);
 /// How long to wait before asking again when the stream broke off.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How often to look, while nothing happens, whether anything can.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often in a row the stream may break off before the server counts as gone.
 const TRIES: u32 = 20;
 
@@ -58,6 +63,8 @@ async fn follow(
 ) -> Result<IntentView, Failure> {
     let mut live = output.live.then(Live::new);
     let mut tries = 0;
+    // Nothing happens any more where nothing can be recorded.
+    let done = |view: &IntentView| view.unwritable.is_some() || done(view);
     loop {
         let view: IntentView = client.get(&format!("/v1/intents/{intent}")).await?;
         if done(&view) {
@@ -110,7 +117,7 @@ impl Round<'_> {
         mut events: impl Stream<Item = Told> + Unpin,
         done: &impl Fn(&IntentView) -> bool,
     ) -> Result<(), Failure> {
-        while let Some(told) = events.next().await {
+        while let Some(told) = self.next(&mut events).await? {
             let entry = match told {
                 Told::Entry(entry) => entry,
                 Told::Halt(halt) => {
@@ -135,6 +142,19 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What comes next. None: the stream has ended, or nothing can come any more.
+    async fn next(&self, events: &mut (impl Stream<Item = Told> + Unpin)) -> Result<Option<Told>, Failure> {
+        loop {
+            if let Ok(told) = tokio::time::timeout(LOOK_EVERY, events.next()).await {
+                return Ok(told);
+            }
+            let view: IntentView = self.client.get(&format!("/v1/intents/{}", self.intent)).await?;
+            if view.unwritable.is_some() {
+                return Ok(None);
+            }
+        }
     }
 }
 
@@ -236,7 +256,21 @@ impl Drop for Live {
 
 /// What is shown when nothing more happens by itself, and the exit code that goes with it.
 pub(super) async fn finish(client: &Client, view: &IntentView, output: Output) -> Outcome {
-    let exit = Exit::of_state(&view.state);
+    let shown = shown(client, view, output).await?;
+    let Some(why) = &view.unwritable else { return Ok(shown) };
+    if !output.json {
+        let detail = format!("{why}: intent {} stands still; {RESTART}", view.id);
+        output.problem(&Problem::new(Code::Unwritable, detail));
+    }
+    Ok(Exit::Stuck)
+}
+
+async fn shown(client: &Client, view: &IntentView, output: Output) -> Outcome {
+    let exit = match view.contradicted.is_empty() {
+        true => Exit::of_state(&view.state),
+        // Its end may not be what it says.
+        false => Exit::Stuck,
+    };
     if output.json {
         output.value_line(view);
         return Ok(exit);
@@ -294,7 +328,8 @@ pub(super) fn next_step(view: &IntentView) -> String {
         "paused" => format!("\npaused; go on with: flyball resume {id}\n"),
         "stuck" => {
             let why: String = view.stuck.iter().map(|s| format!("  {}\n", harmless(s))).collect();
-            format!("\nstuck, a person must decide:\n{why}see: flyball settle, flyball resolve\n")
+            let ways: String = view.ways.iter().map(|w| format!("  {}\n", harmless(w))).collect();
+            format!("\nstuck, a person must decide:\n{why}go on with one of:\n{ways}")
         }
         state => format!("\n{}\n", state.replace('_', " ")),
     }

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
+use flyball_engine::driver::DriveError;
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::Request as IntentRequest;
 use flyball_engine::intent::command::{Command, What};
@@ -116,9 +117,8 @@ impl App {
     pub async fn command(&self, caller: &Caller, state: &IntentState, what: What) -> Result<(), Problem> {
         let id = caller.command.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
         let known = self.supervisor.knows(state.id, &id).await;
-        if let (Some((end, ..)), false) = (&state.ended, known.map_err(|e| read_problem(&e))?) {
-            let end = flyball_engine::intent::effects::end_name(*end);
-            return Err(Problem::new(Code::Ended, format!("intent {} is {end}", state.id)));
+        if let (true, false) = (state.ended.is_some(), known.map_err(|e| read_problem(&e))?) {
+            return Err(ended_problem(state));
         }
         let command = Command {
             id,
@@ -207,6 +207,16 @@ pub fn if_match(headers: &HeaderMap, present: &str) -> Result<(), Problem> {
     Err(Problem::new(Code::PreconditionFailed, detail))
 }
 
+/// Nothing more can be done to an intent that has ended.
+pub fn ended_problem(state: &IntentState) -> Problem {
+    let (end, reason) = match &state.ended {
+        Some((end, reason, _)) => (flyball_engine::intent::effects::end_name(*end), reason.as_str()),
+        None => ("open", ""),
+    };
+    let end = end.replace('_', " ");
+    Problem::new(Code::Ended, format!("intent {} is {end}: {reason}", state.id))
+}
+
 /// What the journal's errors are called outside.
 pub fn journal_problem(error: &journal::Error) -> Problem {
     use journal::Error as E;
@@ -225,20 +235,17 @@ pub fn journal_problem(error: &journal::Error) -> Problem {
 
 /// What errors of reading a state are called outside.
 pub fn read_problem(error: &ReadError) -> Problem {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(e) = source {
-        if let Some(journal) = e.downcast_ref::<journal::Error>() {
-            return journal_problem(journal);
+    match error {
+        ReadError::Journal(error) | ReadError::Drive(DriveError::Journal(error)) => journal_problem(error),
+        ReadError::Drive(error @ DriveError::Illegal(_)) => {
+            tracing::error!(%error, "a state could not be folded");
+            Problem::new(Code::Damaged, error.to_string())
         }
-        source = e.source();
+        ReadError::Drive(error @ DriveError::Panicked(_)) => {
+            tracing::error!(%error, "a state could not be read");
+            Problem::new(Code::Internal, error.to_string())
+        }
     }
-    // Transparent wrappers hide the error itself from `source`: the words are all there is.
-    let text = error.to_string();
-    if text.starts_with("no such intent") {
-        return Problem::new(Code::NoSuchIntent, text);
-    }
-    tracing::error!(%error, "a state could not be folded");
-    Problem::new(Code::Damaged, text)
 }
 
 #[cfg(test)]
@@ -257,6 +264,24 @@ mod tests {
         assert_eq!(token(&Method::POST, &basic), None);
         let bearer = headers(header::AUTHORIZATION, "bearer s3cret");
         assert_eq!(token(&Method::POST, &bearer).as_deref(), Some("s3cret"));
+    }
+
+    #[test]
+    fn what_the_journal_refuses_has_the_journals_code_however_it_was_asked() {
+        for (error, code) in [
+            (journal::Error::Unwritable("no space left".into()), Code::Unwritable),
+            (journal::Error::NoSuchIntent(IntentId::fresh()), Code::NoSuchIntent),
+        ] {
+            let direct = journal_problem(&error);
+            assert_eq!((direct.code.as_str(), direct.status), (code.as_str(), code.status()));
+            let text = error.to_string();
+            let driven = read_problem(&ReadError::Drive(DriveError::Journal(error)));
+            assert_eq!((driven.code.as_str(), &driven.detail), (code.as_str(), &text));
+        }
+        let posted = ReadError::Journal(journal::Error::Unwritable("no space left".into()));
+        assert_eq!(read_problem(&posted).code, "FB0015");
+        let panicked = ReadError::Drive(DriveError::Panicked("a defect".into()));
+        assert_eq!(read_problem(&panicked).code, "FB0025");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What waits for a person, and the person's answer. An approval holds for one digest and nothing else.
 
-use super::app::{App, Shared, if_match};
+use super::app::{App, Shared, ended_problem, if_match};
 use super::body::Body;
 use super::commands::post;
 use super::dto::{ApprovalView, DecisionBody, Taken};
@@ -43,7 +43,7 @@ pub(super) async fn decide(
     headers: HeaderMap,
     Body(body): Body<DecisionBody>,
 ) -> Result<(StatusCode, Json<Taken>), Problem> {
-    let (state, approval) = find(&app, &id).await?;
+    let (state, approval) = find(&app, &caller, &id).await?;
     app.may(&caller, "approve", Some(&state.request))?;
     if_match(&headers, approval.digest.as_str())?;
     let what = match body.decision.as_str() {
@@ -85,11 +85,29 @@ fn same_digest(approval: &Approval, given: Option<&str>) -> Result<(), Problem> 
     }
 }
 
-async fn find(app: &App, id: &str) -> Result<(IntentState, Approval), Problem> {
+async fn find(app: &App, caller: &Caller, id: &str) -> Result<(IntentState, Approval), Problem> {
     let states = app.open_states(|s| s == "awaiting_approval").await?;
     let found = states.into_iter().find_map(|s| {
         let approval = open(&s).cloned()?;
         (approval.id == id || s.id.to_string() == id).then_some((s, approval))
     });
-    found.ok_or_else(|| Problem::new(Code::NoSuchThing, format!("no approval {id} is waited for")))
+    match found {
+        Some(found) => Ok(found),
+        None => Err(none_is_waited_for(app, caller, id).await),
+    }
+}
+
+/// Why there is nothing to decide about: the intent has ended, it does something else, or there is none.
+async fn none_is_waited_for(app: &App, caller: &Caller, id: &str) -> Problem {
+    match app.state(caller, id).await {
+        Ok(state) if state.ended.is_some() => ended_problem(&state),
+        Ok(state) => {
+            let stands = state.api_state().replace('_', " ");
+            Problem::new(
+                Code::DoesNotFit,
+                format!("intent {id} is {stands}: no approval is waited for"),
+            )
+        }
+        Err(_) => Problem::new(Code::NoSuchThing, format!("no approval {id} is waited for")),
+    }
 }

@@ -3,6 +3,7 @@
 
 mod back;
 mod bodies;
+mod conflict;
 mod explain;
 mod heard;
 mod question;
@@ -11,6 +12,7 @@ mod world;
 
 pub use back::{LockView, UndoBody};
 pub use bodies::*;
+pub use conflict::ConflictView;
 pub use explain::*;
 pub use heard::*;
 pub use question::*;
@@ -99,6 +101,9 @@ pub struct IntentRowView {
     /// A call whose outcome is not known, and what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_doubt: Option<String>,
+    /// What came later says otherwise than what a call was settled as.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contradicted: bool,
 }
 
 /// A page of the list, newest first.
@@ -180,6 +185,9 @@ pub struct IntentView {
     pub approval: Option<ApprovalView>,
     /// Targets that this intent holds.
     pub locked: Vec<String>,
+    /// Targets that a person took away from it, by whom and why; while it is stuck or waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<String>,
     /// Targets that others hold, and who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<Waiting>,
@@ -194,14 +202,23 @@ pub struct IntentView {
     pub questions: Vec<QuestionView>,
     /// What only a person can decide.
     pub stuck: Vec<String>,
+    /// The commands by which a person moves it on from there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<String>,
+    /// What came later and says otherwise than what a call was settled as.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contradicted: Vec<String>,
     /// Calls whose outcome is not known, each with until when and for whom it waits.
     pub in_doubt: Vec<DoubtView>,
     /// The last commands of which nothing came, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
-    /// Why no engine works on it, and since when. It is tried again by itself.
+    /// Why no engine works on it, since when, and what moves it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_driven: Option<String>,
+    /// Why nothing more is recorded, and so nothing done, before the server is started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwritable: Option<String>,
     /// How many items stand where.
     pub items: BTreeMap<String, u32>,
     /// Why a plan was refused.
@@ -304,6 +321,12 @@ pub struct ItemView {
     /// A valid reading after the call says that the change is in place; absent: nothing can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<bool>,
+    /// What else is to be known of it: when it is tried again and why, until when it stands on trial, what contradicts it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// What its undo met in the place of what the call had left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<ConflictView>,
 }
 
 /// All steps of the accepted plan.
@@ -374,6 +397,9 @@ pub struct ReportView {
     pub title: String,
     pub state: String,
     pub reason: Option<String>,
+    /// What came later and says otherwise than what a call was settled as: the end may not be what it says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contradicted: Vec<Sentence>,
     pub sentences: Vec<Sentence>,
     pub targets: Vec<TargetReport>,
     pub checks: Vec<CheckView>,
@@ -397,7 +423,7 @@ pub struct Sentence {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct TargetReport {
     pub target: String,
-    /// `changed`, `already`, `taken back`, `not taken back`, `not changed`, `under way`, `in doubt`, `failed`.
+    /// `changed`, `already`, `taken back`, `not taken back`, `not changed`, `under way`, `in doubt`, `failed`, `contradicted`.
     pub applied: String,
     /// `verified`, `missed`, `unverified`.
     pub verified: String,

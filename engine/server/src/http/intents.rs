@@ -4,6 +4,7 @@ use super::accept::accepted;
 use super::app::{App, Shared, journal_problem, read_problem};
 use super::dto::{DeviceDiff, DiffView, IntentPage, IntentRowView, IntentView, ReportView, StepsView};
 use super::halt;
+use super::health::RESTART;
 use super::problem::Problem;
 use super::query::{Params, one_of};
 use super::views::{self, Values};
@@ -113,7 +114,7 @@ async fn mark_waits(app: &App, rows: &mut [IntentRowView]) -> Result<(), Problem
         let state = app.supervisor.state(super::app::intent_id(&row.id)?).await;
         let state = state.map_err(|e| read_problem(&e))?;
         row.halted = halt::on(app, &state).is_some();
-        let mut doubts = views::doubts(&state).into_iter();
+        let mut doubts = views::doubts(&state, app.clock.now_ms()).into_iter();
         row.in_doubt = doubts.next().map(|d| format!("{}: {}", d.item, d.waits));
     }
     Ok(())
@@ -135,10 +136,14 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
         Some((End::Failed, ..)) => state.accepted.is_none(),
         _ => false,
     };
-    let faults = if refused {
-        views::refusal_faults(&app.entries(state.id).await?)
-    } else {
-        Vec::new()
+    let held_up = state.ended.is_none() && (!state.stuck.is_empty() || state.waiting_for.is_some());
+    let entries = match refused || held_up {
+        true => app.entries(state.id).await?,
+        false => Vec::new(),
+    };
+    let faults = match refused {
+        true => views::refusal_faults(&entries),
+        false => Vec::new(),
     };
     let undone_by = flyball_engine::supervisor::undos_of(app.journal(), state.id).await;
     let undone_by = undone_by.map_err(|e| journal_problem(&e))?;
@@ -148,11 +153,24 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
         undone_by: undone_by.iter().map(ToString::to_string).collect(),
         halted: halt::on(app, state),
         wakes_at: state.due(app.clock.now_ms()).wake_ms.map(super::dto::time),
-        not_driven: app.supervisor.not_driven(state.id).map(|n| {
-            let since = super::dto::time(n.since_ms);
-            format!("since {since}, tried again by itself: {}", n.why)
-        }),
+        released: views::released(&entries),
+        in_doubt: views::doubts(state, app.clock.now_ms()),
+        not_driven: not_driven(app, state),
+        unwritable: app.journal().unwritable().filter(|_| state.ended.is_none()),
         ..views::intent(state, faults)
+    })
+}
+
+/// Why nothing is done for it, and what moves it again: trying does, unless the store has given up writing.
+fn not_driven(app: &App, state: &IntentState) -> Option<String> {
+    let not = app.supervisor.not_driven(state.id)?;
+    let since = super::dto::time(not.since_ms);
+    Some(match app.journal().unwritable() {
+        Some(_) => format!("since {since}: {}; {RESTART}", not.why),
+        None => {
+            let again = super::dto::time(not.again_ms);
+            format!("since {since}, tried again by itself at {again}: {}", not.why)
+        }
     })
 }
 

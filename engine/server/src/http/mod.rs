@@ -24,6 +24,8 @@ pub mod views;
 mod voice;
 mod world;
 
+pub use health::RESTART;
+
 use app::App;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

@@ -107,11 +107,18 @@ pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<
     let mut moment = |pointer: &str, text: Option<&String>| {
         let text = text?;
         let at = parse_moment(text, now_ms);
-        if at.is_none() {
-            let suggestion = "write 2026-01-31T22:00:00Z, or a length of time from now such as 2h".to_owned();
-            let message = format!("{text:?} is no moment");
-            faults = faults.clone().with(pointer, "intent.time", message, Some(suggestion));
-        }
+        let message = match at {
+            None => format!("{text:?} is no moment"),
+            // A window may have begun, and says itself whether it is over.
+            Some(at) if at <= now_ms && !pointer.starts_with("/window") => format!("{text:?} is over already"),
+            Some(_) => return at,
+        };
+        let suggestion = "write 2026-01-31T22:00:00Z, or a length of time from now such as 2h".to_owned();
+        let suggestion = match at {
+            None => suggestion,
+            Some(_) => format!("name a moment to come, or leave it out: {suggestion}"),
+        };
+        faults = faults.clone().with(pointer, "intent.time", message, Some(suggestion));
         at
     };
     let deadline_ms = moment("/deadline", body.deadline.as_ref());
@@ -244,6 +251,29 @@ mod tests {
             window("1970-01-01T00:00:01Z", "1970-01-01T00:00:09Z"),
             Err("/window/until".into())
         );
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_is_refused_with_where_it_stands_and_what_to_write() {
+        let of = |deadline: &str, backout_by: &str| {
+            let body = IntentBody {
+                text: Some("x".into()),
+                deadline: Some(deadline.into()),
+                backout_by: Some(backout_by.into()),
+                ..IntentBody::default()
+            };
+            request(&alice(), body, 10_000)
+        };
+        let problem = of("1970-01-01T00:00:09Z", "0s").unwrap_err();
+        assert_eq!((problem.code.as_str(), problem.status), ("FB0002", 422));
+        let pointers: Vec<&str> = problem.errors.iter().map(|e| e.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/deadline", "/backout_by"]);
+        for fault in &problem.errors {
+            assert!(fault.message.contains("is over already"), "{fault:?}");
+            let step = fault.suggestion.as_deref().unwrap_or_default();
+            assert!(step.contains("a moment to come"), "{fault:?}");
+        }
+        assert_eq!(of("1970-01-01T00:00:11Z", "2s").unwrap().deadline_ms, Some(11_000));
     }
 
     #[test]

@@ -20,7 +20,12 @@ pub(super) async fn in_doubt(State(app): Shared, caller: Caller) -> Result<Json<
     app.may(&caller, "read", None)?;
     let may_doubt = |s: &str| !matches!(s, "planning" | "looking" | "planned" | "awaiting_approval" | "waiting");
     let states = app.open_states(may_doubt).await?;
-    Ok(Json(states.iter().flat_map(views::doubts).collect()))
+    Ok(Json(
+        states
+            .iter()
+            .flat_map(|s| views::doubts(s, app.clock.now_ms()))
+            .collect(),
+    ))
 }
 
 /// Who holds what.

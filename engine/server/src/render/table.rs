@@ -79,7 +79,12 @@ pub fn report(report: &ReportView, style: Style) -> String {
     if let Some(reason) = &report.reason {
         out += &format!(": {} {}", harmless(reason), cited(&again, style));
     }
-    out = format!("{}\n\n", out.trim_end());
+    out = format!("{}\n", out.trim_end());
+    for s in &report.contradicted {
+        let warning = style.paint("! not certain:", Color::Red);
+        out += &format!("{warning} {} {}\n", harmless(&s.text), cited(&s.entries, style));
+    }
+    out.push('\n');
     for s in &told {
         out += &format!("- {} {}\n", harmless(&s.text), cited(&s.entries, style));
     }

@@ -1,7 +1,8 @@
 //! The plan as a tree: steps in the order of their dependencies, with targets, waves and where each stands.
 
 use super::{Color, Style, cut, harmless, mark, pad};
-use crate::http::dto::{ItemView, StepView, StepsView};
+use crate::http::dto::{ConflictView, ItemView, StepView, StepsView};
+use serde_json::Value;
 
 /// How many items of one step are drawn one by one.
 const SHOWN_ITEMS: usize = 12;
@@ -118,7 +119,11 @@ fn step_line(step: &StepView, style: Style) -> String {
 
 fn item_lines(step: &StepView, style: Style) -> Vec<String> {
     // A single read says nothing that its step's line does not say.
-    let worth_it = step.mutating || step.items.iter().any(|i| i.reason.is_some() || i.doubt.is_some());
+    let worth_it = step.mutating
+        || step
+            .items
+            .iter()
+            .any(|i| i.reason.is_some() || i.doubt.is_some() || !i.notes.is_empty());
     if !worth_it {
         return Vec::new();
     }
@@ -133,11 +138,26 @@ fn item_lines(step: &StepView, style: Style) -> Vec<String> {
             lines.push(style.paint(&format!("wave {}", item.wave + 1), Color::Dim));
         }
         lines.push(item_line(item, style));
+        lines.extend(item.notes.iter().map(|note| format!("    {}", harmless(note))));
+        lines.extend(item.conflict.iter().flat_map(|c| conflict_lines(c, style)));
     }
     if step.items.len() > SHOWN_ITEMS {
         lines.push(style.paint(&format!("… and {} more", step.items.len() - SHOWN_ITEMS), Color::Dim));
     }
     lines
+}
+
+/// What another hand has changed.
+fn conflict_lines(conflict: &ConflictView, style: Style) -> [String; 2] {
+    let shown = |value: &Option<Value>| match value {
+        Some(sealed) if sealed["sealed"] == true => "not shown, since it may hold secrets".to_owned(),
+        Some(value) => cut(&harmless(&value.to_string()), style.width.saturating_mul(4)),
+        None => "not known".to_owned(),
+    };
+    [
+        format!("    left as  {}", shown(&conflict.expected)),
+        format!("    found    {}", shown(&conflict.found)),
+    ]
 }
 
 fn item_line(item: &ItemView, style: Style) -> String {

@@ -22,6 +22,10 @@ pub fn why(view: &WhyView, style: Style) -> String {
         let what = if plan.source.is_some() { "plan" } else { "planning" };
         out += &section(&format!("{what} {}", plan.revision), &told, style);
     }
+    let stuck = view.stuck.iter().map(|s| line(s, &[], style));
+    let ways = view.ways.iter().map(|w| line(w, &[], style));
+    out += &section("waits for a person", &stuck.collect::<String>(), style);
+    out += &section("to move it on", &ways.collect::<String>(), style);
     let decided = view.decisions.iter().filter(|d| !says_again(&d.text));
     let decided: String = decided.map(|d| decision(d, style)).collect();
     out += &section("decided", &decided, style);

@@ -149,10 +149,21 @@ fn what_nobody_understands_is_refused_and_recorded() {
     let page: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((code, page["intents"][0]["state"].as_str()), (0, Some("refused")));
     let id = page["intents"][0]["id"].as_str().unwrap();
+    let (_, shown) = run(&["show", id, "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let reason = shown["reason"].as_str().unwrap();
     let (code, text) = run(&["watch", id]);
     assert!(code == 3 && text.contains("asked for by admin"), "{code} {text}");
     let (code, text) = run(&["cancel", id]);
     assert!(code == 1 && text.contains("FB0013"), "{code} {text}");
+    // What nobody can decide about any more says that it has ended, why, and under which code that is explained.
+    for words in [&["approve", id, "--yes"][..], &["answer", id], &["deny", id]] {
+        let (code, text) = run(words);
+        assert!(code == 1 && text.contains("FB0013"), "{words:?} {code} {text}");
+        assert!(text.contains("is refused") && text.contains(reason), "{words:?} {text}");
+    }
+    let (code, text) = run(&["explain", "FB0013"]);
+    assert!(code == 0 && text.contains("flyball undo"), "{code} {text}");
     let (code, text) = run(&["approve", "nothing"]);
     assert!(code == 2 && text.contains("no approval nothing"), "{code} {text}");
     let (code, text) = run(&["halt", "--reason", "a test"]);
@@ -190,6 +201,30 @@ fn what_is_typed_wrong_is_told_with_what_would_be_right() {
         "{code} {text}"
     );
     let mut server = Server::start(dir.path());
+    let (code, text) = flyball(
+        dir.path(),
+        &server.url,
+        &["submit", "x", "--deadline", "2020-01-01T00:00:00Z"],
+    );
+    assert!(
+        code == 2 && text.contains("FB0002") && text.contains("is over already") && text.contains("such as 2h"),
+        "{code} {text}"
+    );
+    let past = [
+        "submit",
+        "x",
+        "--deadline",
+        "0s",
+        "--backout-by",
+        "2020-01-01T00:00:00Z",
+    ];
+    let (code, text) = flyball(dir.path(), &server.url, &past);
+    assert!(
+        code == 2 && text.contains("/deadline") && text.contains("/backout_by"),
+        "{code} {text}"
+    );
+    let (code, text) = flyball(dir.path(), &server.url, &["list"]);
+    assert!(code == 0 && text.lines().count() == 1, "nothing was taken: {text}");
     let (code, text) = flyball(dir.path(), &server.url, &["list", "--state", "bogus"]);
     assert!(code == 2 && text.contains("awaiting_approval"), "{code} {text}");
     assert_eq!(server.stop(), Some(0));

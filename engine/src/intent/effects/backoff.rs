@@ -91,13 +91,20 @@ impl IntentState {
         }
     }
 
-    /// An item's status as the API names it: an undo that waits to be sent again is backing off too.
+    /// An item's status as the API names it: an undo that waits to be sent again is backing off too, and what an intent takes
+    /// back has succeeded only once it is undone.
     pub fn item_api_name(&self, id: &ItemId, item: &ItemState) -> &'static str {
+        let undoes = item.expanded.undoes.is_some();
         let back = self.awaited(&Work::Undo { item: id.clone() });
         let waits = back.is_some_and(|back| self.waits.contains_key(&back));
-        if item.must_be_undone() && self.rollback.is_some() && waits {
+        let goes_back = self.rollback.is_some() || (undoes && self.ended.is_none());
+        if item.must_be_undone() && goes_back && waits {
             return ItemStatus::BackingOff.api_name();
         }
-        item.status.api_name()
+        match item.status {
+            ItemStatus::Succeeded if undoes && self.ended.is_none() => ItemStatus::Waiting.api_name(),
+            ItemStatus::Succeeded | ItemStatus::Accepted if undoes => ItemStatus::Skipped.api_name(),
+            status => status.api_name(),
+        }
     }
 }

@@ -94,6 +94,7 @@ impl IntentState {
                 until_ms: now,
                 rule: "idempotent.orphaned".into(),
                 reading: None,
+                why: Some("the engine that sent it stopped before the answer".to_owned()),
             },
             false => in_doubt(call, "the engine that sent it stopped before the answer"),
         }

@@ -20,6 +20,7 @@ impl IntentState {
                 until_ms: now,
                 rule: "idempotent.orphaned".into(),
                 reading: None,
+                why: Some("its server lost the question".to_owned()),
             });
         } else if let Some(reason) = self.given_up_question(item, asked, now) {
             due.record.push(Event::CallInDoubt {

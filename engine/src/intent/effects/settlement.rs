@@ -35,6 +35,7 @@ impl IntentState {
                     until_ms: now,
                     rule: "idempotent.orphaned".into(),
                     reading: None,
+                    why: Some("the engine that sent it stopped before the answer".to_owned()),
                 }
             } else {
                 doubt(call, "the engine that sent it stopped before the answer".to_owned())

@@ -225,6 +225,18 @@ pub enum Settlement {
     TakenOver,
 }
 
+impl Settlement {
+    /// The verdict in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::NotApplied => "not applied",
+            Self::Partial => "applied in part",
+            Self::TakenOver => "taken over by a person",
+        }
+    }
+}
+
 /// What settled it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

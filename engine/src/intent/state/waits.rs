@@ -18,9 +18,18 @@ pub struct Wait {
     pub until_ms: i64,
     /// The rule that granted it.
     pub rule: String,
+    /// What the latest try met, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 impl IntentState {
+    /// What an item waits for until it is tried again.
+    pub fn wait_of(&self, item: &ItemId) -> Option<(&Awaited, &Wait)> {
+        let of_it = self.waits.iter().filter(|(awaited, _)| about(awaited) == Some(item));
+        of_it.max_by_key(|(_, wait)| wait.until_ms)
+    }
+
     /// How often something was tried again already.
     pub fn tries_granted(&self, awaited: Option<&Awaited>) -> u32 {
         awaited.and_then(|a| self.waits.get(a)).map_or(0, |w| w.granted)
@@ -32,6 +41,7 @@ impl IntentState {
             until_ms,
             rule,
             reading,
+            why,
         } = &entry.event
         else {
             return Err("no wait was scheduled".into());
@@ -46,6 +56,7 @@ impl IntentState {
             since_ms: entry.at,
             until_ms: *until_ms,
             rule: rule.clone(),
+            why: why.clone(),
         };
         self.waits.insert(awaited, wait);
         if self.back_out.is_none() && self.rollback.is_none() {

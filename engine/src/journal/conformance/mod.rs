@@ -121,6 +121,7 @@ pub fn row(intent: IntentId, state: &str, end: Option<End>) -> IntentRow {
         state: state.to_owned(),
         end,
         going_back: false,
+        contradicted: false,
         origin: "operator".to_owned(),
         by: Actor::human("ana"),
         title: "OSPF on all cores".to_owned(),

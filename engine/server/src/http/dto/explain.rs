@@ -198,6 +198,11 @@ pub struct WhyView {
     pub asked: Vec<Sentence>,
     /// One for each time a plan was looked for.
     pub plans: Vec<PlanWhy>,
+    /// What it is stuck at, and the commands that move it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stuck: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<String>,
     /// What policy said, who approved or denied, and what nothing came of; in order.
     pub decisions: Vec<DecisionWhy>,
     pub cost: Cost,

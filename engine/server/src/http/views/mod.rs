@@ -3,6 +3,7 @@
 mod checks;
 mod diff;
 mod doubts;
+mod notes;
 mod outcome;
 mod procedure;
 mod questions;
@@ -14,6 +15,7 @@ mod why;
 pub use checks::checks;
 pub use diff::diff;
 pub use doubts::doubts;
+pub use notes::{awaited_name, clock};
 pub use procedure::{plan, reviewed};
 pub use questions::questions;
 pub use report::report;
@@ -84,6 +86,7 @@ pub fn row(row: IntentRow) -> IntentRowView {
         targets: texts(&row.targets),
         halted: false,
         in_doubt: None,
+        contradicted: row.contradicted,
     }
 }
 
@@ -121,23 +124,29 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         plan: state.accepted.as_ref().map(plan_ref),
         approval: state.approval.as_ref().map(|a| approval(state, a)),
         locked: texts(&state.locked),
+        released: Vec::new(),
         waiting_for: waiting,
         beside: beside(state),
         halted: None,
         questions: Vec::new(),
-        stuck: state
-            .stuck
-            .iter()
-            .map(|(about, why)| format!("{about}: {why}"))
-            .collect(),
-        in_doubt: doubts(state),
+        stuck: stuck(state),
+        ways: notes::ways(state),
+        contradicted: notes::contradicted(state),
+        in_doubt: Vec::new(),
         refused: state.refused.iter().map(refused).collect(),
         not_driven: None,
+        unwritable: None,
         items: counts(state),
         faults,
         cost: cost(state),
         seq: state.seq,
     }
+}
+
+/// What only a person can decide, each with what it is about.
+fn stuck(state: &IntentState) -> Vec<String> {
+    let stuck = state.stuck.iter().filter(|_| state.ended.is_none());
+    stuck.map(|(about, why)| format!("{about}: {why}")).collect()
 }
 
 fn plan_ref(accepted: &Accepted) -> PlanRef {
@@ -285,6 +294,15 @@ pub fn refusal_faults(entries: &[StoredEntry]) -> Vec<ProblemFault> {
         _ => None,
     });
     refusals.next().into_iter().flatten().cloned().map(Into::into).collect()
+}
+
+/// What a person took away from it.
+pub fn released(entries: &[StoredEntry]) -> Vec<String> {
+    let by_a_person = |e: &&StoredEntry| matches!(e.entry.event, Event::TargetsReleased { by: Some(_), .. });
+    let released = entries.iter().filter(by_a_person);
+    released
+        .map(|e| format!("{}, at {}", narrate::line(&e.entry.event), time(e.entry.at)))
+        .collect()
 }
 
 fn texts(targets: &[Target]) -> Vec<String> {

@@ -116,12 +116,12 @@ fn of_act(act: &Act<'_>, settling: &BTreeMap<OfPlan, Vec<u64>>) -> Vec<TargetRep
 }
 
 fn target(act: &Act<'_>, group: &Group<'_>, target: String) -> TargetReport {
-    let statuses: Vec<ItemStatus> = group.changes.iter().map(|(_, i)| i.status).collect();
-    let reason = group.changes.iter().find_map(|(_, i)| i.reason.clone());
+    let contradicted = group.changes.iter().find_map(|(_, i)| super::notes::contradiction(i));
+    let reason = contradicted.or_else(|| group.changes.iter().find_map(|(_, i)| i.reason.clone()));
     let note: Vec<String> = act.name().into_iter().chain(reason).collect();
     TargetReport {
         target,
-        applied: applied(&statuses).to_owned(),
+        applied: applied(&group.changes).to_owned(),
         verified: verified(act, group).to_owned(),
         persisted: persisted(group).to_owned(),
         entries: group.entries.iter().copied().collect(),
@@ -129,14 +129,18 @@ fn target(act: &Act<'_>, group: &Group<'_>, target: String) -> TargetReport {
     }
 }
 
-fn applied(statuses: &[ItemStatus]) -> &'static str {
+fn applied(items: &[(&ItemId, &ItemState)]) -> &'static str {
     use ItemStatus as S;
-    let any = |wanted: &[S]| statuses.iter().any(|s| wanted.contains(s));
+    let any = |wanted: &[S]| items.iter().any(|(_, i)| wanted.contains(&i.status));
+    // What another intent did stands in one that takes it back as done.
+    let left = |i: &ItemState| i.expanded.undoes.is_some() && matches!(i.status, S::Succeeded | S::Accepted);
     match () {
+        () if items.iter().any(|(_, i)| i.contradiction.is_some()) => "contradicted",
         () if any(&[S::InDoubt, S::UndoInDoubt]) => "in doubt",
         () if any(&[S::UndoFailed, S::UndoConflict, S::Blocked]) => "not taken back",
         () if any(&[S::Failed]) => "failed",
         () if any(&[S::Running, S::Answered, S::Undoing, S::UndoAnswered, S::BackingOff]) => "under way",
+        () if items.iter().any(|(_, i)| left(i)) => "not taken back",
         () if any(&[S::Succeeded, S::Accepted]) => "changed",
         () if any(&[S::Undone]) => "taken back",
         () if any(&[S::Satisfied]) => "already",
@@ -154,6 +158,8 @@ fn verified(act: &Act<'_>, group: &Group<'_>) -> &'static str {
         .iter()
         .filter(|(_, i)| !matches!(i.status, ItemStatus::Skipped | ItemStatus::Waiting))
         .map(|(id, item)| match (gate(id), super::steps::verified(item)) {
+            // The reading and what came later do not agree.
+            _ if item.contradiction.is_some() => None,
             (Some(CheckVerdict::Missed), _) => Some(false),
             // A taken-back item of a probed tool is only `undone` once the probe saw the state before.
             _ if item.status == ItemStatus::Undone && item.probed => Some(true),
@@ -218,6 +224,7 @@ fn settles(event: &Event) -> bool {
         | Event::CallFailed { .. }
         | Event::CallInDoubt { .. }
         | Event::CallSettled { .. }
+        | Event::SettlementContradicted { .. }
         | Event::UndoConflict { .. }
         | Event::Resolved { .. } => true,
         _ => false,

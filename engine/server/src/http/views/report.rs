@@ -23,6 +23,7 @@ pub async fn report(state: &IntentState, entries: &[StoredEntry], values: &Value
         title: title(&state.request),
         state: state.api_state().to_owned(),
         reason: reason(state),
+        contradicted: contradicted(entries),
         sentences: sentences(entries),
         targets: targets(state, entries),
         checks,
@@ -30,6 +31,19 @@ pub async fn report(state: &IntentState, entries: &[StoredEntry], values: &Value
         cost: cost(state),
         summary: values.shown_if(state.report.as_ref()).await,
     }
+}
+
+/// What contradicts a settlement after the end: nobody is asked about it any more, so that it stands above all else.
+fn contradicted(entries: &[StoredEntry]) -> Vec<Sentence> {
+    let ended = |e: &&StoredEntry| !matches!(e.entry.event, Event::IntentEnded { .. });
+    let after = entries.iter().skip_while(ended);
+    let found = after.filter(|e| matches!(e.entry.event, Event::SettlementContradicted { .. }));
+    found
+        .map(|e| Sentence {
+            text: narrate::line(&e.entry.event),
+            entries: vec![e.entry.seq],
+        })
+        .collect()
 }
 
 /// Decisions and ends one by one, calls by their number: what a reader wants to know without reading every entry.
@@ -42,9 +56,10 @@ fn sentences(entries: &[StoredEntry]) -> Vec<Sentence> {
         if let Event::IntentEnded { .. } = &entry.event {
             end = Some(told.len());
         }
+        let before_the_end = end.is_none() && matches!(entry.event, Event::SettlementContradicted { .. });
         if let Some(sum) = Sum::of(&entry.event) {
             sums.entry(sum).or_default().push(entry.seq);
-        } else if worth_telling(&entry.event) {
+        } else if before_the_end || worth_telling(&entry.event) {
             told.push(Sentence {
                 text: narrate::line(&entry.event),
                 entries: vec![entry.seq],
@@ -66,12 +81,14 @@ enum Sum {
     Skipped(String),
     InPlace,
     Called(String),
+    Again(String),
 }
 
 impl Sum {
     fn of(event: &Event) -> Option<Self> {
         match event {
             Event::CallStarted { tool, call, .. } => Some(Self::Called(format!("{tool} ({})", call.phase.as_str()))),
+            Event::CallRetryScheduled { .. } => Some(Self::Again(narrate::again(event))),
             Event::StepSatisfied { .. } => Some(Self::InPlace),
             Event::StepSkipped { reason, .. } => Some(Self::Skipped(reason.clone())),
             _ => None,
@@ -83,6 +100,7 @@ impl Sum {
             Self::Skipped(reason) => format!("{} left out: {reason}", count(n, "call")),
             Self::InPlace => format!("in place already, so that nothing was sent: {}", count(n, "call")),
             Self::Called(what) => format!("{what} was called {}", times(n)),
+            Self::Again(what) => format!("tried again {}: {what}", times(n)),
         }
     }
 }
@@ -127,7 +145,7 @@ fn worth_telling(event: &Event) -> bool {
             | Event::CallFailed { .. }
             | Event::CallInDoubt { .. }
             | Event::CallSettled { .. }
-            | Event::SettlementContradicted { .. }
+            | Event::TargetsReleased { by: Some(_), .. }
             | Event::LeaseExpired { .. }
             | Event::InputGiven { .. }
             | Event::CommandRefused { .. }

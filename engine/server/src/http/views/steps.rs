@@ -48,7 +48,7 @@ async fn step(state: &IntentState, step: &Step, facts: &StepFacts, values: &Valu
     let mut items = Vec::new();
     for (id, of_item) in state.items_of(&step.id) {
         let status = state.item_api_name(id, of_item);
-        let mut shown = item(id, of_item, status, values).await;
+        let mut shown = item(state, (id, of_item), status, values).await;
         if !facts.mutating
             && let Some(read) = &of_item.output
         {
@@ -104,7 +104,7 @@ fn together<'a>(statuses: &[&'a str]) -> &'a str {
     statuses.iter().min_by_key(rank).copied().unwrap_or("waiting")
 }
 
-async fn item(id: &ItemId, item: &ItemState, status: &str, values: &Values<'_>) -> ItemView {
+async fn item(state: &IntentState, (id, item): (&ItemId, &ItemState), status: &str, values: &Values<'_>) -> ItemView {
     ItemView {
         id: id.to_string(),
         status: status.to_owned(),
@@ -126,6 +126,8 @@ async fn item(id: &ItemId, item: &ItemState, status: &str, values: &Values<'_>) 
         output: None,
         sent: item.was_sent(),
         verified: verified(item),
+        notes: super::notes::notes(state, id, item),
+        conflict: super::notes::conflict(item, values).await,
     }
 }
 

@@ -30,6 +30,8 @@ pub async fn why(state: &IntentState, entries: &[StoredEntry], values: &Values<'
         asked: asked(entries),
         spent: spent(entries, &plans),
         plans,
+        stuck: super::stuck(state),
+        ways: super::notes::ways(state),
         decisions: decisions(entries),
         cost: cost(state),
     }
@@ -233,6 +235,9 @@ fn is_decision(event: &Event) -> bool {
             | Event::CommandRefused { .. }
             | Event::RollbackStarted { .. }
             | Event::Resolved { .. }
+            | Event::UndoConflict { .. }
+            | Event::SettlementContradicted { .. }
+            | Event::TargetsReleased { by: Some(_), .. }
             | Event::IntentEnded { .. }
     )
 }

@@ -168,7 +168,7 @@ fn settled(item: &mut ItemState, id: &CallId, verdict: Settlement, by: &SettledB
                 Settlement::NotApplied => FaultEffect::None,
                 _ => FaultEffect::Some,
             };
-            let fault = format!("the {} call was settled as {verdict:?}", id.phase.as_str());
+            let fault = format!("the {} call was settled as {}", id.phase.as_str(), verdict.words());
             came_to_nothing(item, id.phase, &fault, effect, at);
         }
     }

@@ -1,0 +1,55 @@
+//! What is told of an answer that came after the end and says otherwise than what was settled.
+
+use crate::{Told, says, says_not};
+use flyball_engine::intent::command::What;
+use flyball_engine::intent::event::{Decision, End, Settlement};
+use flyball_engine::journal::{Filter, Journal};
+use flyball_tests::engine::Engine;
+use flyball_tests::world::{Misbehaviour, World};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn a_contradiction_after_the_end_stands_in_the_verdict_the_report_the_list_and_the_reasons() {
+    let world = World::of(&["a"]);
+    world.misbehave("set a", Misbehaviour::ActAndHoldAnswer);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let plan = json!({"steps": [{"id": "s", "tool": "world/set", "args": {"device": "a", "key": "k", "value": 1}}]});
+    let intent = engine.submit(plan).await;
+    let doubt = |s: &flyball_engine::intent::state::IntentState| s.items.values().any(|i| i.status.is_doubt());
+    engine.until_that(intent, "a doubt", doubt).await;
+    // The person is wrong: it was executed.
+    let settle = What::Settle {
+        item: "s".parse().unwrap(),
+        verdict: Settlement::NotApplied,
+        force: true,
+        comment: Some("the device shows nothing".into()),
+    };
+    engine.command(intent, settle).await.unwrap();
+    let (end, ..) = engine.end(intent).await.ended.unwrap();
+    assert_ne!(end, End::Fulfilled);
+    let before = Told::of(&engine, intent).await;
+    assert!(before.report.contradicted.is_empty() && before.view().contradicted.is_empty());
+
+    world.release();
+    let told = |s: &flyball_engine::intent::state::IntentState| s.items.values().any(|i| i.contradiction.is_some());
+    engine.until_that(intent, "a contradiction", told).await;
+    assert_eq!(world.value("a", "k"), Some(json!(1)), "the change is there");
+    let told = Told::of(&engine, intent).await;
+    let words = "that means applied, but the call was settled as not applied";
+    let [sentence] = told.report.contradicted.as_slice() else {
+        panic!("{:?}", told.report.contradicted)
+    };
+    says(&sentence.text, words);
+    says(
+        &told.reported,
+        "! not certain: s: what it was settled as is contradicted",
+    );
+    assert_eq!(told.report.targets[0].applied, "contradicted");
+    says(&told.view().contradicted.join("\n"), words);
+    for text in [&told.why, &told.tree, &told.lines] {
+        says(text, words);
+        says_not(text, "NotApplied");
+    }
+    let rows = engine.journal.list(Filter::default()).await.unwrap();
+    assert!(rows.iter().all(|row| row.contradicted), "{rows:?}");
+}
