@@ -340,6 +340,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_stuck_intent_ends_with_the_commands_that_fit_and_no_others() {
+        let view = IntentView {
+            state: "stuck".into(),
+            stuck: vec!["s: the outcome is not known".into()],
+            ways: vec!["flyball settle ID s applied|not_applied".into()],
+            ..IntentView::default()
+        };
+        let text = next_step(&view);
+        assert!(text.contains("s: the outcome is not known"), "{text}");
+        assert!(
+            text.contains("go on with one of:\n  flyball settle ID s applied|not_applied\n"),
+            "{text}"
+        );
+        assert!(!text.contains("resolve"), "{text}");
+    }
+
+    #[test]
     fn every_resting_state_has_its_exit_code() {
         for (state, code) in [
             ("fulfilled", Exit::Done),
