@@ -24,6 +24,9 @@ pub(crate) struct Acknowledged {
     #[serde(default)]
     pub(crate) writes: u64,
     pub(crate) heads: BTreeMap<IntentId, Head>,
+    /// Whether the tail ends in a line that cannot be read.
+    #[serde(skip)]
+    pub(crate) is_cut: bool,
 }
 
 impl Acknowledged {
@@ -43,6 +46,7 @@ impl Acknowledged {
                 Ok(more) => known.add(more),
                 Err(e) => {
                     tracing::warn!(file = %tail.display(), "read up to a line that was cut: {e}");
+                    known.is_cut = true;
                     break;
                 }
             }
@@ -116,6 +120,7 @@ impl HeadFile {
         let line = Acknowledged {
             writes: self.contents.writes,
             heads: moved,
+            is_cut: false,
         };
         if !self.tail_is_sound {
             return;

@@ -11,9 +11,9 @@ mod group;
 mod heads;
 mod judge;
 mod keys;
-mod preimage;
 mod reader;
 mod record;
+mod rehearsal;
 mod seal;
 mod sled;
 mod value;
@@ -119,6 +119,22 @@ impl OpenError {
         Self::Io {
             path: path.to_owned(),
             source,
+        }
+    }
+
+    /// The same of another path than that of the copy it was found on.
+    fn of(self, copy: &Path, path: &Path) -> Self {
+        let renamed = |p: PathBuf| p.strip_prefix(copy).map(|rest| path.join(rest)).unwrap_or(p.clone());
+        match self {
+            Self::Io { path, source } => Self::Io {
+                path: renamed(path),
+                source,
+            },
+            Self::Sled { path, source } => Self::Sled {
+                path: renamed(path),
+                source,
+            },
+            other => other,
         }
     }
 

@@ -4,10 +4,10 @@ use crate::crowd::Crowd;
 use crate::disk::Disk;
 use crate::files::{self, NotLocked, ProcessLock};
 use crate::group::Group;
-use crate::heads::HeadFile;
+use crate::heads::{Acknowledged, HeadFile};
 use crate::judge::{Answer, Ask, Refusal};
-use crate::preimage::Preimage;
 use crate::reader::Reader;
+use crate::rehearsal::{keep_aside, rehearse};
 use crate::seal::Master;
 use crate::value::{Fault, Source};
 use crate::writer::{InFlight, Request, Writer};
@@ -49,33 +49,29 @@ impl SledJournal {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
         std::fs::create_dir_all(path).map_err(|e| OpenError::io(path, e))?;
         let lock = take_lock(path)?;
-        let before = Preimage::take(&path.join("journal")).map_err(|e| OpenError::io(path, e))?;
-        let opened = Self::open_locked(path, options, lock);
-        match &opened {
-            Ok(_) => before.forget(),
-            Err(_) => before.restore().map_err(|e| OpenError::io(path, e))?,
+        if rehearse(path, options)? {
+            keep_aside(path).map_err(|e| OpenError::io(path, e))?;
         }
-        opened
-    }
-
-    fn open_locked(path: &Path, options: &OpenOptions, lock: ProcessLock) -> Result<Self, OpenError> {
         let disk = Arc::new(Disk::open(&path.join("journal"), options)?);
         let master = Arc::new(settle_identity(path, &disk, options)?);
         let head_file = path.join("heads.json");
-        let lost = verify::against_file(path, &head_file, &disk, options.accept_lost_tail)?;
+        let outside = Acknowledged::read(&head_file).map_err(|e| OpenError::io(path, e))?;
+        let lost = verify::against_file(path, &outside, &disk, options.accept_lost_tail)?;
         let writes = verify::writes(&disk).map_err(|e| OpenError::fault(path, e))?;
         let mut heads = HeadFile::new(head_file, options.heads_every, writes).map_err(|e| OpenError::io(path, e))?;
-        let ended = verify::at_open(path, &disk, &mut heads)?;
-        if lost {
-            // What was accepted once is not asked about again.
+        let ended = verify::at_open(path, &disk, |intent, head, open| heads.note(intent, head, open))?;
+        if outside.is_cut || lost {
+            // A line behind a cut one would not be read, and what was accepted once is not asked about again.
             heads.write().map_err(|e| OpenError::io(path, e))?;
         }
         if let Some(process) = lock.left_by {
             tracing::warn!(
                 process,
                 store = %path.display(),
-                "the store was not closed in order: every head and open intent is verified, and whatever was acknowledged is \
-                 there; a write that was under way then and had not been acknowledged is dropped, unless it was whole"
+                whole = !lost,
+                "the store was not closed in order: every head and open intent is verified, and what was acknowledged is there, \
+                 but for what is named above; a write that was under way then and had not been acknowledged is dropped, unless \
+                 it was whole"
             );
         }
         let reader = Reader {

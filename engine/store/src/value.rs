@@ -16,12 +16,22 @@ const IN_PIECES: u8 = 1;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("sled: {0}")]
-    Sled(#[from] sled::Error),
+    Sled(sled::Error),
     #[error("disk: {0}")]
     Disk(#[from] std::io::Error),
     /// What is there is not what was written.
     #[error("{0}")]
     Torn(String),
+}
+
+impl From<sled::Error> for Fault {
+    fn from(error: sled::Error) -> Self {
+        match error {
+            // In the words of the system, not of a debugger.
+            sled::Error::Io(error) => Self::Disk(error),
+            other => Self::Sled(other),
+        }
+    }
 }
 
 impl Fault {

@@ -3,7 +3,7 @@
 
 use crate::OpenError;
 use crate::disk::Disk;
-use crate::heads::{Acknowledged, HeadFile};
+use crate::heads::Acknowledged;
 use crate::keys;
 use crate::record::{Intent, Link, entry_bytes};
 use crate::value::{Fault, Source, read_json};
@@ -32,9 +32,13 @@ fn damaged(seq: u64, why: impl Into<String>) -> Trouble {
     Trouble::Damaged { seq, why: why.into() }
 }
 
-/// Checks the heads of all intents and the entries of the open ones, and notes the heads. Returns the intents whose
-/// entries are still to be checked.
-pub(crate) fn at_open(dir: &Path, disk: &Disk, heads: &mut HeadFile) -> Result<Vec<IntentId>, OpenError> {
+/// Checks the heads of all intents and the entries of the open ones, and tells each head, with whether its intent is open.
+/// Returns the intents whose entries are still to be checked.
+pub(crate) fn at_open(
+    dir: &Path,
+    disk: &Disk,
+    mut tell: impl FnMut(IntentId, Head, bool),
+) -> Result<Vec<IntentId>, OpenError> {
     let tree: &Tree = &disk.db;
     let mut later = Vec::new();
     for pair in tree.scan_prefix([keys::INTENTS]) {
@@ -50,7 +54,7 @@ pub(crate) fn at_open(dir: &Path, disk: &Disk, heads: &mut HeadFile) -> Result<V
             head(tree, intent, &record.head).map_err(named)?;
             later.push(intent);
         }
-        heads.note(intent, record.head, open);
+        tell(intent, record.head, open);
     }
     Ok(later)
 }
@@ -67,9 +71,13 @@ pub(crate) fn writes(disk: &Disk) -> Result<u64, Fault> {
 
 /// Compares with what stands outside: what was there and is not any more was lost or changed. With `accept_lost_tail` what
 /// is lost is told and done without. Whether anything was.
-pub(crate) fn against_file(dir: &Path, path: &Path, disk: &Disk, accept_lost_tail: bool) -> Result<bool, OpenError> {
+pub(crate) fn against_file(
+    dir: &Path,
+    outside: &Acknowledged,
+    disk: &Disk,
+    accept_lost_tail: bool,
+) -> Result<bool, OpenError> {
     let tree: &Tree = &disk.db;
-    let outside = Acknowledged::read(path).map_err(|e| OpenError::io(path, e))?;
     let mut any = false;
     let mut lost = |lost: OpenError| {
         if !accept_lost_tail {
@@ -79,7 +87,7 @@ pub(crate) fn against_file(dir: &Path, path: &Path, disk: &Disk, accept_lost_tai
         tracing::error!("{lost}; opened all the same, as told");
         Ok(())
     };
-    for (intent, recorded) in outside.heads {
+    for (&intent, recorded) in &outside.heads {
         let named = |fault: Fault| OpenError::trouble(dir, intent, fault.into());
         let record = tree.json::<Intent>(&keys::intent(intent)).map_err(named)?;
         let found = record.map_or(0, |r| r.head.seq);

@@ -215,12 +215,57 @@ async fn a_lost_write_is_missed_whatever_it_held() {
         ..OpenOptions::default()
     };
     let url = format!("sled:{}", store.display());
+    let damaged = fs::read(store.join("journal/db")).unwrap();
     let journal = open(&url, accept).unwrap();
+    let aside: Vec<PathBuf> = fs::read_dir(store.join("aside"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert!(
+        fs::read(aside[0].join("db")).unwrap() == damaged,
+        "it is kept as it was"
+    );
     assert_eq!(journal.fact("settings/a").await.unwrap(), Some(1.into()));
     assert_eq!(journal.fact("settings/b").await.unwrap(), None);
     drop(journal);
     let again = open_at(&store).expect("what was accepted once is not asked about again");
     assert_eq!(again.fact("settings/a").await.unwrap(), Some(1.into()));
+}
+
+/// Whatever a start that was killed left of its copy is nothing to go by.
+#[tokio::test]
+async fn what_is_left_of_a_rehearsal_never_takes_the_place_of_the_database() {
+    let written = Written::new(Left::ByKill).await;
+    let store = written.dir.path().join("store");
+    let copy = store.join("journal.rehearsal");
+    fs::create_dir_all(copy.join("blobs")).unwrap();
+    fs::write(copy.join("db"), b"a stump").unwrap();
+    let found = written.found(&store, "beside a stump").await;
+    assert_eq!(found, Some(written.entries.len()));
+    assert!(!copy.exists());
+}
+
+/// A line that was cut, by a full disk or a lost power, hides none that comes after it.
+#[tokio::test]
+async fn what_is_acknowledged_after_a_cut_line_is_missed_too() {
+    let written = Written::new(Left::ByKill).await;
+    let store = written.dir.path().join("store");
+    let mut tail = fs::read(store.join("heads.tail")).unwrap();
+    tail.extend(br#"{"writes":"#);
+    fs::write(store.join("heads.tail"), tail).unwrap();
+    let journal = open_at(&store).unwrap();
+    let before = written.dir.path().join("before");
+    copy(&store.join("journal"), &before);
+    journal.put_fact("settings/a", 1.into()).await.unwrap();
+    let killed = written.dir.path().join("killed");
+    copy(&store, &killed);
+    drop(journal);
+    fs::remove_dir_all(&store).unwrap();
+    fs::rename(&killed, &store).unwrap();
+    fs::remove_dir_all(store.join("journal")).unwrap();
+    copy(&before, &store.join("journal"));
+    assert!(matches!(open_at(&store), Err(OpenError::LostWrites { .. })));
 }
 
 /// Nothing is known of what was acknowledged, as when the machine lost its power: what is found ends with a whole commit.
