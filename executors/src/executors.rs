@@ -8,7 +8,7 @@ use crate::mcp::{Era, not_sent, rejected, unknown};
 use crate::parked::{Parked, Resume};
 use crate::schema::OutputSchemas;
 use crate::server::{Ask, Board, Server, State};
-use crate::settings::{Options, ServerSettings, Timeouts};
+use crate::settings::{Options, ServerSettings, Timeouts, Transport};
 use crate::tools::{PinError, Pinned, Tools};
 use async_trait::async_trait;
 use flyball_engine::canonical::Digest;
@@ -62,6 +62,7 @@ pub struct ServerStatus {
 pub(crate) struct Handle {
     pub(crate) timeouts: Timeouts,
     board: Arc<Board>,
+    is_remote: bool,
     slots: Arc<Semaphore>,
     asks: mpsc::Sender<Ask>,
     breaker: Arc<Breaker>,
@@ -101,12 +102,14 @@ impl Executors {
             let timeouts = settings.timeouts.clone();
             let credential = credentials.get(&settings.alias).cloned();
             let (facts, tools) = (Arc::clone(&facts), Arc::clone(&tools));
+            let is_remote = matches!(settings.transport, Transport::Stdio { remote: true, .. });
             let server = Server::new(settings, options.clone(), facts, tools, inbox, credential.clone());
             let breaker = Arc::clone(&server.breaker);
             let (board, slots) = (Arc::clone(&server.board), Arc::clone(&server.slots));
             Handle {
                 timeouts,
                 board,
+                is_remote,
                 slots,
                 asks,
                 breaker,
@@ -411,6 +414,11 @@ impl ToolExecutor for Executors {
     }
 
     async fn is_dead(&self, alias: &str, incarnation: &Incarnation) -> bool {
+        let server = self.servers.get(alias);
+        // That it runs elsewhere may have been said after the call was sent.
+        if server.is_some_and(|s| s.is_remote || s.board.deaths.is_watched(incarnation)) {
+            return false;
+        }
         // What runs behind a URL or elsewhere can never be proven dead: its life is no record of a process of ours.
         match identity::parse_incarnation(alias, incarnation) {
             Some(record) => survivors(&record).is_ok_and(|s| s.is_empty()),

@@ -306,6 +306,7 @@ impl Server {
         let (child, pipes) = child::start(&self.settings, &self.options)
             .await
             .map_err(|e| plain(format!("the process cannot be started: {e}")))?;
+        self.board.deaths.watch(self.life(&child.record), child.handle());
         let recorded = record_child(&child, self.facts.as_ref()).await;
         if let Err(error) = &recorded {
             tracing::error!(alias = self.settings.alias, %error, "no child record: only reads go through");

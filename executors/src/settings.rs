@@ -181,14 +181,20 @@ impl ServerSettings {
 
 /// Programs that have another process started by somebody else: on another machine, by a daemon, or as another user, whose
 /// processes are neither ours to see nor ours to end.
-const LEAD_ELSEWHERE: [&str; 20] = [
+const LEAD_ELSEWHERE: &[&str] = &[
     "ssh",
+    "autossh",
+    "sshpass",
     "mosh",
+    "rsh",
+    "plink",
+    "tsh",
     "telnet",
     "nc",
     "ncat",
     "socat",
     "docker",
+    "docker-compose",
     "podman",
     "nerdctl",
     "ctr",
@@ -199,20 +205,31 @@ const LEAD_ELSEWHERE: [&str; 20] = [
     "incus",
     "machinectl",
     "systemd-run",
+    "flatpak-spawn",
     "sudo",
     "su",
     "doas",
+    "aws",
+    "gcloud",
+    "az",
+    "mcp-remote",
+    "mcp-proxy",
+    "supergateway",
 ];
 
-// Any word will do, since a shell or another wrapper may stand before it. One that only looks so costs a resend, never an
-// effect: a doubt that could have been fenced is settled without, or by a person.
+// Any word will do, since a shell or another wrapper may stand before it, and an address, since a bridge has one. One that
+// only looks so costs a resend, never an effect: a doubt that could have been fenced is settled without, or by a person.
 fn leads_elsewhere(command: &str, args: &[String]) -> bool {
+    let parting = |c: char| c.is_whitespace() || "'\"`;|&()={}".contains(c);
     let words = std::iter::once(command).chain(args.iter().map(String::as_str));
-    let mut words = words.flat_map(|text| text.split(|c: char| c.is_whitespace() || "'\"`;|&()={}".contains(c)));
+    let mut words = words.flat_map(|text| text.split(parting));
     words.any(|word| {
-        word.rsplit('/')
-            .next()
-            .is_some_and(|name| LEAD_ELSEWHERE.contains(&name))
+        let name = word.rsplit('/').next().unwrap_or(word);
+        let name = name.split('@').next().unwrap_or(name);
+        let is_address = ["http://", "https://", "ws://", "wss://"]
+            .iter()
+            .any(|scheme| word.starts_with(scheme));
+        is_address || LEAD_ELSEWHERE.contains(&name)
     })
 }
 
@@ -362,6 +379,8 @@ mod tests {
             ("/usr/bin/docker", json!(["run", "-i", "server"])),
             ("sh", json!(["-c", "PATH=/x:$PATH exec /usr/bin/ssh core-1 server"])),
             ("env", json!(["A=b", "sudo", "-u", "netops", "server"])),
+            ("npx", json!(["-y", "mcp-remote@0.1", "somewhere"])),
+            ("uvx", json!(["some-bridge", "--to=https://tickets.example/mcp"])),
         ] {
             assert!(remote(json!({"command": command, "args": args})), "{command} {args}");
             assert!(

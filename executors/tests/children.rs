@@ -101,9 +101,44 @@ async fn a_server_that_left_its_session_is_ended_too_and_no_life_is_dead_before_
     let server = *outside.iter().find(|pid| **pid != leader).unwrap();
     assert!(!session_of(leader).contains(&server), "it has left");
     signal(leader, Signal::KILL);
-    until("it is seen that the wrapper is dead", || !is_alive(leader)).await;
-    assert!(!rig.executors.is_dead("s", &life).await || !is_alive(server));
-    until("what it left is put down", || !is_alive(server)).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut looks = 0;
+    while is_alive(server) {
+        let dead = rig.executors.is_dead("s", &life).await;
+        assert!(!dead || !is_alive(server), "what it left could still act");
+        assert!(Instant::now() < deadline, "what it left is not put down");
+        looks += 1;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(looks > 10, "it is deaf to TERM, so there was time to look");
+    rig.end().await;
+}
+
+/// A child of the server's own that nothing but its parent tells of, until that is dead.
+#[tokio::test]
+async fn what_was_seen_to_belong_to_a_life_belongs_to_it_until_its_death() {
+    let deaf = "trap \\\"\\\" TERM; sleep 301; sleep 301";
+    let server = format!(
+        "sh -c 'env -i setsid /bin/sh -c \"{deaf}\" & exec {} world modern'",
+        binary().display()
+    );
+    let [c, script] = leaves_its_session(&server);
+    let rig = rig(vec![stdio("s", "sh", &[&c, &script])]).await;
+    let life = rig.ready("s").await;
+    until("it has started its own", || wiped(&life.0).len() == 1).await;
+    let (leader, own) = (rig.pid("s"), wiped(&life.0)[0]);
+    signal(leader, Signal::KILL);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut looks = 0;
+    while is_alive(own) {
+        let dead = rig.executors.is_dead("s", &life).await;
+        assert!(!dead || !is_alive(own), "what the server started could still act");
+        assert!(Instant::now() < deadline, "what the server started is not put down");
+        looks += 1;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(looks > 10, "it is deaf to TERM, so there was time to look");
+    until("then it is", || !is_alive(leader)).await;
     rig.end().await;
 }
 

@@ -1,5 +1,6 @@
-//! When processes were proven dead: `settle_after` of what was sent to them counts from there.
+//! Which processes are proven dead, and since when: `settle_after` of what was sent to them counts from there.
 
+use super::Child;
 use flyball_engine::tool::Incarnation;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,13 +9,30 @@ use tokio::time::Instant;
 /// Lives that are remembered. A life that is forgotten counts as dead from the moment it is asked about.
 const REMEMBERED: usize = 64;
 
-/// The former lives of one server.
+/// The lives of one server.
 #[derive(Default)]
-pub(crate) struct Deaths(Mutex<VecDeque<(Incarnation, Instant)>>);
+pub(crate) struct Deaths {
+    former: Mutex<VecDeque<(Incarnation, Instant)>>,
+    /// Those that this engine has started and not seen to their end.
+    watched: Mutex<Vec<(Incarnation, Child)>>,
+}
 
 impl Deaths {
     fn lives(&self) -> MutexGuard<'_, VecDeque<(Incarnation, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.former.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A life has begun.
+    pub(crate) fn watch(&self, life: Incarnation, child: Child) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.push((life, child));
+    }
+
+    /// Whether this engine started it and has not yet seen the last of all that it started.
+    pub(crate) fn is_watched(&self, life: &Incarnation) -> bool {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|(_, child)| !child.is_proven_dead());
+        watched.iter().any(|(known, _)| known == life)
     }
 
     /// A life has just been proven dead.

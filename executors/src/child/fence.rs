@@ -1,5 +1,6 @@
 //! At boot: no child of an earlier engine may still be at work when the first probe is taken.
 
+use super::identity::Stat;
 use super::signal_life;
 use super::survivors::Life;
 use flyball_engine::journal::{ChildRecord, Error as JournalError, Journal};
@@ -18,6 +19,10 @@ pub enum Error {
     Lookup(#[from] std::io::Error),
     #[error("server {alias}: process {pid} of an earlier engine does not die, not even by KILL")]
     Immortal { alias: String, pid: u32 },
+    #[error(
+        "this engine was started by server {alias} of the engine before it, which must end first: start it from elsewhere"
+    )]
+    Inside { alias: String },
     #[error("fact {0} is no child record")]
     Unreadable(String),
 }
@@ -43,8 +48,12 @@ pub async fn fence_previous(journal: &dyn Journal, drain: Duration) -> Result<Ve
 async fn put_down(record: &ChildRecord, drain: Duration) -> Result<(), Error> {
     let (alias, pid) = (&record.alias, record.pid);
     let mut life = Life::of(record);
-    if life.survivors()?.is_empty() {
+    let survivors = life.survivors()?;
+    if survivors.is_empty() {
         return Ok(());
+    }
+    if survivors.iter().any(|s| s.pid == std::process::id()) {
+        return Err(Error::Inside { alias: alias.clone() });
     }
     tracing::warn!(
         alias,
@@ -67,9 +76,11 @@ async fn put_down(record: &ChildRecord, drain: Duration) -> Result<(), Error> {
     })
 }
 
-// The group too: a process may have been started between the look-up and the signal.
+// The group too: a process may have been started between the look-up and the signal. Only while one of the session lives,
+// though: without any the number may be somebody else's by now.
 fn signal_if_alive(life: &mut Life<'_>, record: &ChildRecord, what: Signal) -> Result<(), Error> {
-    if !life.survivors()?.is_empty() {
+    let in_session = |s: &Stat| s.session == record.pid;
+    if life.survivors()?.iter().any(in_session) {
         signal_life(record, what);
         signal_life(record, Signal::CONT);
     }

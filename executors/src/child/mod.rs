@@ -25,8 +25,16 @@ const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 /// A running child.
 pub(crate) struct Child {
     pub(crate) record: ChildRecord,
-    exit: watch::Receiver<Option<String>>,
+    exit: watch::Receiver<Option<Exit>>,
     tail: Arc<log::Tail>,
+}
+
+/// How a child ended.
+#[derive(Debug, Clone)]
+struct Exit {
+    how: String,
+    /// All that it had started is dead too, whatever signs of its origin that had lost meanwhile.
+    with_all: bool,
 }
 
 /// A child's ends of its pipes, for the transport.
@@ -104,21 +112,39 @@ fn command(transport: &Transport, options: &Options) -> io::Result<Command> {
 
 // A thread per child: it waits without reaping, so that the pid stays the child's own while the rest of its session gets
 // its time to finish and is put down. Only then is the child reaped and said to be gone.
-fn watch_exit(mut process: Process, record: ChildRecord, drain: Duration) -> watch::Receiver<Option<String>> {
+fn watch_exit(mut process: Process, record: ChildRecord, drain: Duration) -> watch::Receiver<Option<Exit>> {
     let (tx, rx) = watch::channel(None);
     std::thread::spawn(move || {
+        let mut life = Life::of(&record);
         wait_without_reaping(record.pid);
-        end_stragglers(&record, drain);
+        let mut with_all = end_stragglers(&mut life, drain);
         let status = process.wait();
         let how = status.map_or_else(|e| format!("cannot be waited for: {e}"), |s| s.to_string());
-        tracing::info!(alias = record.alias, pid = record.pid, how, "server process ended");
-        tx.send_replace(Some(how));
+        tracing::info!(
+            alias = record.alias,
+            pid = record.pid,
+            how,
+            with_all,
+            "server process ended"
+        );
+        tx.send_replace(Some(Exit {
+            how: how.clone(),
+            with_all,
+        }));
+        while !with_all {
+            std::thread::sleep(Duration::from_millis(100));
+            with_all = life.survivors().is_ok_and(|s| s.is_empty());
+            tx.send_replace(Some(Exit {
+                how: how.clone(),
+                with_all,
+            }));
+        }
     });
     rx
 }
 
-fn end_stragglers(record: &ChildRecord, drain: Duration) {
-    let mut life = Life::of(record);
+/// True when nobody is left.
+fn end_stragglers(life: &mut Life<'_>, drain: Duration) -> bool {
     for (what, wait) in [(Signal::TERM, drain), (Signal::KILL, Duration::from_secs(1))] {
         let deadline = Instant::now() + wait;
         for s in life.survivors().unwrap_or_default() {
@@ -127,11 +153,12 @@ fn end_stragglers(record: &ChildRecord, drain: Duration) {
         }
         while Instant::now() < deadline {
             if life.survivors().is_ok_and(|s| s.is_empty()) {
-                return;
+                return true;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+    false
 }
 
 fn wait_without_reaping(pid: u32) {
@@ -164,7 +191,7 @@ impl Child {
     pub(crate) async fn exited(&self) -> String {
         let mut exit = self.exit.clone();
         match exit.wait_for(Option::is_some).await {
-            Ok(how) => how.clone().unwrap_or_default(),
+            Ok(exit) => exit.as_ref().map(|exit| exit.how.clone()).unwrap_or_default(),
             Err(_) => "unknown".to_owned(),
         }
     }
@@ -215,6 +242,7 @@ impl Child {
 
     /// Whether no process of this life is left.
     pub(crate) fn is_proven_dead(&self) -> bool {
-        self.is_gone() && survivors(&self.record).is_ok_and(|s| s.is_empty())
+        let with_all = self.exit.borrow().as_ref().is_some_and(|exit| exit.with_all);
+        with_all && survivors(&self.record).is_ok_and(|s| s.is_empty())
     }
 }
