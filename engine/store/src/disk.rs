@@ -157,7 +157,10 @@ impl Disk {
 }
 
 fn open_sled(dir: &Path, options: &OpenOptions) -> sled::Result<Db> {
+    // Each write is flushed by whoever makes it. A flush of sled's own in the midst of one could fail there, and leave pages
+    // behind that a reader would have to write before it can read them.
     let config = sled::Config::new().path(dir).cache_capacity(options.cache_bytes);
+    let config = config.flush_every_ms(None);
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
         match unpanicked(|| config.open()) {
