@@ -131,6 +131,16 @@ impl Ground {
         }
     }
 
+    /// Whether the intent names a number, an address or a device only to say that it is to stay as it is.
+    fn leaves(&self, literal: &Value) -> bool {
+        let text = match literal {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return false,
+        };
+        matches!(unquoted(&text).as_slice(), [word] if mention::has_digit(word) && self.mentions.leaves(word))
+    }
+
     fn has_text(&self, literal: &str) -> bool {
         if literal.contains(char::is_control) {
             return false;
@@ -149,8 +159,14 @@ impl Ground {
         let kind = if on { Verb::Change } else { Verb::Remove };
         let stem = |text: &str| text.chars().take(5).collect::<String>();
         let named = name.is_some_and(|name| self.words.iter().any(|said| stem(&said.lower) == stem(name)));
-        let up = on && self.says_on();
-        self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || up || !on))
+        let switched = if on { self.says_on() } else { self.says_off() };
+        self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || switched))
+    }
+
+    /// Whether something is to be switched off: what is taken away otherwise, as a description, switches nothing.
+    fn says_off(&self) -> bool {
+        let off = |said: &str| SWITCHING_OFF.iter().any(|word| said.starts_with(word)) || said == "off";
+        self.plain.iter().any(|said| off(&said.lower))
     }
 
     /// Whether something is to be switched on. The `on` of "on r1" switches nothing: it stands behind a verb that does
@@ -211,7 +227,11 @@ impl Ground {
     fn literals_of(&self, pointer: &str, step: &Value, context: &PlanningContext, faults: &mut Vec<Fault>) {
         let schema = tool_of(step).and_then(|name| Some(&context.catalogue.get(&name)?.spec.input_schema));
         let form = schema.map_or_else(Form::unknown, Form::of);
-        let mut walk = Walk { ground: self, faults };
+        let mut walk = Walk {
+            ground: self,
+            writes: true,
+            faults,
+        };
         if let Some(args) = step.get("args") {
             walk.value(&format!("{pointer}/args"), None, args, &form);
             let mut claimed = args.as_object().cloned().unwrap_or_default();
@@ -257,6 +277,8 @@ fn feeding(steps: &[&Value], mutating: &[bool]) -> Vec<bool> {
 
 struct Walk<'a> {
     ground: &'a Ground,
+    /// What is to stay as it is may be looked at, and gives no write a value.
+    writes: bool,
     faults: &'a mut Vec<Fault>,
 }
 
@@ -281,7 +303,10 @@ impl Walk<'_> {
             Value::Bool(on) => self.hold(pointer, value, self.ground.has_bool(*on, name)),
             Value::String(text) if text.contains("${") => self.template(pointer, text),
             Value::String(text) if name.is_some_and(|name| is_its_name(text, name)) => self.no_value(pointer, text),
-            other => self.hold(pointer, other, self.ground.has(other)),
+            other => {
+                let stays = self.writes && self.ground.leaves(other);
+                self.hold(pointer, other, self.ground.has(other) && !stays);
+            }
         }
     }
 
@@ -329,6 +354,17 @@ pub(crate) fn swallowing(pointer: String, other: &str) -> Fault {
     Fault::new(pointer, "ground.literal", message).suggest(hint)
 }
 
+/// How words begin that switch something off.
+const SWITCHING_OFF: &[&str] = &[
+    "shut",
+    "disabl",
+    "deactivat",
+    "down",
+    "inactiv",
+    "stop",
+    "suspend",
+    "kill",
+];
 /// Other words for what an argument is called.
 const CALLED: &[(&str, &[&str])] = &[
     ("interface", &["port", "nic"]),

@@ -2,6 +2,7 @@
 //! and `allOf`, are looked into. Not a validator: the engine's check is that.
 
 use serde_json::Value;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 /// How many alternatives of one argument are looked at, and how deep.
@@ -66,18 +67,21 @@ impl<'a> Form<'a> {
 
     /// The arguments that cannot be left out, whichever alternative is taken.
     pub(super) fn required(&self) -> BTreeSet<&'a str> {
+        let visits = Cell::new(MOST);
         self.all
             .first()
-            .map(|schema| self.required_by(schema, 0))
+            .map(|schema| self.required_by(schema, &visits))
             .unwrap_or_default()
     }
 
-    fn required_by(&self, schema: &'a Value, depth: usize) -> BTreeSet<&'a str> {
-        if depth > MOST {
+    // A schema is a stranger's: one that names itself twice would be looked into for ever.
+    fn required_by(&self, schema: &'a Value, visits: &Cell<usize>) -> BTreeSet<&'a str> {
+        let Some(left) = visits.get().checked_sub(1) else {
             return BTreeSet::new();
-        }
+        };
+        visits.set(left);
         let list = |key: &str| schema.get(key).and_then(Value::as_array).into_iter().flatten();
-        let below = |schema| self.required_by(schema, depth + 1);
+        let below = |schema| self.required_by(schema, visits);
         let mut required: BTreeSet<&str> = list("required").filter_map(Value::as_str).collect();
         required.extend(list("allOf").chain(self.named(schema)).flat_map(below));
         for key in ["anyOf", "oneOf"] {
@@ -127,6 +131,8 @@ mod tests {
         assert!(form.property("none").names().is_empty());
         let endless = json!({"$ref": "#/$defs/Self", "$defs": {"Self": {"$ref": "#/$defs/Self"}}});
         assert!(Form::of(&endless).required().is_empty());
+        let twice = json!({"allOf": [{"$ref": "#"}, {"$ref": "#"}], "required": ["a"]});
+        assert_eq!(Form::of(&twice).required(), BTreeSet::from(["a"]));
     }
 
     #[test]

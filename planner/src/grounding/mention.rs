@@ -44,6 +44,8 @@ struct Mention {
     stem: String,
     sentence: usize,
     counts: bool,
+    /// What it stands for is to stay as it is.
+    left: bool,
 }
 
 impl Mentions {
@@ -58,6 +60,7 @@ impl Mentions {
                     stem: stem(&part),
                     sentence,
                     counts,
+                    left,
                 }));
             }
         }
@@ -93,8 +96,15 @@ impl Mentions {
         let one_word = self.0[a].word == self.0[b].word;
         let between = || self.0[a..b].iter().skip(1);
         let joining = between().any(|m| JOINING.contains(&m.word.lower.as_str()));
-        let value = between().any(|m| m.word.quoted || has_digit(&m.word));
-        a < b && self.0[a].sentence == self.0[b].sentence && (one_word || joining && !value)
+        let parting = |m: &Mention| m.word.quoted || has_digit(&m.word);
+        let parted = between().any(parting) || self.acts_between(a, b);
+        a < b && self.0[a].sentence == self.0[b].sentence && (one_word || joining && !parted)
+    }
+
+    /// Whether something else is done from between these places on: "check NTP and set syslog".
+    fn acts_between(&self, a: usize, b: usize) -> bool {
+        let acts = |m: &Mention| !m.word.quoted && (is_verb(&m.word.lower) || m.word.lower == "use");
+        self.0[a..b].iter().skip(1).any(acts)
     }
 
     /// Whether a value stands with what is said at one of the first places, and not with what is said at one of the others:
@@ -104,15 +114,22 @@ impl Mentions {
         let is_own = |at: usize| {
             let all = || own.iter().chain(others).filter(|place| near(at, place));
             let Some(before) = all().filter(|place| **place < at).max() else {
-                return true;
+                return all().next().is_none() || own.iter().any(|place| near(at, &place));
             };
             let after = all().filter(|place| **place > at).min();
+            let after = after.filter(|after| !self.acts_between(at, **after));
             own.contains(before)
                 || after.is_some_and(|after| own.contains(after))
                 || own.iter().any(|place| self.joins(*place, *before))
         };
         let mut places = (0..self.0.len()).filter(|at| same(&self.0[*at].word, value)).peekable();
         places.peek().is_none() || places.any(is_own)
+    }
+
+    /// Whether the text names something only to say that it is to stay as it is: "not on r2".
+    pub(super) fn leaves(&self, value: &Word) -> bool {
+        let mut said = self.0.iter().filter(|mention| same(&mention.word, value)).peekable();
+        said.peek().is_some() && said.all(|mention| mention.left)
     }
 
     /// Whether a value stands right behind one of these words: "OSPF 100".
@@ -158,7 +175,8 @@ fn left_alone(words: &[Word]) -> Vec<bool> {
     let mut left = vec![false; words.len()];
     let mut leaving = false;
     for at in 0..words.len() {
-        let behind = words[..at].iter().rposition(|word| !word.is_filler());
+        let said = |n: &usize| !words[*n].is_filler() && !is(*n, &["just", "only", "simply", "please", "now"]);
+        let behind = (0..at).rfind(said);
         let opens = behind.is_some_and(|before| words[before].clause_ends || is(before, &["and", "also"]));
         if is(at, &["but", "then"]) || (opens && (is_verb(&words[at].lower) || is(at, &["use"]))) {
             leaving = false;
@@ -167,8 +185,8 @@ fn left_alone(words: &[Word]) -> Vec<bool> {
         left[at] |= leaving;
         let stays = is(at, STAYING) || (is(at, &["as"]) && at + 1 < words.len() && is(at + 1, &["is", "it", "they"]));
         if stays {
-            let from =
-                (0..at).rfind(|n| words[*n].clause_ends || is(*n, &["but", "then"]) || is_verb(&words[*n].lower));
+            let parts = |n: &usize| is(*n, &["but", "then", "while", "so", "that"]) || is(*n, LEAVING);
+            let from = (0..at).rfind(|n| words[*n].clause_ends || parts(n) || is_verb(&words[*n].lower));
             left[from.map_or(0, |n| n + 1)..at].fill(true);
         }
     }

@@ -23,6 +23,7 @@ impl Ground {
             for (name, value) in args.filter(|(name, value)| is_of_a_network(name) && !told.has_some(value)) {
                 let mut walk = Walk {
                     ground: self,
+                    writes: false,
                     faults: &mut faults,
                 };
                 let pointer = format!("/plan/steps/{at}/args/{}", escape_pointer(name));

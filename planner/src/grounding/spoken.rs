@@ -78,7 +78,8 @@ impl Ground {
                 .collect(),
         };
         let mut faults = Vec::new();
-        self.unspoken_in(&format!("{pointer}/args"), args, &Form::of(schema), &held, &mut faults);
+        let at = format!("{pointer}/args");
+        self.unspoken_in(&at, args, &Form::of(schema), false, &held, &mut faults);
         faults
     }
 
@@ -102,21 +103,31 @@ impl Ground {
         .collect()
     }
 
-    fn unspoken_in(&self, pointer: &str, value: &Value, form: &Form<'_>, held: &Held, faults: &mut Vec<Fault>) {
+    /// `holds`: something around it must be given, so that what need not be can be told.
+    fn unspoken_in(
+        &self,
+        pointer: &str,
+        value: &Value,
+        form: &Form<'_>,
+        holds: bool,
+        held: &Held,
+        faults: &mut Vec<Fault>,
+    ) {
         let args = match value {
             Value::Object(args) => args,
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
-                    self.unspoken_in(&format!("{pointer}/{at}"), item, &form.items(), held, faults);
+                    self.unspoken_in(&format!("{pointer}/{at}"), item, &form.items(), holds, held, faults);
                 }
                 return;
             }
             _ => return,
         };
         let (names, required) = (form.names(), form.required());
+        let holds = holds || !required.is_empty();
         for (name, value) in args.iter().filter(|(name, _)| names.contains(name.as_str())) {
             let (at, below) = (format!("{pointer}/{}", escape_pointer(name)), form.property(name));
-            let optional = |name: &str| !required.is_empty() && !required.contains(name);
+            let optional = |name: &str| holds && !required.contains(name);
             if optional(name) && is_claimed(value, &below) {
                 let others: Vec<&str> = names.iter().copied().filter(|other| optional(other)).collect();
                 let wrong = if !self.speaks_of_argument(name, value, &names, held) {
@@ -129,7 +140,7 @@ impl Ground {
                 let hint = "use the argument that the intent speaks of, or say in `cannot` what is not clear";
                 faults.extend(wrong.map(|message| Fault::new(at.clone(), "ground.argument", message).suggest(hint)));
             }
-            self.unspoken_in(&at, value, &below, held, faults);
+            self.unspoken_in(&at, value, &below, holds, held, faults);
         }
     }
 
@@ -175,7 +186,9 @@ fn each(value: &Value) -> Vec<Vec<Word>> {
 /// Whether a value is somebody's claim: a binding is what a tool answered, a boolean has rules of its own, what the schema
 /// says or lists says itself what it is, and of an object each value is looked at by itself.
 fn is_claimed(value: &Value, form: &Form<'_>) -> bool {
-    if form.says(value) || form.lists(value) {
+    // A number that is listed is a number all the same: 100 may be said of something else.
+    let has_digit = |text: &str| text.contains(|c: char| c.is_ascii_digit());
+    if form.says(value) || (form.lists(value) && value.as_str().is_some_and(|text| !has_digit(text))) {
         return false;
     }
     match value {

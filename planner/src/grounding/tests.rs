@@ -165,6 +165,38 @@ fn defaults_of_the_schema_and_switches_need_no_word() {
     }
     let default = set(json!({"device": "r7", "interface": "eth1", "mtu": 1500}));
     assert!(faults("set interface eth1 on r7", &default).is_empty());
+    // To take something away switches nothing off.
+    let emptied = set(json!({"device": "r7", "interface": "eth1", "description": "", "enabled": false}));
+    assert_eq!(
+        faults("remove the description of interface eth1 on r7", &emptied),
+        ["/plan/steps/0/args/enabled ground.literal"]
+    );
+}
+
+#[test]
+fn what_is_to_stay_as_it_is_gives_no_write_a_value() {
+    let set = |args: Value| json!([{"id": "a", "tool": "config/set_interface", "args": args}]);
+    let at = |name: &str| format!("/plan/steps/0/args/{name} ground.literal");
+    let eth2 = set(json!({"device": "r7", "interface": "eth2", "enabled": false}));
+    assert_eq!(
+        faults("shut interface eth1 on r7 but leave eth2 up", &eth2),
+        [at("interface")]
+    );
+    let r8 = set(json!({"device": "r8", "interface": "eth1", "enabled": false}));
+    assert_eq!(faults("shut interface eth1 on r7, not on r8", &r8), [at("device")]);
+    let mtu = set(json!({"device": "r7", "interface": "eth1", "mtu": 1400}));
+    assert_eq!(
+        faults("set the mtu of interface eth1 on r7 to 9000, not to 1400", &mtu),
+        [at("mtu")]
+    );
+    let meant = set(json!({"device": "r7", "interface": "eth1", "mtu": 9000}));
+    for text in [
+        "set the mtu of interface eth1 on r7 to 9000, not to 1400",
+        "don't touch r8, just set the mtu of interface eth1 on r7 to 9000",
+        "set the mtu of interface eth1 on r7 to 9000 and leave r8 alone",
+    ] {
+        assert_eq!(faults(text, &meant), Vec::<String>::new(), "{text}");
+    }
 }
 
 #[test]

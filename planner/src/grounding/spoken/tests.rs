@@ -27,6 +27,8 @@ fn tools() -> Vec<(&'static str, Value)> {
         (
             "config/set_speed",
             json!({"speed": {"anyOf": [{"$ref": "#/$defs/Speed"}, {"type": "null"}]},
+                   "lane": {"enum": [10, 100]},
+                   "timing": {"type": "object", "properties": {"ntp": text, "zone": text}},
                    "burst": {"oneOf": [{"const": 64}, {"type": "integer"}]},
                    "shape": {"type": "object", "properties": {"rate": number, "unit": text}, "required": ["unit"]}}),
         ),
@@ -273,6 +275,47 @@ fn what_is_to_be_left_alone_is_not_spoken_of() {
         "don't touch syslog but set NTP on r1 to 192.0.2.9",
     ];
     check("config/set_services", "ntp", &json!(["192.0.2.9"]), &speaking, &silent);
+    // And what is to be done is spoken of, whatever stays.
+    let meant = [
+        "set the syslog of r1 to 192.0.2.9 and leave the NTP servers alone",
+        "set the syslog of r1 to 192.0.2.9, not the NTP",
+        "don't touch NTP, just set the syslog of r1 to 192.0.2.9",
+        "set the syslog of r1 to 192.0.2.9 and keep NTP as it is",
+        "set the syslog of r1 to 192.0.2.9 while NTP stays",
+        "set the syslog of r1 to 192.0.2.9 and leave everything else unchanged",
+        "the time server stays, set the syslog of r1 to 192.0.2.9",
+    ];
+    check("config/set_services", "syslog", &json!(["192.0.2.9"]), &meant, &[]);
+}
+
+#[test]
+fn what_is_only_looked_at_takes_no_value_from_what_is_set() {
+    for text in [
+        "check NTP and set syslog to 192.0.2.9 on r1",
+        "set syslog to 192.0.2.9 on r1 and check NTP",
+        "Check NTP. Set 192.0.2.9 as log host of r1",
+    ] {
+        let ntp = json!({"ntp": ["192.0.2.9"]});
+        assert_eq!(unspoken(text, "config/set_services", &ntp), ["ntp"], "{text}");
+        let syslog = json!({"syslog": ["192.0.2.9"]});
+        assert_eq!(
+            unspoken(text, "config/set_services", &syslog),
+            Vec::<String>::new(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_listed_number_and_what_stands_within_an_optional_object_need_their_word_too() {
+    let listed = json!({"lane": 100});
+    assert_eq!(
+        unspoken("set the rate of r1 to 100", "config/set_speed", &listed),
+        ["lane"]
+    );
+    let within = json!({"timing": {"ntp": "192.0.2.9"}});
+    let text = "set the log server of r1 to 192.0.2.9";
+    assert_eq!(unspoken(text, "config/set_speed", &within), ["timing/ntp"]);
 }
 
 #[test]
