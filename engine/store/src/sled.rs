@@ -64,16 +64,7 @@ impl SledJournal {
             // A line behind a cut one would not be read, and what was accepted once is not asked about again.
             heads.write().map_err(|e| OpenError::io(path, e))?;
         }
-        if let Some(process) = lock.left_by {
-            tracing::warn!(
-                process,
-                store = %path.display(),
-                whole = !lost,
-                "the store was not closed in order: every head and open intent is verified, and what was acknowledged is there, \
-                 but for what is named above; a write that was under way then and had not been acknowledged is dropped, unless \
-                 it was whole"
-            );
-        }
+        warn_of_the_last_end(path, &lock, lost);
         let reader = Reader {
             disk: disk.clone(),
             master: master.clone(),
@@ -175,6 +166,20 @@ fn take_lock(path: &Path) -> Result<ProcessLock, OpenError> {
         },
         NotLocked::Io(e) => OpenError::io(path, e),
     })
+}
+
+/// A store that its last process did not close.
+fn warn_of_the_last_end(store: &Path, lock: &ProcessLock, lost: bool) {
+    if let Some(process) = lock.left_by {
+        tracing::warn!(
+            process,
+            store = %store.display(),
+            whole = !lost,
+            "the store was not closed in order: every head and open intent is verified, and what was acknowledged is there, but \
+             for what is named above; a write that was under way then and had not been acknowledged is dropped, unless it was \
+             whole"
+        );
+    }
 }
 
 /// Makes a new store's identity durable, or compares an old one's: its format and its master key.
