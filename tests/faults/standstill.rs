@@ -62,11 +62,7 @@ async fn on_a_full_disk_each_way_of_asking_says_so_and_that_a_restart_is_needed(
     );
 
     let ready = engine.get("/readyz").await.expect_err("it is not ready");
-    says(
-        &ready,
-        &["503", "unwritable", "No space left on device", RESTART],
-        &["Os {"],
-    );
+    says(&ready, &["503", "unwritable", "no storage space", RESTART], &["Os {"]);
     for verb in ["cancel", "pause"] {
         let refused = engine.post(&format!("/v1/intents/{intent}/{verb}"), &json!({})).await;
         let refused = refused.expect_err("nothing is taken that cannot be recorded");

@@ -27,10 +27,18 @@ pub(crate) enum Fault {
 impl From<sled::Error> for Fault {
     fn from(error: sled::Error) -> Self {
         match error {
-            // In the words of the system, not of a debugger.
-            sled::Error::Io(error) => Self::Disk(error),
+            sled::Error::Io(error) => Self::Disk(plain(error)),
             other => Self::Sled(other),
         }
+    }
+}
+
+/// sled hands an error on as a debugger shows it; of some the kind says it all.
+fn plain(error: std::io::Error) -> std::io::Error {
+    use std::io::ErrorKind as K;
+    match error.kind() {
+        kind @ (K::StorageFull | K::ReadOnlyFilesystem | K::QuotaExceeded) => kind.into(),
+        _ => error,
     }
 }
 
