@@ -108,3 +108,11 @@ fn what_trying_again_may_cost_can_be_set_and_a_group_left_half_keeps_its_default
     let faults = at("retry: {attempts: 3, longest_wait: soon}\n", &[]).err().unwrap();
     assert_eq!(faults.len(), 2, "{faults:?}");
 }
+
+#[test]
+fn that_a_command_leads_elsewhere_can_be_said_and_is_not_dropped() {
+    let text = "mcp_servers: {far: {command: bridge, remote: true}, near: {command: bridge}}";
+    let settings = at(text, &[]).unwrap();
+    assert_eq!(settings.servers["far"].remote, Some(true));
+    assert_eq!(settings.servers["near"].remote, None);
+}

@@ -43,4 +43,4 @@ pub(super) const KEYS: [&str; 38] = [
 ];
 
 pub(super) const USER_KEYS: [&str; 4] = ["name", "roles", "kind", "token"];
-pub(super) const SERVER_KEYS: [&str; 7] = ["type", "command", "args", "env", "cwd", "url", "headers"];
+pub(super) const SERVER_KEYS: [&str; 8] = ["type", "command", "args", "env", "cwd", "url", "headers", "remote"];
