@@ -6,6 +6,7 @@ mod support;
 use flyball_engine::journal::memory::InMemoryJournal;
 use flyball_engine::journal::{ChildRecord, Journal};
 use flyball_engine::ports::ToolExecutor;
+use flyball_engine::tool::Incarnation;
 use flyball_executors::*;
 use rustix::process::Signal;
 use serde_json::json;
@@ -92,6 +93,20 @@ fn leaves_its_session(command: &str) -> [String; 2] {
     ["-c".to_owned(), format!("exec 3<&0; setsid {command} <&3 & wait")]
 }
 
+/// For a process of server `s` that is deaf to TERM, so that there is time to look.
+async fn is_put_down_before_its_life_is_dead(rig: &Rig, life: &Incarnation, pid: u32) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut looks = 0;
+    while is_alive(pid) {
+        let dead = rig.executors.is_dead("s", life).await;
+        assert!(!dead || !is_alive(pid), "what belongs to it could still act");
+        assert!(Instant::now() < deadline, "what belongs to it is not put down");
+        looks += 1;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(looks > 10, "there was no time to look");
+}
+
 #[tokio::test]
 async fn a_server_that_left_its_session_is_ended_too_and_no_life_is_dead_before_it_is() {
     let [c, script] = leaves_its_session(&format!("{} raw stubborn", binary().display()));
@@ -101,16 +116,7 @@ async fn a_server_that_left_its_session_is_ended_too_and_no_life_is_dead_before_
     let server = *outside.iter().find(|pid| **pid != leader).unwrap();
     assert!(!session_of(leader).contains(&server), "it has left");
     signal(leader, Signal::KILL);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let mut looks = 0;
-    while is_alive(server) {
-        let dead = rig.executors.is_dead("s", &life).await;
-        assert!(!dead || !is_alive(server), "what it left could still act");
-        assert!(Instant::now() < deadline, "what it left is not put down");
-        looks += 1;
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert!(looks > 10, "it is deaf to TERM, so there was time to look");
+    is_put_down_before_its_life_is_dead(&rig, &life, server).await;
     rig.end().await;
 }
 
@@ -128,16 +134,7 @@ async fn what_was_seen_to_belong_to_a_life_belongs_to_it_until_its_death() {
     until("it has started its own", || wiped(&life.0).len() == 1).await;
     let (leader, own) = (rig.pid("s"), wiped(&life.0)[0]);
     signal(leader, Signal::KILL);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let mut looks = 0;
-    while is_alive(own) {
-        let dead = rig.executors.is_dead("s", &life).await;
-        assert!(!dead || !is_alive(own), "what the server started could still act");
-        assert!(Instant::now() < deadline, "what the server started is not put down");
-        looks += 1;
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert!(looks > 10, "it is deaf to TERM, so there was time to look");
+    is_put_down_before_its_life_is_dead(&rig, &life, own).await;
     until("then it is", || !is_alive(leader)).await;
     rig.end().await;
 }

@@ -2,6 +2,7 @@
 
 use crate::{Told, says, says_not};
 use flyball::http::views;
+use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::What;
 use flyball_engine::intent::event::{Decision, Event};
 use flyball_engine::intent::state::IntentState;
@@ -13,8 +14,8 @@ fn doubtful(s: &IntentState) -> bool {
     s.items.values().any(|i| i.status.is_doubt())
 }
 
-#[tokio::test(start_paused = true)]
-async fn why_says_what_a_stuck_intent_waits_for_and_the_command_that_fits_it() {
+/// A call that acted and did not answer, on a world that tells nothing any more.
+async fn in_doubt_of_what_cannot_be_read() -> (Engine, IntentId) {
     let world = World::of(&["a"]);
     world.misbehave("set a", Misbehaviour::ActAndFallSilent);
     let engine = Engine::over(&world, Decision::Run).await;
@@ -22,6 +23,12 @@ async fn why_says_what_a_stuck_intent_waits_for_and_the_command_that_fits_it() {
     let intent = engine.submit(plan).await;
     engine.until_that(intent, "a doubt", doubtful).await;
     world.set_unreadable(true);
+    (engine, intent)
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_says_what_a_stuck_intent_waits_for_and_the_command_that_fits_it() {
+    let (engine, intent) = in_doubt_of_what_cannot_be_read().await;
     engine.until(intent, "stuck").await;
     let told = Told::of(&engine, intent).await;
     says(&told.why, "waits for a person\n  s: ");
@@ -34,13 +41,7 @@ async fn why_says_what_a_stuck_intent_waits_for_and_the_command_that_fits_it() {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_probe_of_a_doubt_is_never_shown_in_the_past() {
-    let world = World::of(&["a"]);
-    world.misbehave("set a", Misbehaviour::ActAndFallSilent);
-    let engine = Engine::over(&world, Decision::Run).await;
-    let plan = json!({"steps": [{"id": "s", "tool": "world/set", "args": {"device": "a", "key": "k", "value": 1}}]});
-    let intent = engine.submit(plan).await;
-    engine.until_that(intent, "a doubt", doubtful).await;
-    world.set_unreadable(true);
+    let (engine, intent) = in_doubt_of_what_cannot_be_read().await;
     let (mut to_come, mut under_way) = (0, 0);
     loop {
         let state = engine.supervisor.state(intent).await.unwrap();

@@ -54,6 +54,11 @@ impl Acknowledged {
         Ok(known)
     }
 
+    /// Whether nothing is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writes == 0 && self.heads.is_empty()
+    }
+
     fn add(&mut self, more: Self) {
         self.writes = self.writes.max(more.writes);
         for (intent, head) in more.heads {

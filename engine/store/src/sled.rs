@@ -65,6 +65,11 @@ impl SledJournal {
             heads.write().map_err(|e| OpenError::io(path, e))?;
         }
         warn_of_the_last_end(path, &lock, lost);
+        if writes > 0 && outside.is_empty() {
+            tracing::warn!(
+                "no file of heads says what was acknowledged: if the journal's end were lost, it would go unseen"
+            );
+        }
         let reader = Reader {
             disk: disk.clone(),
             master: master.clone(),
@@ -175,8 +180,8 @@ fn warn_of_the_last_end(store: &Path, lock: &ProcessLock, lost: bool) {
             process,
             store = %store.display(),
             whole = !lost,
-            "the store was not closed in order: every head and open intent is verified, and what was acknowledged is there, but \
-             for what is named above; a write that was under way then and had not been acknowledged is dropped, unless it was \
+            "the store was not closed in order: every head and open intent is verified, and what is known to have been \
+             acknowledged is there, but for what is named above; a write that was under way then and had not been acknowledged is dropped, unless it was \
              whole"
         );
     }

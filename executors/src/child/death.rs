@@ -24,15 +24,18 @@ impl Deaths {
 
     /// A life has begun.
     pub(crate) fn watch(&self, life: Incarnation, child: Child) {
+        self.living().push((life, child));
+    }
+
+    fn living(&self) -> MutexGuard<'_, Vec<(Incarnation, Child)>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.push((life, child));
+        watched.retain(|(_, child)| !child.is_proven_dead());
+        watched
     }
 
     /// Whether this engine started it and has not yet seen the last of all that it started.
     pub(crate) fn is_watched(&self, life: &Incarnation) -> bool {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.retain(|(_, child)| !child.is_proven_dead());
-        watched.iter().any(|(known, _)| known == life)
+        self.living().iter().any(|(known, _)| known == life)
     }
 
     /// A life has just been proven dead.
