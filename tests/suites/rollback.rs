@@ -121,6 +121,43 @@ async fn a_person_may_let_the_undo_overwrite() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_changed_after_a_person_looked_is_not_overwritten_by_their_word() {
+    let world = World::of(&["a"]);
+    world.misbehave("set a", Misbehaviour::ActThenIntrude(json!(4000)));
+    let engine = Engine::over(&world, Decision::Run).await;
+    let intent = engine.submit(set_all()).await;
+    engine.until(intent, "stuck").await;
+    let overwrite = || What::Resolve {
+        item: "mtu/0".parse().unwrap(),
+        resolution: Resolution::Overwrite,
+        comment: None,
+    };
+    world.intrude("a", "mtu", json!(5000));
+    engine.command(intent, overwrite()).await.unwrap();
+    let again = |s: &flyball_engine::intent::state::IntentState| {
+        let reason = s.items.values().find_map(|i| i.reason.as_deref());
+        !s.stuck.is_empty() && reason.is_some_and(|r| r.contains("is another now"))
+    };
+    let state = engine.until_that(intent, "a second conflict", again).await;
+    assert_eq!(
+        world.value("a", "mtu"),
+        Some(json!(5000)),
+        "nobody let that be overwritten"
+    );
+    assert_eq!(world.executed(), ["set a mtu=9000"]);
+    assert!(
+        state.items.values().all(|i| !i.overwrite),
+        "the word was said of another state"
+    );
+    // Said again, of what is there now.
+    engine.command(intent, overwrite()).await.unwrap();
+    let end = engine.end(intent).await.ended.unwrap().0;
+    assert_eq!(end, End::RolledBack, "{}", engine.story(intent));
+    assert_eq!(world.executed(), ["set a mtu=9000", "unset a mtu"]);
+    engine.assert_replays(intent).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancelled_intent_takes_back_what_it_did() {
     let world = World::of(&["a", "b"]);
     world.misbehave("set b", Misbehaviour::ActAndHoldAnswer);

@@ -107,6 +107,40 @@ async fn it_asks_before_it_sends_and_what_was_approved_is_what_was_looked_at() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_changes_while_an_undo_goes_on_is_not_overwritten_by_an_earlier_word() {
+    let world = World::of(&["a", "b"]);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let of = fulfilled(&engine, three()).await;
+    world.intrude("a", "k", json!(99));
+    let undo = engine.undo("olga", of).await.unwrap();
+    let conflict = |s: &IntentState| item(s, "two") == "undo_conflict" && !s.stuck.is_empty();
+    engine.until_that(undo, "a conflict at the look", conflict).await;
+    world.misbehave("unset b", Misbehaviour::ActAndHoldAnswer);
+    engine
+        .command(undo, resolve("two", Resolution::Overwrite))
+        .await
+        .unwrap();
+    let out = |s: &IntentState| item(s, "three") == "undoing";
+    engine.until_that(undo, "the first undo on its way", out).await;
+    world.intrude("a", "k", json!(123));
+    world.release();
+    engine.until_that(undo, "a conflict at the undo", conflict).await;
+    assert_eq!(world.value("a", "k"), Some(json!(123)), "{}", engine.story(undo));
+    engine
+        .command(undo, resolve("two", Resolution::Overwrite))
+        .await
+        .unwrap();
+    assert_eq!(
+        engine.end(undo).await.ended.unwrap().0,
+        End::Fulfilled,
+        "{}",
+        engine.story(undo)
+    );
+    assert_eq!(world.executed()[3..], ["unset b k", "set a k=1", "unset a k"]);
+    engine.assert_replays(undo).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_somebody_else_changed_since_is_not_overwritten_and_nothing_is_sent_until_a_person_decides() {
     let world = World::of(&["a", "b"]);
     let engine = Engine::over(&world, Decision::Run).await;

@@ -369,21 +369,39 @@ pub(super) struct Overwritten {
     pub(super) found: Option<Arc<Value>>,
 }
 
-/// Reads the state before an undo: it must be what our last call left.
-pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
+/// What an undo may overwrite that is not what our call left.
+pub(super) enum MayOverwrite {
+    Nothing,
+    /// A person let it overwrite the state that the conflict showed. None: none was shown.
+    Seen(Option<Arc<Value>>),
+    /// A person said that the call was done in part, and what it left cannot be read.
+    Anything,
+}
+
+impl MayOverwrite {
+    fn allows(&self, state: Option<&Value>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Seen(seen) => seen.is_some() && seen.as_deref() == state,
+            Self::Anything => true,
+        }
+    }
+}
+
+/// Reads the state before an undo: it must be what our last call left, or what a person saw and let it overwrite.
+pub(super) async fn before_undo(job: &ItemJob, may: MayOverwrite) -> UndoStart {
     let mut facts = Facts::default();
     if job.contract.probe.is_none() {
         let why = "there is no probe, so nothing shows whether somebody else changed it since: check it, then resolve with overwrite (send the undo) or accept";
-        return if overwrite {
-            UndoStart::Go { facts, base: None }
-        } else {
-            facts.push(Event::UndoConflict {
-                item: job.item.clone(),
-                found: None,
-                why: why.to_owned(),
-            });
-            UndoStart::Told(facts)
-        };
+        if !matches!(may, MayOverwrite::Nothing) {
+            return UndoStart::Go { facts, base: None };
+        }
+        facts.push(Event::UndoConflict {
+            item: job.item.clone(),
+            found: None,
+            why: why.to_owned(),
+        });
+        return UndoStart::Told(facts);
     }
     let taken = job.probe_until(Duration::from_secs(2), |_| true).await;
     let as_left = taken.valid && job.known.after.is_some() && taken.state.as_ref() == job.known.after.as_deref();
@@ -393,7 +411,7 @@ pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
         return UndoStart::Told(facts);
     }
     job.taken(&mut facts, ProbePurpose::BeforeUndo, &taken, Some(as_left));
-    if taken.valid && (as_left || overwrite) {
+    if taken.valid && (as_left || may.allows(taken.state.as_ref())) {
         return UndoStart::Go {
             facts,
             base: taken.base,
@@ -404,6 +422,7 @@ pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
             "the state cannot be read, so the undo is not sent: {}: resolve with retry once it can, or accept",
             problem.as_deref().unwrap_or("the reading is not valid")
         ),
+        _ if matches!(may, MayOverwrite::Seen(_)) => "the state is another now than the one that overwrite was said of: look at it again, then resolve with overwrite (send the undo all the same), accept (leave it as it is) or retry".to_owned(),
         _ if job.known.after.is_none() => format!("{UNREAD}: look at it, then resolve with overwrite (send the undo all the same) or accept (leave it as it is)"),
         _ => "somebody else changed it since: resolve with overwrite (send the undo all the same), accept (leave it as it is) or retry".to_owned(),
     };

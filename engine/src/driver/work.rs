@@ -1,6 +1,6 @@
 //! Starting what is due: takes what a piece of work needs out of the state, so that it can run beside the driver.
 
-use super::act::{self, Dispatch, UndoStart};
+use super::act::{self, Dispatch, MayOverwrite, UndoStart};
 use super::expand::NotExpanded;
 use super::facts::Facts;
 use super::late::Late;
@@ -260,9 +260,8 @@ impl Driver {
         let job = self.item_job(item).await?;
         let call = self.ledger.state.next_call(item, Phase::Undo);
         let attempt = self.next_attempt(item, &call);
+        let may = self.may_overwrite(item).await?;
         let state = self.item(item);
-        // Where a person said "in part" and what the call left could not be read, the undo goes by the person's word.
-        let overwrite = state.overwrite || state.is_partial_unseen();
         let undo = match state.way_back.clone() {
             Some(WayBack::Call(undo)) => undo,
             Some(WayBack::Irreversible { why }) => return Ok(irreversible(item, &why)),
@@ -289,7 +288,7 @@ impl Driver {
         }
         let epoch = self.epoch;
         Ok(Box::pin(async move {
-            match act::before_undo(&job, overwrite).await {
+            match act::before_undo(&job, may).await {
                 UndoStart::Told(facts) => Told::Facts(facts),
                 UndoStart::Go { facts, base } => {
                     let timeout_ms = job.contracts.of(&undo.tool).timeout().0;
@@ -300,6 +299,18 @@ impl Driver {
                 }
             }
         }))
+    }
+
+    async fn may_overwrite(&mut self, item: &ItemId) -> Result<MayOverwrite, DriveError> {
+        let state = self.item(item);
+        if state.overwrite {
+            let seen = state.seen_in_conflict().and_then(|r| r.state.clone());
+            return Ok(MayOverwrite::Seen(self.optional(seen).await?));
+        }
+        Ok(match state.is_partial_unseen() {
+            true => MayOverwrite::Anything,
+            false => MayOverwrite::Nothing,
+        })
     }
 
     /// Records the start of a call. It is sent once that is durable.

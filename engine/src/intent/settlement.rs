@@ -1,7 +1,7 @@
 //! What is known of calls whose outcome was or is in doubt: sendings that might still land, tasks, fences, and evidence
 //! that contradicts a settlement. Pure.
 
-use super::event::{FaultEffect, SettledBy, Settlement};
+use super::event::{FaultEffect, Reading, SettledBy, Settlement};
 use super::item::{CallState, ItemState, ItemStatus};
 use crate::contract::{Contract, Resend};
 use crate::ids::{CallId, Phase};
@@ -119,6 +119,12 @@ impl ItemState {
     pub fn is_partial_unseen(&self) -> bool {
         let settled = self.call.as_ref().and_then(|c| c.settled.as_ref());
         self.after.is_none() && settled.is_some_and(|(verdict, _)| *verdict == Settlement::Partial)
+    }
+
+    /// The reading that the latest conflict showed to whoever is to decide. An undo intent may have met it at its look.
+    pub fn seen_in_conflict(&self) -> Option<&Reading> {
+        let looked = || self.looked.as_ref().filter(|_| self.expanded.undoes.is_some());
+        self.found.as_ref().or_else(looked).filter(|r| r.valid)
     }
 
     /// How a call of this item stands that may be older than the latest of its phase. None: it was not settled.

@@ -85,6 +85,7 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry) {
         }
         Event::UndoConflict { why, .. } => {
             item.reason = Some(why.clone());
+            item.overwrite = false;
             item.reported = false;
         }
         Event::Resolved { resolution, .. } => {
