@@ -116,11 +116,12 @@ impl State {
     }
 
     fn repeated(&self, wanted: Option<&IdempotencyRecord>) -> Result<Option<IntentId>, Error> {
-        match wanted.and_then(|w| Some((w, self.idempotency.get(&w.scope)?))) {
-            Some((wanted, known)) if wanted.body == known.body => Ok(Some(known.intent)),
-            Some(_) => Err(Error::KeyReused),
-            None => Ok(None),
-        }
+        wanted.map_or(Ok(None), |wanted| self.used_for(&wanted.scope, &wanted.body))
+    }
+
+    fn used_for(&self, scope: &str, body: &Digest) -> Result<Option<IntentId>, Error> {
+        let known = self.idempotency.get(scope);
+        known.map(|known| known.repeated(body)).transpose()
     }
 
     /// A key that joined answers with the joined intent when it is repeated.
@@ -294,6 +295,10 @@ impl Journal for InMemoryJournal {
             self.watchers.arrived(intent);
         }
         Ok(created)
+    }
+
+    async fn used_for(&self, scope: &str, body: &Digest) -> Result<Option<IntentId>, Error> {
+        self.state().used_for(scope, body)
     }
 
     async fn claim(&self, intent: IntentId) -> Result<Epoch, Error> {

@@ -181,6 +181,17 @@ pub struct IdempotencyRecord {
     pub at_ms: i64,
 }
 
+impl IdempotencyRecord {
+    /// The intent that it stands for, if it was used with this body.
+    pub fn repeated(&self, body: &Digest) -> Result<IntentId, Error> {
+        if self.body == *body {
+            Ok(self.intent)
+        } else {
+            Err(Error::KeyReused)
+        }
+    }
+}
+
 /// A new intent, created in one commit with its first entry.
 #[derive(Debug, Clone)]
 pub struct NewIntent {
@@ -243,6 +254,8 @@ pub const SLOW_WRITE: Duration = Duration::from_secs(10);
 pub trait Journal: Send + Sync {
     /// Makes an intent with its first entries, or says which one it repeats or joins. Durable on return.
     async fn create(&self, new: NewIntent) -> Result<Created, Error>;
+    /// The intent that an idempotency key was used for. `KeyReused`: with another body. None: it is not known.
+    async fn used_for(&self, scope: &str, body: &Digest) -> Result<Option<IntentId>, Error>;
 
     /// Takes an intent over: its epoch grows and every former owner is fenced. Durable on return.
     async fn claim(&self, intent: IntentId) -> Result<Epoch, Error>;

@@ -126,14 +126,9 @@ impl Judge<'_> {
 
     fn repeated(&self, wanted: Option<&IdempotencyRecord>) -> Result<Option<IntentId>, Refusal> {
         let Some(wanted) = wanted else { return Ok(None) };
-        match self
-            .group
-            .json::<IdempotencyRecord>(&keys::idempotency(&wanted.scope))?
-        {
-            Some(known) if known.body == wanted.body => Ok(Some(known.intent)),
-            Some(_) => Err(Error::KeyReused.into()),
-            None => Ok(None),
-        }
+        let place = keys::idempotency(&wanted.scope);
+        let known = self.group.json::<IdempotencyRecord>(&place)?;
+        Ok(known.map(|known| known.repeated(&wanted.body)).transpose()?)
     }
 
     fn joined(&self, key: Option<&Digest>) -> Result<Option<IntentId>, Refusal> {

@@ -10,7 +10,9 @@ use crate::writer::InFlight;
 use flyball_engine::canonical::Digest;
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::Command;
-use flyball_engine::journal::{Checkpoint, Error, Filter, Head, IntentRow, Lock, Seq, StoredEntry, verify_chain};
+use flyball_engine::journal::{
+    Checkpoint, Error, Filter, Head, IdempotencyRecord, IntentRow, Lock, Seq, StoredEntry, verify_chain,
+};
 use serde_json::Value;
 use sled::Tree;
 use std::sync::Arc;
@@ -215,6 +217,11 @@ impl Reader {
         self.known(intent)?;
         let found = self.scan(&keys::inbox(intent))?;
         Ok(found.into_iter().map(|(_, command)| command).collect())
+    }
+
+    pub(crate) fn used_for(&self, scope: &str, body: &Digest) -> Result<Option<IntentId>, Refusal> {
+        let known = self.tree().json::<IdempotencyRecord>(&keys::idempotency(scope))?;
+        Ok(known.map(|known| known.repeated(body)).transpose()?)
     }
 
     pub(crate) fn fact(&self, key: &str) -> Result<Option<Value>, Refusal> {

@@ -225,6 +225,11 @@ impl Journal for SledJournal {
         }
     }
 
+    async fn used_for(&self, scope: &str, body: &Digest) -> Result<Option<IntentId>, Error> {
+        let (scope, body) = (scope.to_owned(), body.clone());
+        self.look(None, move |r| r.used_for(&scope, &body)).await
+    }
+
     async fn claim(&self, intent: IntentId) -> Result<Epoch, Error> {
         match self.ask(Ask::Claim(intent)).await? {
             Answer::Claimed(epoch) => Ok(epoch),

@@ -1,9 +1,9 @@
 //! The way in: a body becomes a request, a request an intent.
 
-use super::app::{Shared, journal_problem};
+use super::app::{App, Shared, journal_problem};
 use super::body::Body;
-use super::dto::{HeardView, IntentBody, Submission, VoiceForm};
-use super::problem::Problem;
+use super::dto::{HeardView, IntentBody, Submission, VoiceForm, WindowBody};
+use super::problem::{Problem, ProblemFault};
 use super::voice;
 use crate::auth::Caller;
 use crate::errors::Code;
@@ -15,6 +15,7 @@ use flyball_engine::canonical::Digest;
 use flyball_engine::intent::{Mode, Request, Window, Wish};
 use flyball_engine::span::Span;
 use flyball_engine::supervisor::Submitted;
+use serde::Serialize;
 
 /// Says what is wanted, in words, as a plan or as a runbook with its parameters.
 ///
@@ -41,15 +42,60 @@ pub(super) async fn submit(
         return voice::submit(&app, &caller, &headers, sent.into_body()).await;
     }
     let Body(body) = Body::<IntentBody>::from_request(sent, &()).await?;
-    let request = request(&caller, body, app.clock.now_ms())?;
-    app.may(&caller, "submit", Some(&request))?;
-    let key = idempotency(&headers, &caller, "/v1/intents", &request)?;
+    let asked = request(&caller, body, app.clock.now_ms())?;
+    app.may(&caller, "submit", Some(&asked.request))?;
+    let key = idempotency(&headers, &caller, "/v1/intents", &asked.as_written())?;
+    let request = asked.in_time_or_repeated(&app, key.as_ref()).await?;
     let submitted = app
         .supervisor
         .submit(request, key)
         .await
         .map_err(|e| journal_problem(&e))?;
     Ok(answer(&submitted, None))
+}
+
+/// A body that was understood.
+pub(super) struct Asked {
+    pub(super) request: Request,
+    times: Times,
+    /// That a moment it names has passed.
+    pub(super) over: Option<Problem>,
+}
+
+/// The moments of a body, as they are written.
+#[derive(Debug, Clone, Serialize)]
+struct Times {
+    deadline: Option<String>,
+    backout_by: Option<String>,
+    window: Option<WindowBody>,
+}
+
+impl Asked {
+    /// The same each time that the body is sent: a deadline of `2h` means another moment then.
+    pub(super) fn as_written(&self) -> impl Serialize + use<> {
+        let timeless = Request {
+            deadline_ms: None,
+            backout_by_ms: None,
+            window: None,
+            ..self.request.clone()
+        };
+        (timeless, self.times.clone())
+    }
+
+    /// The request, if nothing that it names has passed or its key was used for it before: then it is answered as it was.
+    pub(super) async fn in_time_or_repeated(
+        self,
+        app: &App,
+        key: Option<&(String, Digest)>,
+    ) -> Result<Request, Problem> {
+        let Some(over) = self.over else { return Ok(self.request) };
+        let Some((scope, body)) = key else { return Err(over) };
+        let known = app.journal().used_for(scope, body).await;
+        match known.map_err(|e| journal_problem(&e))? {
+            Some(_) => Ok(self.request),
+            None => Err(over),
+        }
+    }
 }
 
 /// What a submission is answered with; `heard`: the words, where they were spoken.
@@ -76,86 +122,133 @@ pub(super) fn answer(submitted: &Submitted, heard: Option<HeardView>) -> Respons
     response
 }
 
-/// The key's scope, and the digest of what was asked with it. The clock's part of the request is left out: a deadline of
-/// `2h` means another moment each time it is sent.
+/// The key's scope, and the digest of what was asked with it.
 pub(super) fn idempotency(
     headers: &HeaderMap,
     caller: &Caller,
     route: &str,
-    request: &Request,
+    asked: &impl Serialize,
 ) -> Result<Option<(String, Digest)>, Problem> {
     let Some(key) = super::idempotency::key(headers)? else {
         return Ok(None);
     };
-    let mut asked = request.clone();
-    asked.deadline_ms = asked.deadline_ms.map(|_| 0);
-    asked.backout_by_ms = asked.backout_by_ms.map(|_| 0);
     let body = Digest::of_value(&serde_json::to_value(asked).expect("a request serialises"));
     Ok(Some((format!("{} POST {route} {key}", caller.actor), body)))
 }
 
 /// From the body to the engine's request. All faults at once.
-pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<Request, Problem> {
-    let mut faults = Problem::new(Code::WrongShape, "the intent cannot be taken as it is");
+pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<Asked, Problem> {
+    let refused = |errors| Problem {
+        errors,
+        ..Problem::new(Code::WrongShape, "the intent cannot be taken as it is")
+    };
+    let mut faults = refused(Vec::new());
     let wish = wish(&body).map_err(|why| faults = faults.clone().with("", "intent.wish", why, None));
     let mode = mode(body.mode.as_deref()).unwrap_or_else(|message| {
-        faults = faults
-            .clone()
-            .with("/mode", "intent.mode", message, Some("write plan or apply".into()));
+        let instead = "write plan or apply".to_owned();
+        faults = faults.clone().with("/mode", "intent.mode", message, Some(instead));
         Mode::Apply
     });
-    let mut moment = |pointer: &str, text: Option<&String>| {
-        let text = text?;
-        let at = parse_moment(text, now_ms);
-        let message = match at {
-            None => format!("{text:?} is no moment"),
-            // A window may have begun, and says itself whether it is over.
-            Some(at) if at <= now_ms && !pointer.starts_with("/window") => format!("{text:?} is over already"),
-            Some(_) => return at,
-        };
-        let suggestion = "write 2026-01-31T22:00:00Z, or a length of time from now such as 2h".to_owned();
-        let suggestion = match at {
-            None => suggestion,
-            Some(_) => format!("name a moment to come, or leave it out: {suggestion}"),
-        };
-        faults = faults.clone().with(pointer, "intent.time", message, Some(suggestion));
-        at
-    };
-    let deadline_ms = moment("/deadline", body.deadline.as_ref());
-    let backout_by_ms = moment("/backout_by", body.backout_by.as_ref());
-    let from = moment("/window/from", body.window.as_ref().map(|w| &w.from));
-    let until = moment("/window/until", body.window.as_ref().map(|w| &w.until));
-    let window = from.zip(until).map(|(from_ms, until_ms)| Window { from_ms, until_ms });
-    if let Some((pointer, message)) = window.and_then(|w| never_opens(w, now_ms)) {
-        faults = faults.with(pointer, "intent.window", message, None);
-    }
+    let moments = Moments::of(&body, now_ms);
+    faults.errors.extend(moments.faults);
     match wish {
-        Ok(wish) if faults.errors.is_empty() => Ok(Request {
-            wish,
-            origin: Origin {
-                kind: caller.kind,
-                actor: caller.actor.clone(),
+        Ok(wish) if faults.errors.is_empty() => Ok(Asked {
+            over: (!moments.over.is_empty()).then(|| refused(moments.over)),
+            request: Request {
+                wish,
+                origin: Origin {
+                    kind: caller.kind,
+                    actor: caller.actor.clone(),
+                },
+                mode,
+                deadline_ms: moments.deadline_ms,
+                labels: body.labels,
+                change: body.change,
+                window: moments.window,
+                backout_by_ms: moments.backout_by_ms,
+                undo_of: None,
+                alarm: serde_json::Value::Null,
+                heard: None,
             },
-            mode,
-            deadline_ms,
-            labels: body.labels,
-            change: body.change,
-            window,
-            backout_by_ms,
-            undo_of: None,
-            alarm: serde_json::Value::Null,
-            heard: None,
+            times: Times {
+                deadline: body.deadline,
+                backout_by: body.backout_by,
+                window: body.window,
+            },
         }),
-        _ => Err(faults),
+        _ => {
+            faults.errors.extend(moments.over);
+            Err(faults)
+        }
     }
 }
 
-/// A window in which nothing could ever start, and why.
-fn never_opens(window: Window, now_ms: i64) -> Option<(&'static str, &'static str)> {
-    match window {
-        w if w.until_ms <= w.from_ms => Some(("/window", "the window ends before it begins")),
-        w if w.until_ms <= now_ms => Some(("/window/until", "the window is over already")),
-        _ => None,
+/// The moments that a body names. Unix milliseconds.
+#[derive(Default)]
+struct Moments {
+    deadline_ms: Option<i64>,
+    backout_by_ms: Option<i64>,
+    window: Option<Window>,
+    faults: Vec<ProblemFault>,
+    /// Which of them have passed.
+    over: Vec<ProblemFault>,
+}
+
+impl Moments {
+    fn of(body: &IntentBody, now_ms: i64) -> Self {
+        let mut moments = Self::default();
+        moments.deadline_ms = moments.to_come("/deadline", body.deadline.as_ref(), now_ms);
+        moments.backout_by_ms = moments.to_come("/backout_by", body.backout_by.as_ref(), now_ms);
+        let window = body.window.as_ref();
+        let from = window.and_then(|w| moments.moment("/window/from", &w.from, now_ms));
+        let until = window.and_then(|w| moments.moment("/window/until", &w.until, now_ms));
+        moments.window = from.zip(until).map(|(from_ms, until_ms)| Window { from_ms, until_ms });
+        let fault = |pointer: &str, message: &str| fault(pointer, "intent.window", message.to_owned(), None);
+        match moments.window {
+            Some(w) if w.until_ms <= w.from_ms => {
+                moments
+                    .faults
+                    .push(fault("/window", "the window ends before it begins"));
+            }
+            // One that has begun is good still.
+            Some(w) if w.until_ms <= now_ms => {
+                moments.over.push(fault("/window/until", "the window is over already"));
+            }
+            _ => {}
+        }
+        moments
+    }
+
+    fn moment(&mut self, pointer: &str, text: &str, now_ms: i64) -> Option<i64> {
+        let at = parse_moment(text, now_ms);
+        if at.is_none() {
+            let message = format!("{text:?} is no moment");
+            self.faults
+                .push(fault(pointer, "intent.time", message, Some(A_MOMENT.to_owned())));
+        }
+        at
+    }
+
+    fn to_come(&mut self, pointer: &str, text: Option<&String>, now_ms: i64) -> Option<i64> {
+        let at = self.moment(pointer, text?, now_ms)?;
+        if at <= now_ms {
+            let message = format!("{:?} is over already", text?);
+            let instead = format!("name a moment to come, or leave it out: {A_MOMENT}");
+            self.over.push(fault(pointer, "intent.time", message, Some(instead)));
+        }
+        Some(at)
+    }
+}
+
+/// How a moment is written.
+const A_MOMENT: &str = "write 2026-01-31T22:00:00Z, or a length of time from now such as 2h";
+
+fn fault(pointer: &str, rule: &str, message: String, suggestion: Option<String>) -> ProblemFault {
+    ProblemFault {
+        pointer: pointer.to_owned(),
+        rule: rule.to_owned(),
+        message,
+        suggestion,
     }
 }
 
@@ -211,7 +304,7 @@ mod tests {
             deadline: Some("2h".into()),
             ..IntentBody::default()
         };
-        let request = request(&alice(), text, 1_000).unwrap();
+        let request = request(&alice(), text, 1_000).unwrap().request;
         assert_eq!(
             (request.wish, request.deadline_ms),
             (Wish::Text("check it".into()), Some(7_201_000))
@@ -225,7 +318,7 @@ mod tests {
             deadline: Some("soon".into()),
             ..IntentBody::default()
         };
-        let problem = request(&alice(), body, 0).unwrap_err();
+        let problem = request(&alice(), body, 0).err().unwrap();
         let pointers: Vec<&str> = problem.errors.iter().map(|e| e.pointer.as_str()).collect();
         assert_eq!(pointers, ["", "/mode", "/deadline"]);
     }
@@ -235,14 +328,14 @@ mod tests {
         let window = |from: &str, until: &str| {
             let body = IntentBody {
                 text: Some("x".into()),
-                window: Some(super::super::dto::WindowBody {
+                window: Some(WindowBody {
                     from: from.into(),
                     until: until.into(),
                 }),
                 ..IntentBody::default()
             };
-            let taken = request(&alice(), body, 10_000);
-            taken.map(|_| ()).map_err(|p| p.errors[0].pointer.clone())
+            let taken = request(&alice(), body, 10_000).and_then(|a| a.over.map_or(Ok(()), Err));
+            taken.map_err(|p| p.errors[0].pointer.clone())
         };
         assert_eq!(window("1970-01-01T00:00:01Z", "1970-01-01T00:00:20Z"), Ok(()));
         assert_eq!(window("2h", "1h"), Err("/window".into()));
@@ -262,7 +355,8 @@ mod tests {
                 backout_by: Some(backout_by.into()),
                 ..IntentBody::default()
             };
-            request(&alice(), body, 10_000)
+            let asked = request(&alice(), body, 10_000).ok().unwrap();
+            asked.over.map_or(Ok(asked.request), Err)
         };
         let problem = of("1970-01-01T00:00:09Z", "0s").unwrap_err();
         assert_eq!((problem.code.as_str(), problem.status), ("FB0002", 422));

@@ -7,7 +7,7 @@
 use super::app::{App, journal_problem};
 use super::dto::{HeardView, IntentBody, WindowBody};
 use super::problem::{Problem, ProblemFault};
-use super::submit::{answer, idempotency, request};
+use super::submit::{Asked, answer, idempotency, request};
 use crate::auth::Caller;
 use crate::errors::Code;
 use axum::body::{Body, Bytes};
@@ -15,8 +15,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use flyball_engine::canonical::Digest;
 use flyball_engine::fault::{escape_pointer, nearest};
+use flyball_engine::intent::Wish;
 use flyball_engine::intent::heard::Heard;
-use flyball_engine::intent::{Request, Wish};
 use flyball_planner::{AudioKind, Recording, Spoken, Unheard};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use serde::{Deserialize, Serialize};
@@ -47,10 +47,11 @@ pub(super) async fn submit(
         return Err(Problem::new(Code::NoEars, detail));
     }
     let form = Form::read(headers, body, app.longest_recording).await?;
-    let (mut request, recording) = form.request(caller, app.clock.now_ms())?;
-    app.may(caller, "submit", Some(&request))?;
+    let (asked, recording) = form.request(caller, app.clock.now_ms())?;
+    app.may(caller, "submit", Some(&asked.request))?;
     // Over the recording and not its words: who hears it a second time may hear something else.
-    let key = idempotency(headers, caller, "/v1/intents", &request)?;
+    let key = idempotency(headers, caller, "/v1/intents", &asked.as_written())?;
+    let mut request = asked.in_time_or_repeated(app, key.as_ref()).await?;
     let spoken = match hear(app, key.as_ref(), recording).await? {
         Ok(spoken) => spoken,
         Err(unheard) => return Ok(refused(unheard)),
@@ -237,7 +238,7 @@ impl Form {
     }
 
     /// The request with the recording's digest in the place of its words, and the recording. All faults at once.
-    fn request(mut self, caller: &Caller, now_ms: i64) -> Result<(Request, Recording), Problem> {
+    fn request(mut self, caller: &Caller, now_ms: i64) -> Result<(Asked, Recording), Problem> {
         let audio = self.audio.take();
         match &audio {
             None if !self.seen.iter().any(|part| part == "audio") => {
@@ -259,10 +260,13 @@ impl Form {
         self.body.text = Some(format!("recording {digest}"));
         let request = request(caller, self.body, now_ms);
         let mut faults = self.faults;
-        faults.extend(request.as_ref().err().into_iter().flat_map(|p| p.errors.clone()));
+        if !faults.is_empty() || request.is_err() {
+            let told = request.as_ref().map_or_else(Some, |asked| asked.over.as_ref());
+            faults.extend(told.into_iter().flat_map(|p| p.errors.clone()));
+        }
         match (request, audio) {
-            (Ok(request), Some((bytes, declared))) if faults.is_empty() => {
-                Ok((request, recording(bytes, declared.as_deref())?))
+            (Ok(asked), Some((bytes, declared))) if faults.is_empty() => {
+                Ok((asked, recording(bytes, declared.as_deref())?))
             }
             _ => Err(Problem {
                 errors: faults,

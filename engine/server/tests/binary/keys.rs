@@ -74,6 +74,41 @@ async fn a_key_gets_the_first_answer_again_also_after_a_restart_and_no_other_bod
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_gets_its_intent_again_after_the_moments_that_its_body_names_have_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    let admin = Admin::of(&server, dir.path());
+    let now = jiff::Timestamp::now();
+    let at = |seconds: i64| (now + jiff::SignedDuration::from_secs(seconds)).to_string();
+    let coffee = json!({"text": "make me a coffee", "deadline": at(2), "window": {"from": at(-60), "until": at(2)}});
+    let (status, id, _) = told(admin.post("/v1/intents", "k", coffee.clone()).await).await;
+    assert_eq!(status, 202, "{id}");
+    let mut tries = 0;
+    // Under keys of their own, for as long as it is taken.
+    while told(admin.post("/v1/intents", &format!("try {tries}"), coffee.clone()).await)
+        .await
+        .0
+        != 422
+    {
+        tries += 1;
+    }
+    assert_eq!(
+        told(admin.post("/v1/intents", "k", coffee.clone()).await).await,
+        (202, id, true)
+    );
+    let fresh = told(admin.post("/v1/intents", "another", coffee).await).await;
+    assert_eq!((fresh.0, fresh.1.as_str()), (422, "FB0002"));
+    let others = json!({"text": "make me a coffee", "deadline": at(1)});
+    assert_eq!(told(admin.post("/v1/intents", "k", others).await).await.1, "FB0008");
+    let relative = json!({"text": "make me a tea", "window": {"from": "0s", "until": "2h"}});
+    let (_, id, _) = told(admin.post("/v1/intents", "tea", relative.clone()).await).await;
+    assert_eq!(
+        told(admin.post("/v1/intents", "tea", relative).await).await,
+        (202, id, true)
+    );
+}
+
 #[test]
 fn what_left_nothing_cannot_be_undone_and_says_so() {
     let dir = tempfile::tempdir().unwrap();

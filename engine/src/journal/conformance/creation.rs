@@ -56,6 +56,13 @@ pub async fn a_repeated_key_gives_the_same_intent_and_another_body_is_refused(jo
         Created::New
     );
     assert_eq!(count(&journal).await, 2, "only the new ones are there");
+    let used_for = async |scope: &str, body: &[u8]| journal.used_for(scope, &Digest::of_bytes(body)).await;
+    let known = used_for("ana POST /v1/intents k1", b"body").await;
+    assert_eq!(known.expect("readable"), Some(first.intent));
+    let other = used_for("ana POST /v1/intents k1", b"other").await;
+    assert!(matches!(other, Err(Error::KeyReused)), "{other:?}");
+    let never = used_for("ana POST /v1/intents k2", b"body").await;
+    assert_eq!(never.expect("readable"), None);
 }
 
 pub async fn an_equal_open_request_is_joined_until_the_end(journal: Fresh) {
