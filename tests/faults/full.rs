@@ -150,6 +150,33 @@ async fn once_the_file_system_turns_read_only_nothing_is_sent_and_mended_it_come
     }
 }
 
+/// A request so large that the database writes its buffers in the midst of the one write that it is.
+fn larger_than_the_buffers(n: usize) -> serde_json::Value {
+    let words = "a".repeat(900 << 10);
+    json!({"summary": format!("{n} {words}"), "steps": [{"id": "r", "tool": "ledger/read", "args": {"n": 1}}]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_was_recorded_can_be_read_after_a_write_that_broke_off_half_way() {
+    let _alone = alone().await;
+    let scene = Scene::new(WAYS[0], Course::Forward).await;
+    let Some(disk) = Image::mount(&scene.folder.path().join("image"), &scene.folder.data()) else {
+        return skip("no image can be mounted: this takes root and a loop device");
+    };
+    let engine = scene.engine().await;
+    let intent = scene.submit(&engine).await.unwrap();
+    assert!(!until_ended_or_unwritable(&scene, &engine, Some(&intent)).await);
+    let record = format!("/v1/intents/{intent}/steps");
+    let before = engine.get(&record).await.unwrap();
+    disk.turn_read_only();
+    for n in 0..5 {
+        let refused = engine.submit(&larger_than_the_buffers(n)).await.unwrap_err();
+        assert!(refused.contains("FB0015"), "{refused}");
+        nothing_more_happens(&scene, &engine).await;
+        assert_eq!(engine.get(&record).await.expect("reads go on"), before);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_read_only_file_system_the_engine_says_so_and_does_not_start() {
     let _alone = alone().await;

@@ -60,7 +60,11 @@ impl Disk {
     /// One atomic, synced write. After an error nothing is written any more: what a failed sync left behind is unknown,
     /// and a second one that succeeds proves nothing about the first.
     pub(crate) fn write(&self, writes: Writes) -> Result<(), Fault> {
-        self.timed(|| self.synced_write(writes))
+        self.timed(|| match self.fenced() {
+            // Since it was asked: whoever reads from a copy goes by what was written until then.
+            Some(why) => Err(std::io::Error::other(why).into()),
+            None => self.synced_write(writes),
+        })
     }
 
     /// Does something that waits for the disk.

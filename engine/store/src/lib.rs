@@ -16,6 +16,7 @@ mod record;
 mod rehearsal;
 mod seal;
 mod sled;
+mod standby;
 mod value;
 mod verify;
 mod writer;

@@ -5,6 +5,7 @@ use crate::judge::{Refusal, seal_context};
 use crate::keys;
 use crate::record::{Intent, entry_bytes};
 use crate::seal::Master;
+use crate::standby::Standby;
 use crate::value::{Fault, Source, read_json};
 use crate::writer::InFlight;
 use flyball_engine::canonical::Digest;
@@ -23,11 +24,18 @@ pub(crate) struct Reader {
     pub(crate) disk: Arc<Disk>,
     pub(crate) master: Arc<Master>,
     pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) standby: Arc<Standby>,
 }
 
 impl Reader {
     fn tree(&self) -> &Tree {
-        &self.disk.db
+        &self.standby.disk().unwrap_or(&self.disk).db
+    }
+
+    /// Whether the same can be read from elsewhere, now that the database cannot be read. It is not written any more then.
+    pub(crate) fn stands_by(&self, fault: &Fault) -> bool {
+        self.disk.fence(&fault.to_string());
+        self.standby.stand_in_for(&self.disk)
     }
 
     fn record(&self, intent: IntentId) -> Result<Option<Intent>, Fault> {

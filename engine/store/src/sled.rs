@@ -9,6 +9,7 @@ use crate::judge::{Answer, Ask, Refusal};
 use crate::reader::Reader;
 use crate::rehearsal::{keep_aside, rehearse};
 use crate::seal::Master;
+use crate::standby::Standby;
 use crate::value::{Fault, Source};
 use crate::writer::{InFlight, Request, Writer};
 use crate::{OpenError, OpenOptions, keys, verify};
@@ -74,6 +75,7 @@ impl SledJournal {
             disk: disk.clone(),
             master: master.clone(),
             in_flight: Arc::default(),
+            standby: Arc::new(Standby::of(path.join("journal"), options.clone())),
         };
         let locks = reader
             .scan::<Lock>(&[keys::LOCKS])
@@ -133,10 +135,19 @@ impl SledJournal {
     async fn look<T: Send + 'static>(
         &self,
         intent: Option<IntentId>,
-        read: impl FnOnce(&Reader) -> Result<T, Refusal> + Send + 'static,
+        read: impl Fn(&Reader) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Error> {
         let reader = self.reader.clone();
-        let looked = tokio::task::spawn_blocking(move || read(&reader)).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            let told = read(&reader);
+            match &told {
+                Err(Refusal::Fault(fault @ (Fault::Disk(_) | Fault::Sled(_)))) if reader.stands_by(fault) => {
+                    read(&reader)
+                }
+                _ => told,
+            }
+        })
+        .await;
         match (looked, intent) {
             (Ok(Ok(value)), _) => Ok(value),
             (Ok(Err(Refusal::Rule(error))), _) => Err(error),
