@@ -6,6 +6,7 @@
 mod again;
 mod back;
 mod late;
+mod persons;
 #[path = "../suites/rig.rs"]
 #[allow(dead_code, reason = "the suites need more of it")]
 mod rig;

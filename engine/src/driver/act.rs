@@ -9,6 +9,7 @@ use crate::contract::apply::{self, ErrorEffect, Known};
 use crate::ids::{CallId, Phase};
 use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
 use crate::intent::item::CallState;
+use crate::intent::resolutions::Obstacle;
 use crate::ports::Answer;
 use crate::question::Answers;
 use crate::tool::{Incarnation, Outcome, ToolName, ToolRequest};
@@ -373,14 +374,17 @@ pub(super) struct Overwritten {
 pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
     let mut facts = Facts::default();
     if job.contract.probe.is_none() {
-        let why = "there is no probe, so nothing shows whether somebody else changed it since: check it, then resolve with overwrite (send the undo) or accept";
+        let fits = Obstacle::NoProbe.ask();
+        let why = format!(
+            "there is no probe, so nothing shows whether somebody else changed it since: check it, then {fits}"
+        );
         return if overwrite {
             UndoStart::Go { facts, base: None }
         } else {
             facts.push(Event::UndoConflict {
                 item: job.item.clone(),
                 found: None,
-                why: why.to_owned(),
+                why,
             });
             UndoStart::Told(facts)
         };
@@ -401,11 +405,12 @@ pub(super) async fn before_undo(job: &ItemJob, overwrite: bool) -> UndoStart {
     }
     let why = match (&taken.problem, taken.valid) {
         (problem, false) => format!(
-            "the state cannot be read, so the undo is not sent: {}: resolve with retry once it can, or accept",
-            problem.as_deref().unwrap_or("the reading is not valid")
+            "the state cannot be read, so the undo is not sent: {}: {}",
+            problem.as_deref().unwrap_or("the reading is not valid"),
+            Obstacle::Unreadable.ask()
         ),
-        _ if job.known.after.is_none() => format!("{UNREAD}: look at it, then resolve with overwrite (send the undo all the same) or accept (leave it as it is)"),
-        _ => "somebody else changed it since: resolve with overwrite (send the undo all the same), accept (leave it as it is) or retry".to_owned(),
+        _ if job.known.after.is_none() => format!("{UNREAD}: look at it, then {}", Obstacle::Unknown.ask()),
+        _ => format!("somebody else changed it since: {}", Obstacle::AnotherHand.ask()),
     };
     let sealed = job
         .contract

@@ -15,6 +15,7 @@ use crate::ids::{IntentId, ItemId, Phase, StepId};
 use crate::intent::effects::Work;
 use crate::intent::event::{Event, WayBack};
 use crate::intent::item::ItemState;
+use crate::intent::resolutions::Obstacle;
 use crate::payload::Payload;
 use crate::plan::{Step, StepFacts};
 use crate::ports::Clock;
@@ -418,7 +419,10 @@ impl Driver {
 }
 
 fn irreversible(item: &ItemId, why: &str) -> futures::future::BoxFuture<'static, Told> {
-    let why = format!("it cannot be taken back: {why}: put it right by hand, then resolve with accept");
+    let why = format!(
+        "it cannot be taken back: {why}: put it right by hand, then {}",
+        Obstacle::NoWayBack.ask()
+    );
     let facts = Facts::of(Event::UndoConflict {
         item: item.clone(),
         found: None,
