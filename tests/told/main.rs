@@ -5,6 +5,7 @@
 
 mod again;
 mod back;
+mod halted;
 mod late;
 mod persons;
 #[path = "../suites/rig.rs"]

@@ -445,15 +445,6 @@ impl ItemState {
         }
     }
 
-    /// Whether this intent itself sent a call that may change the world here.
-    pub fn was_sent(&self) -> bool {
-        self.mutating
-            && match self.expanded.undoes {
-                Some(_) => self.undo.is_some(),
-                None => self.sent_at.is_some(),
-            }
-    }
-
     /// Whether a rollback must take this item back: sent, and not proven to have had no effect.
     pub fn must_be_undone(&self) -> bool {
         let sent = self.mutating && self.sent_at.is_some();

@@ -46,6 +46,15 @@ impl Word {
 }
 
 impl ItemState {
+    /// Whether this intent itself sent a call that may change the world here.
+    pub fn was_sent(&self) -> bool {
+        self.mutating
+            && match self.expanded.undoes {
+                Some(_) => self.undo.is_some(),
+                None => self.sent_at.is_some(),
+            }
+    }
+
     /// The word by which a person took it as it stands.
     pub fn accepted_by(&self) -> Option<&Word> {
         let word = self.word.as_deref()?;
