@@ -68,6 +68,8 @@ pub struct Supervisor {
     deps: Arc<Deps>,
     signals: Signals,
     halted: watch::Sender<Option<Halt>>,
+    /// The same, as far as it is on record: what others are told of.
+    recorded_halt: watch::Sender<Option<Halt>>,
     stopping: watch::Sender<bool>,
     running: Mutex<HashMap<IntentId, Running>>,
     /// Intents that this engine cannot drive at the moment.
@@ -93,6 +95,7 @@ impl Supervisor {
             deps: Arc::new(deps),
             signals,
             halted,
+            recorded_halt: watch::channel(None).0,
             stopping,
             running: Mutex::default(),
             not_driven: Mutex::default(),

@@ -36,6 +36,10 @@ impl ToolName {
     pub fn tool(&self) -> &str {
         &self.tool
     }
+    /// Whether it saves, by its name: that is no change of its own, but what makes the others last.
+    pub fn saves(&self) -> bool {
+        self.tool.starts_with("save")
+    }
 }
 
 impl FromStr for ToolName {

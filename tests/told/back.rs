@@ -86,7 +86,10 @@ async fn an_undo_that_failed_is_shown_as_failed_and_once_a_person_leaves_it_as_n
     assert!(state.ended.unwrap().2, "it ends in part");
     let told = Told::of(&engine, undo).await;
     assert_eq!(told.item("two").status, "skipped");
-    says(&told.tree, "not taken back: a person left it as it is");
+    says(
+        &told.tree,
+        "not taken back: anna accepted it as it stands (the customer wants it)",
+    );
     says_not(&told.tree, "succeeded");
     let applied: Vec<&str> = told.report.targets.iter().map(|t| t.applied.as_str()).collect();
     assert!(

@@ -5,7 +5,9 @@
 
 mod again;
 mod back;
+mod halted;
 mod late;
+mod persons;
 #[path = "../suites/rig.rs"]
 #[allow(dead_code, reason = "the suites need more of it")]
 mod rig;

@@ -4,11 +4,13 @@ use super::facts::Facts;
 pub(super) use super::job::Args;
 use super::job::{ItemJob, Taken, said};
 use super::patience::{Refused, trouble};
+use super::undo::MayOverwrite;
 use crate::contract::EffectClass;
 use crate::contract::apply::{self, ErrorEffect, Known};
 use crate::ids::{CallId, Phase};
 use crate::intent::event::{Event, FaultEffect, ProbePurpose, SettledBy, Settlement};
 use crate::intent::item::CallState;
+use crate::intent::resolutions::Obstacle;
 use crate::ports::Answer;
 use crate::question::Answers;
 use crate::tool::{Incarnation, Outcome, ToolName, ToolRequest};
@@ -369,37 +371,20 @@ pub(super) struct Overwritten {
     pub(super) found: Option<Arc<Value>>,
 }
 
-/// What an undo may overwrite that is not what our call left.
-pub(super) enum MayOverwrite {
-    Nothing,
-    /// A person let it overwrite the state that the conflict showed. None: none was shown.
-    Seen(Option<Arc<Value>>),
-    /// A person said that the call was done in part, and what it left cannot be read.
-    Anything,
-}
-
-impl MayOverwrite {
-    fn allows(&self, state: Option<&Value>) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Seen(seen) => seen.is_some() && seen.as_deref() == state,
-            Self::Anything => true,
-        }
-    }
-}
-
 /// Reads the state before an undo: it must be what our last call left, or what a person saw and let it overwrite.
 pub(super) async fn before_undo(job: &ItemJob, may: MayOverwrite) -> UndoStart {
     let mut facts = Facts::default();
     if job.contract.probe.is_none() {
-        let why = "there is no probe, so nothing shows whether somebody else changed it since: check it, then resolve with overwrite (send the undo) or accept";
         if !matches!(may, MayOverwrite::Nothing) {
             return UndoStart::Go { facts, base: None };
         }
+        let fits = Obstacle::NoProbe.ask();
         facts.push(Event::UndoConflict {
             item: job.item.clone(),
             found: None,
-            why: why.to_owned(),
+            why: format!(
+                "there is no probe, so nothing shows whether somebody else changed it since: check it, then {fits}"
+            ),
         });
         return UndoStart::Told(facts);
     }
@@ -419,12 +404,16 @@ pub(super) async fn before_undo(job: &ItemJob, may: MayOverwrite) -> UndoStart {
     }
     let why = match (&taken.problem, taken.valid) {
         (problem, false) => format!(
-            "the state cannot be read, so the undo is not sent: {}: resolve with retry once it can, or accept",
-            problem.as_deref().unwrap_or("the reading is not valid")
+            "the state cannot be read, so the undo is not sent: {}: {}",
+            problem.as_deref().unwrap_or("the reading is not valid"),
+            Obstacle::Unreadable.ask()
         ),
-        _ if matches!(may, MayOverwrite::Seen(_)) => "the state is another now than the one that overwrite was said of: look at it again, then resolve with overwrite (send the undo all the same), accept (leave it as it is) or retry".to_owned(),
-        _ if job.known.after.is_none() => format!("{UNREAD}: look at it, then resolve with overwrite (send the undo all the same) or accept (leave it as it is)"),
-        _ => "somebody else changed it since: resolve with overwrite (send the undo all the same), accept (leave it as it is) or retry".to_owned(),
+        _ if matches!(may, MayOverwrite::Seen(_)) => format!(
+            "the state is another now than the one that overwrite was said of: look at it again, then {}",
+            Obstacle::AnotherHand.ask()
+        ),
+        _ if job.known.after.is_none() => format!("{UNREAD}: look at it, then {}", Obstacle::Unknown.ask()),
+        _ => format!("somebody else changed it since: {}", Obstacle::AnotherHand.ask()),
     };
     let sealed = job
         .contract

@@ -10,6 +10,7 @@ use crate::intent::event::{Event, FaultEffect, Resolution, SettledBy, Settlement
 use crate::intent::heard::WORDS;
 use crate::intent::item::ItemStatus;
 use crate::intent::meaning::MEANING;
+use crate::intent::resolutions::choice;
 use crate::intent::state::IntentState;
 use serde_json::Value;
 
@@ -194,9 +195,12 @@ fn resolve(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<
     if !known.status.needs_a_person() || known.status.after(&event, known.probed).is_none() {
         let stands = known.status.api_name();
         return Err(match (resolution, known.status) {
-            (Resolution::Overwrite, ItemStatus::Failed) => format!(
-                "{item} is {stands}: overwrite is for an undo that another hand's change stands in the way of; here retry or accept fits"
-            ),
+            (Resolution::Overwrite, ItemStatus::Failed) => {
+                let fits = choice(state.resolutions(item));
+                format!(
+                    "{item} is {stands}: overwrite is for an undo that another hand's change stands in the way of; here {fits} fits"
+                )
+            }
             _ => format!("{item} is {stands}: there is nothing to resolve that way"),
         });
     }

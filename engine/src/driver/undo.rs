@@ -14,7 +14,9 @@ use crate::intent::state::{Accepted, IntentState};
 use crate::journal::Journal;
 use crate::payload::Payload;
 use crate::plan::Plan;
+use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The facts under which an intent's undos are found: `undo/INTENT/UNDO`.
@@ -310,6 +312,25 @@ impl Copy<'_> {
             state,
             ..reading.clone()
         }))
+    }
+}
+
+/// What an undo may overwrite that is not what our call left.
+pub(super) enum MayOverwrite {
+    Nothing,
+    /// A person let it overwrite the state that the conflict showed. None: none was shown.
+    Seen(Option<Arc<Value>>),
+    /// A person said that the call was done in part, and what it left cannot be read.
+    Anything,
+}
+
+impl MayOverwrite {
+    pub(super) fn allows(&self, state: Option<&Value>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Seen(seen) => seen.is_some() && seen.as_deref() == state,
+            Self::Anything => true,
+        }
     }
 }
 

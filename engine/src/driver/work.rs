@@ -1,6 +1,6 @@
 //! Starting what is due: takes what a piece of work needs out of the state, so that it can run beside the driver.
 
-use super::act::{self, Dispatch, MayOverwrite, UndoStart};
+use super::act::{self, Dispatch, UndoStart};
 use super::expand::NotExpanded;
 use super::facts::Facts;
 use super::late::Late;
@@ -8,6 +8,7 @@ use super::patience::Waits;
 use super::question::Continued;
 use super::ready::{ready, unrepeatable};
 use super::settle::Doubted;
+use super::undo::MayOverwrite;
 use super::{DriveError, Driver, ask, checks, expand, judge, look, planning, undo};
 use crate::actor::Actor;
 use crate::expr::Bindings;
@@ -15,6 +16,7 @@ use crate::ids::{IntentId, ItemId, Phase, StepId};
 use crate::intent::effects::Work;
 use crate::intent::event::{Event, WayBack};
 use crate::intent::item::ItemState;
+use crate::intent::resolutions::Obstacle;
 use crate::payload::Payload;
 use crate::plan::{Step, StepFacts};
 use crate::ports::Clock;
@@ -429,7 +431,10 @@ impl Driver {
 }
 
 fn irreversible(item: &ItemId, why: &str) -> futures::future::BoxFuture<'static, Told> {
-    let why = format!("it cannot be taken back: {why}: put it right by hand, then resolve with accept");
+    let why = format!(
+        "it cannot be taken back: {why}: put it right by hand, then {}",
+        Obstacle::NoWayBack.ask()
+    );
     let facts = Facts::of(Event::UndoConflict {
         item: item.clone(),
         found: None,

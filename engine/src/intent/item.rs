@@ -4,6 +4,7 @@ use crate::ids::{CallId, Phase};
 use crate::intent::event::{
     Event, ExpandedItem, FaultEffect, ProbePurpose, Reading, Resolution, SettledBy, Settlement, WayBack,
 };
+use crate::intent::proof::Word;
 use crate::intent::question::Asked;
 use crate::intent::settlement::{Contradiction, Loose, Task};
 use crate::intent::state::lease::Lease;
@@ -377,6 +378,9 @@ pub struct ItemState {
     pub sent_at: Option<Seq>,
     /// A person said that the undo may overwrite what somebody else did.
     pub overwrite: bool,
+    /// What a person last said of it, when it needed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<Box<Word>>,
     /// What the latest undo found before it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Reading>,
@@ -429,6 +433,7 @@ impl ItemState {
             undo_generation: 0,
             sent_at: undoes.map(|u| u.sent_at),
             overwrite: false,
+            word: None,
             found: None,
             loose: Vec::new(),
             hot_until_ms: i64::MIN,
@@ -438,15 +443,6 @@ impl ItemState {
             unread: false,
             lease: None,
         }
-    }
-
-    /// Whether this intent itself sent a call that may change the world here.
-    pub fn was_sent(&self) -> bool {
-        self.mutating
-            && match self.expanded.undoes {
-                Some(_) => self.undo.is_some(),
-                None => self.sent_at.is_some(),
-            }
     }
 
     /// Whether a rollback must take this item back: sent, and not proven to have had no effect.

@@ -29,6 +29,7 @@ use crate::intent::event::{
     Awaited, Beside, CheckId, CheckPurpose, CheckReading, CheckVerdict, Decision, End, Event, ExpandedItem, RuleApplied,
 };
 use crate::intent::heard::Heard;
+use crate::intent::proof::Word;
 use crate::intent::question::OwnQuestion;
 use crate::intent::{Mode, Request};
 use crate::journal::{Entry, Epoch, Seq};
@@ -38,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
-pub const FOLD_VERSION: u32 = 13;
+pub const FOLD_VERSION: u32 = 14;
 
 /// Where payloads that do not stand in their entry are found.
 pub trait Blobs {
@@ -432,6 +433,7 @@ impl IntentState {
             item.status = item
                 .status_after(&entry.event)
                 .ok_or_else(|| format!("{id} is {was:?}"))?;
+            item.word = Word::of(entry, was).or_else(|| item.word.take());
             item::update_item(item, entry);
             settlement::update(item, was, entry, of_call);
             questions::update(item, was, entry);

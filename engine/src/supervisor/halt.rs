@@ -51,7 +51,9 @@ impl Supervisor {
         // The brake comes first: it holds even if it cannot be written down.
         self.halted.send_replace(Some(halt.clone()));
         let key = format!("{PREFIX}/{:016}-{}", halt.at_ms, uuid::Uuid::now_v7());
-        self.keep(&key, &halt).await
+        self.keep(&key, &halt).await?;
+        self.recorded_halt.send_replace(Some(halt));
+        Ok(())
     }
 
     /// Lifts every halt in force. First the record says so, then the brake is off.
@@ -67,6 +69,7 @@ impl Supervisor {
             }
         }
         self.halted.send_replace(None);
+        self.recorded_halt.send_replace(None);
         Ok(())
     }
 
@@ -75,9 +78,14 @@ impl Supervisor {
         self.halted.borrow().clone()
     }
 
-    /// Tells of each halt and of its end.
+    /// Whether the halt in force is on record, so that it outlives this engine.
+    pub fn is_halt_recorded(&self) -> bool {
+        *self.halted.borrow() == *self.recorded_halt.borrow()
+    }
+
+    /// Tells of each halt, once it is on record, and of its end.
     pub fn watch_halt(&self) -> watch::Receiver<Option<Halt>> {
-        self.halted.subscribe()
+        self.recorded_halt.subscribe()
     }
 
     /// Every halt there was, the first one first.
@@ -94,7 +102,8 @@ impl Supervisor {
             .map(|(_, halt)| halt)
             .find(|h| h.lifted.is_none());
         if open.is_some() {
-            self.halted.send_replace(open);
+            self.halted.send_replace(open.clone());
+            self.recorded_halt.send_replace(open);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::{OpenError, OpenOptions};
 use flyball_engine::journal::{Error, SLOW_WRITE};
 use sled::Db;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -33,13 +34,23 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn open(dir: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
+        Self::open_with(dir, options, set_snapshots_aside)
+    }
+
+    /// Opens a copy that is thrown away: of what is damaged in it nothing is kept.
+    pub(crate) fn open_copy(dir: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
+        Self::open_with(dir, options, remove_snapshots)
+    }
+
+    /// `spoilt`: what is done with snapshots that cannot be read.
+    fn open_with(dir: &Path, options: &OpenOptions, spoilt: fn(&Path) -> io::Result<()>) -> Result<Self, OpenError> {
         let sled = |source| OpenError::Sled {
             path: dir.to_owned(),
             source,
         };
         let db = match open_sled(dir, options) {
             Err(sled::Error::Corruption { .. }) => {
-                set_snapshots_aside(dir).map_err(|e| OpenError::io(dir, e))?;
+                spoilt(dir).map_err(|e| OpenError::io(dir, e))?;
                 open_sled(dir, options).map_err(sled)?
             }
             other => other.map_err(sled)?,
@@ -123,7 +134,7 @@ impl Disk {
         self.db.flush()?;
         #[cfg(test)]
         if self.breaks.load(Ordering::Relaxed) {
-            return Err(std::io::Error::other("input/output error").into());
+            return Err(io::Error::other("input/output error").into());
         }
         self.log.sync_data()?;
         self.synced();
@@ -196,16 +207,27 @@ fn is_lock(error: &std::io::Error) -> bool {
 }
 
 /// A snapshot only saves replaying the log, and lost power can leave an empty one that sled refuses.
-fn set_snapshots_aside(dir: &Path) -> std::io::Result<()> {
+fn set_snapshots_aside(dir: &Path) -> io::Result<()> {
     let aside = dir.with_file_name("aside");
     std::fs::create_dir_all(&aside)?;
-    for entry in std::fs::read_dir(dir)? {
-        let path: PathBuf = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_owned();
-        if name.to_string_lossy().starts_with("snap.") {
-            tracing::warn!(file = %path.display(), "a damaged snapshot is set aside; the log is replayed instead");
-            std::fs::rename(&path, aside.join(name))?;
-        }
+    for path in snapshots(dir)? {
+        tracing::warn!(file = %path.display(), "a damaged snapshot is set aside; the log is replayed instead");
+        let kept = aside.join(path.file_name().unwrap_or_default());
+        std::fs::rename(&path, kept)?;
     }
     files::sync_dir(dir)
+}
+
+fn remove_snapshots(dir: &Path) -> io::Result<()> {
+    snapshots(dir)?.iter().try_for_each(std::fs::remove_file)
+}
+
+fn snapshots(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path()));
+    let paths: Vec<PathBuf> = paths.collect::<io::Result<_>>()?;
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("snap.")
+    };
+    Ok(paths.into_iter().filter(is_one).collect())
 }

@@ -30,19 +30,28 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// A lock that one process holds as long as it lives. The file says which; who lets go in order empties it.
+/// A lock that one process holds as long as it lives. The file says which; who lets go in order empties it, and who lets go
+/// without having opened what it locks leaves it as it was.
 #[derive(Debug)]
 pub(crate) struct ProcessLock {
     file: File,
     /// The process that held it before and did not let go in order.
     pub(crate) left_by: Option<u32>,
+    /// What the file held, until what it locks is open.
+    found: Option<Vec<u8>>,
 }
 
 impl Drop for ProcessLock {
     fn drop(&mut self) {
         // Left full it only says that the end was not in order.
-        let _ = self.file.set_len(0);
+        let _ = fill(&mut self.file, &self.found.take().unwrap_or_default());
     }
+}
+
+fn fill(file: &mut File, contents: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(contents)
 }
 
 /// Why the lock could not be had.
@@ -64,19 +73,26 @@ impl ProcessLock {
             .open(path)
             .map_err(NotLocked::Io)?;
         let locked = file.try_lock();
-        let mut holder = String::new();
-        let pid = file
-            .read_to_string(&mut holder)
-            .ok()
-            .and_then(|_| holder.trim().parse().ok());
+        let mut found = Vec::new();
+        let read = file.read_to_end(&mut found);
+        let holder = std::str::from_utf8(&found).ok().filter(|_| read.is_ok());
+        let pid = holder.and_then(|holder| holder.trim().parse().ok());
         match locked {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Err(NotLocked::Held { pid }),
             Err(std::fs::TryLockError::Error(e)) => return Err(NotLocked::Io(e)),
         }
-        file.set_len(0).map_err(NotLocked::Io)?;
-        file.rewind().map_err(NotLocked::Io)?;
-        writeln!(file, "{}", std::process::id()).map_err(NotLocked::Io)?;
-        Ok(Self { file, left_by: pid })
+        let own = format!("{}\n", std::process::id());
+        fill(&mut file, own.as_bytes()).map_err(NotLocked::Io)?;
+        Ok(Self {
+            file,
+            left_by: pid,
+            found: Some(found),
+        })
+    }
+
+    /// What it locks is open: the next one finds nothing of whoever held it before.
+    pub(crate) fn opened(&mut self) {
+        self.found = None;
     }
 }

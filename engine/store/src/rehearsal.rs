@@ -36,7 +36,7 @@ pub(crate) fn rehearse(store: &Path, options: &OpenOptions) -> Result<bool, Open
 }
 
 fn verified(store: &Path, copy: &Path, options: &OpenOptions) -> Result<bool, OpenError> {
-    let disk = Disk::open(copy, options)?;
+    let disk = Disk::open_copy(copy, options)?;
     let head_file = store.join("heads.json");
     let outside = Acknowledged::read(&head_file).map_err(|e| OpenError::io(&head_file, e))?;
     let lost = verify::against_file(store, &outside, &disk, options.accept_lost_tail)?;

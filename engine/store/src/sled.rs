@@ -49,7 +49,7 @@ impl SledJournal {
     /// returns, ended ones in the background.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
         std::fs::create_dir_all(path).map_err(|e| OpenError::io(path, e))?;
-        let lock = take_lock(path)?;
+        let mut lock = take_lock(path)?;
         if rehearse(path, options)? {
             keep_aside(path).map_err(|e| OpenError::io(path, e))?;
         }
@@ -101,6 +101,7 @@ impl SledJournal {
             }),
         ];
         let threads = threads.into_iter().collect::<Result<_, _>>();
+        lock.opened();
         Ok(Self {
             reader,
             watchers,

@@ -71,7 +71,7 @@ impl Standby {
         let copy = folder.path().join("journal");
         copy_dir(&self.database, &copy).map_err(failed)?;
         // Its names are gone with `folder`, and it with the last handle: nothing is left of it, however this process ends.
-        Disk::open(&copy, &self.options)
+        Disk::open_copy(&copy, &self.options)
     }
 }
 

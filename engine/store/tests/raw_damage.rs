@@ -69,7 +69,7 @@ impl Written {
     /// How many entries the spoilt copy still has. None: it says that it is damaged, and if so at open it is left as it was.
     /// Panics over anything that was not written.
     async fn found(&self, store: &Path, what: &str) -> Option<usize> {
-        let before = files(&store.join("journal"));
+        let before = files(store.parent().unwrap());
         let journal = match open_at(store) {
             Ok(journal) => journal,
             Err(error) => {
@@ -78,7 +78,15 @@ impl Written {
                     !said.is_empty() && !matches!(error, OpenError::InUse { .. }),
                     "{what}: {said}"
                 );
-                assert!(files(&store.join("journal")) == before, "{what}: refused, and changed");
+                let (after, names) = (files(store.parent().unwrap()), |f: &Files| {
+                    f.keys().cloned().collect::<Vec<_>>()
+                });
+                assert_eq!(
+                    names(&after),
+                    names(&before),
+                    "{what}: refused, and other files are there"
+                );
+                assert!(after == before, "{what}: refused, and changed");
                 return None;
             }
         };
@@ -126,8 +134,10 @@ fn used(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1)
 }
 
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
 /// All files of a folder, with what is in them.
-fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+fn files(dir: &Path) -> Files {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
         match entry.path().is_dir() {
@@ -184,6 +194,23 @@ async fn a_log_that_was_cut_or_emptied_after_it_was_acknowledged_is_refused_and_
         let cut = cut.map(|at| (at, clean[..at].to_vec()));
         all_or_refused(&written, &format!("left {left:?}, cut at"), cut).await;
     }
+}
+
+/// Nothing of the copy that a start is rehearsed on is kept, and whoever left the store without closing it is known still.
+#[tokio::test]
+async fn a_refused_start_leaves_the_whole_folder_as_it_was_over_a_damaged_snapshot_too() {
+    let written = Written::new(Left::ByKill).await;
+    let clean = fs::read(written.dir.path().join("store/journal/db")).unwrap();
+    let store = written.copy("spoilt");
+    fs::write(store.join("journal/db"), &clean[..used(&clean) / 2]).unwrap();
+    fs::write(store.join("journal/snap.0000000000000001"), b"").unwrap();
+    let left_by = fs::read(store.join("lock")).unwrap();
+    assert!(!left_by.is_empty(), "it was killed");
+    for _ in 0..2 {
+        assert_eq!(written.found(&store, "a damaged snapshot").await, None);
+    }
+    assert!(!store.join("aside").exists());
+    assert_eq!(fs::read(store.join("lock")).unwrap(), left_by);
 }
 
 /// A request that a person was told is safe, or a setting, moves no head: it is missed all the same.

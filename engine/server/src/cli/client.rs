@@ -78,7 +78,7 @@ impl Client {
         Ok(Self {
             http,
             base: base.trim_end_matches('/').to_owned(),
-            token: std::env::var("FLYBALL_TOKEN").ok().or_else(stored),
+            token: variable("FLYBALL_TOKEN").or_else(stored),
         })
     }
 
@@ -244,10 +244,16 @@ pub fn settings(global: &Global) -> Result<Settings, Vec<crate::finding::Finding
     settings::read_file(&file, must_exist, &environment())
 }
 
-/// The environment, as far as it is text.
+/// The environment, as far as it is text. An empty variable of ours is as one that is not set.
 pub fn environment() -> BTreeMap<String, String> {
     let text = |(k, v): (std::ffi::OsString, std::ffi::OsString)| Some((k.into_string().ok()?, v.into_string().ok()?));
-    std::env::vars_os().filter_map(text).collect()
+    let is_set = |(name, value): &(String, String)| !(name.starts_with("FLYBALL_") && value.is_empty());
+    std::env::vars_os().filter_map(text).filter(is_set).collect()
+}
+
+/// A variable of ours, if it is set to anything.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

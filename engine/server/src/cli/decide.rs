@@ -124,10 +124,7 @@ async fn command(client: &Client, follow: Follow, verb: &str, body: &impl Serial
     let path = format!("/v1/intents/{}/{verb}", follow.intent);
     let taken: Taken = client.post(&path, body).await?;
     if follow.no_wait {
-        output.show(&taken, |t| {
-            format!("{verb}: intent {} is {}", t.id, t.state.replace('_', " "))
-        });
-        return Ok(Exit::Done);
+        return Ok(tell(&taken, verb, output));
     }
     watch::until_rest(client, &follow.intent, Some(before.seq), output).await
 }
@@ -192,10 +189,32 @@ async fn decide(
     let taken: Taken = client
         .post(&format!("/v1/intents/{intent}/steps/{item}/{verb}"), body)
         .await?;
-    output.show(&taken, |t| {
-        format!("{verb} {item}: intent {} is {}", t.id, t.state.replace('_', " "))
-    });
-    Ok(Exit::Done)
+    Ok(tell(&taken, &format!("{verb} {item}"), output))
+}
+
+/// That a command is recorded, and what came of it as far as that is known.
+fn tell(taken: &Taken, what: &str, output: Output) -> Exit {
+    output.show(taken, |taken| told(taken, what));
+    match taken.refused {
+        true => Exit::Failed,
+        false => Exit::Done,
+    }
+}
+
+fn told(taken: &Taken, what: &str) -> String {
+    let Taken { id, state, came, .. } = taken;
+    let state = state.replace('_', " ");
+    match came {
+        _ if !taken.taken_in => {
+            format!("{what}: accepted and recorded, and yet to be taken in; see: flyball show {id}")
+        }
+        Some(why) if taken.refused => format!("{what}: recorded, but {}; intent {id} is {state}", harmless(why)),
+        Some(came) => format!(
+            "{what}: accepted and recorded: {}; intent {id} is {state}",
+            harmless(came)
+        ),
+        None => format!("{what}: accepted and recorded; intent {id} is {state}"),
+    }
 }
 
 pub(super) async fn halt(client: &Client, reason: Option<String>, output: Output) -> Outcome {

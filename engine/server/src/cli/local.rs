@@ -46,9 +46,10 @@ pub(super) fn program() -> Result<PathBuf, Failure> {
 
 /// Logs go to standard error; `FLYBALL_LOG` filters them.
 pub(super) fn logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("FLYBALL_LOG");
+    let filter = super::client::variable("FLYBALL_LOG").ok_or(());
+    let filter = filter.and_then(|asked| tracing_subscriber::EnvFilter::try_new(asked).map_err(drop));
     // async-openai logs whole bodies when it cannot read them: they may hold the text of an intent.
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rmcp=warn,async_openai=off"));
+    let filter = filter.unwrap_or_else(|()| tracing_subscriber::EnvFilter::new("info,rmcp=warn,async_openai=off"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())

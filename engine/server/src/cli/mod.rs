@@ -15,7 +15,6 @@ mod watch;
 
 use crate::http::problem::Problem;
 use args::{Cli, Command, RunbookAction};
-use clap::Parser;
 use client::Client;
 use output::Output;
 use std::process::ExitCode;
@@ -87,7 +86,7 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|w| w == "guard") {
         return local::guard(words.collect());
     }
-    let cli = Cli::parse();
+    let cli = Cli::typed();
     let output = Output::new(cli.global.json, cli.global.no_color);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = match runtime {

@@ -26,7 +26,7 @@ pub(super) async fn run(args: Netops, output: Output) -> Outcome {
         inventory,
         credentials: args.credentials,
         listen: args.listen,
-        token: std::env::var("NETOPS_TOKEN").ok(),
+        token: super::client::variable("NETOPS_TOKEN"),
         on_bound: args.listen.map(|_| told),
     };
     tokio::spawn(async move {

@@ -207,6 +207,10 @@ fn standing(view: &IntentView) -> String {
     for released in &view.released {
         text += &format!("{}\n", harmless(released));
     }
+    // A stuck one says it with what to do next.
+    for given in view.given.iter().filter(|_| view.state != "stuck") {
+        text += &format!("{}\n", harmless(given));
+    }
     if let Some(why) = &view.not_driven {
         text += &format!("not driven {}\n", harmless(why));
     } else if let Some(why) = &view.unwritable {

@@ -329,7 +329,14 @@ pub(super) fn next_step(view: &IntentView) -> String {
         "stuck" => {
             let why: String = view.stuck.iter().map(|s| format!("  {}\n", harmless(s))).collect();
             let ways: String = view.ways.iter().map(|w| format!("  {}\n", harmless(w))).collect();
-            format!("\nstuck, a person must decide:\n{why}go on with one of:\n{ways}")
+            let given: String = view.given.iter().map(|g| format!("  {}\n", harmless(g))).collect();
+            match (view.stuck.is_empty(), given.is_empty()) {
+                (true, false) => format!("\nstuck, but a person has decided; nothing more is asked:\n{given}"),
+                (false, false) => {
+                    format!("\ngiven already:\n{given}stuck, a person must decide:\n{why}go on with one of:\n{ways}")
+                }
+                _ => format!("\nstuck, a person must decide:\n{why}go on with one of:\n{ways}"),
+            }
         }
         state => format!("\n{}\n", state.replace('_', " ")),
     }

@@ -113,20 +113,21 @@ impl App {
         }
     }
 
-    /// Puts a command into an intent's inbox: durable on return.
-    pub async fn command(&self, caller: &Caller, state: &IntentState, what: What) -> Result<(), Problem> {
+    /// Puts a command into an intent's inbox: durable on return. Returns the command's id.
+    pub async fn command(&self, caller: &Caller, state: &IntentState, what: What) -> Result<String, Problem> {
         let id = caller.command.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
         let known = self.supervisor.knows(state.id, &id).await;
         if let (true, false) = (state.ended.is_some(), known.map_err(|e| read_problem(&e))?) {
             return Err(ended_problem(state));
         }
         let command = Command {
-            id,
+            id: id.clone(),
             by: caller.actor.clone(),
             at_ms: self.clock.now_ms(),
             what,
         };
-        self.supervisor.command(state.id, command).await.map_err(|e| match e {
+        let posted = self.supervisor.command(state.id, command).await;
+        posted.map(|()| id).map_err(|e| match e {
             CommandError::Refused(why) => Problem::new(Code::DoesNotFit, why),
             CommandError::BadAnswer(faults) => {
                 let first = faults.first().map(ToString::to_string).unwrap_or_default();

@@ -1,18 +1,23 @@
 //! What a person may do to an intent. Each is synced into the intent's inbox before it is acknowledged.
 
-use super::app::{App, Shared, if_match, read_problem};
+use super::app::{App, Shared, if_match, journal_problem, read_problem};
 use super::body::Body;
 use super::dto::{InputBody, ReasonBody, ResolveBody, SettleBody, Taken};
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::errors::Code;
+use crate::narrate;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use flyball_engine::ids::{ItemId, StepId};
+use flyball_engine::ids::{IntentId, ItemId, StepId};
 use flyball_engine::intent::command::What;
-use flyball_engine::intent::event::{Resolution, Settlement};
+use flyball_engine::intent::event::{Event, Resolution, Settlement};
 use flyball_engine::intent::state::IntentState;
+use std::time::Duration;
+
+/// How long an answer waits for its command to be taken in.
+const TAKEN_IN_WITHIN: Duration = Duration::from_secs(1);
 
 type Answer = Result<(StatusCode, Json<Taken>), Problem>;
 
@@ -35,15 +40,51 @@ async fn allowed(
     Ok(state)
 }
 
-/// Posts a command that was checked.
+/// Posts a command that was checked, and waits a moment for the intent's owner to take it in, so that the answer can say
+/// what came of it.
 pub(super) async fn post(app: &App, caller: &Caller, state: &IntentState, what: What) -> Answer {
-    app.command(caller, state, what).await?;
+    let command = app.command(caller, state, what).await?;
+    let taken_in = is_taken_in(app, state.id, &command).await?;
     let now = app.supervisor.state(state.id).await.map_err(|e| read_problem(&e))?;
+    let came = match taken_in {
+        true => came_of(app, caller, state, &command).await?,
+        false => None,
+    };
     let taken = Taken {
         id: state.id.to_string(),
         state: now.api_state().to_owned(),
+        taken_in,
+        refused: matches!(came, Some(Event::CommandRefused { .. })),
+        came: came.map(|event| narrate::line(&event)),
     };
     Ok((StatusCode::ACCEPTED, Json(taken)))
+}
+
+/// Whether a recorded command waits no more, within a moment.
+async fn is_taken_in(app: &App, intent: IntentId, command: &str) -> Result<bool, Problem> {
+    let deadline = tokio::time::Instant::now() + TAKEN_IN_WITHIN;
+    let mut grown = app.journal().watch(intent);
+    loop {
+        grown.borrow_and_update();
+        let inbox = app.journal().inbox(intent).await.map_err(|e| journal_problem(&e))?;
+        if inbox.iter().all(|waiting| waiting.id != command) {
+            return Ok(true);
+        }
+        if !matches!(tokio::time::timeout_at(deadline, grown.changed()).await, Ok(Ok(()))) {
+            return Ok(false);
+        }
+    }
+}
+
+/// What a command came to: the first entry behind `before` that is its sender's.
+async fn came_of(app: &App, caller: &Caller, before: &IntentState, command: &str) -> Result<Option<Event>, Problem> {
+    let entries = app.journal().read(before.id, before.seq, 1000).await;
+    let entries = entries.map_err(|e| journal_problem(&e))?.into_iter().map(|e| e.entry);
+    let mut own = entries.filter(|entry| entry.actor == caller.actor).map(|e| e.event);
+    Ok(own.find(|event| match event {
+        Event::CommandRefused { command: refused, .. } => refused == command,
+        _ => true,
+    }))
 }
 
 /// Goes on with an intent that was only planned.

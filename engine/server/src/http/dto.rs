@@ -8,6 +8,7 @@ mod explain;
 mod heard;
 mod question;
 mod runbooks;
+mod taken;
 mod world;
 
 pub use back::{LockView, UndoBody};
@@ -17,6 +18,7 @@ pub use explain::*;
 pub use heard::*;
 pub use question::*;
 pub use runbooks::*;
+pub use taken::Taken;
 pub use world::*;
 
 use flyball_engine::canonical::Digest;
@@ -202,6 +204,9 @@ pub struct IntentView {
     pub questions: Vec<QuestionView>,
     /// What only a person can decide.
     pub stuck: Vec<String>,
+    /// What people have said to do that is recorded and has yet to be taken in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<String>,
     /// The commands by which a person moves it on from there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<String>,
@@ -423,7 +428,8 @@ pub struct Sentence {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct TargetReport {
     pub target: String,
-    /// `changed`, `already`, `taken back`, `not taken back`, `not changed`, `under way`, `in doubt`, `failed`, `contradicted`.
+    /// `changed`, `already`, `taken back`, `not taken back`, `not changed`, `under way`, `in doubt`, `failed`,
+    /// `accepted` or `taken over` (by a person), `contradicted`.
     pub applied: String,
     /// `verified`, `missed`, `unverified`.
     pub verified: String,
@@ -460,13 +466,6 @@ pub struct EntryPage {
     /// Pass as `after` for the next page; absent at the end of the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
-}
-
-/// A command was taken.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Taken {
-    pub id: String,
-    pub state: String,
 }
 
 /// RFC 3339 in UTC, of Unix milliseconds.

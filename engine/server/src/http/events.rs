@@ -156,7 +156,7 @@ impl Tail {
                 tokio::select! {
                     changed = self.halted.changed() => {
                         changed.ok()?;
-                        return halt::present(&self.app).await.ok().map(Told::Halt);
+                        return halt::recorded(&self.app).await.ok().map(Told::Halt);
                     }
                     changed = self.grown.changed() => changed.ok()?,
                     () = stopping.cancelled() => return None,

@@ -3,6 +3,7 @@
 use super::accept::accepted;
 use super::app::Shared;
 use super::dto::{PlanView, WhyView};
+use super::intents::undecided;
 use super::problem::Problem;
 use super::views::{self, Values};
 use crate::auth::Caller;
@@ -57,5 +58,11 @@ pub(super) async fn why(State(app): Shared, caller: Caller, Path(id): Path<Strin
         journal: app.journal(),
         intent: state.id,
     };
-    Ok(Json(views::why(&state, &entries, &values).await))
+    let undecided = undecided(&app, &state).await?;
+    Ok(Json(WhyView {
+        stuck: undecided.stuck,
+        ways: undecided.ways,
+        given: undecided.given,
+        ..views::why(&state, &entries, &values).await
+    }))
 }

@@ -8,18 +8,32 @@ use crate::auth::Caller;
 use axum::Json;
 use axum::extract::State;
 use flyball_engine::intent::state::IntentState;
+use flyball_engine::supervisor::Halt;
 
 /// The halt that holds back what is due of an intent.
 pub(super) fn on(app: &App, state: &IntentState) -> Option<HaltView> {
     let halt = app.supervisor.halted()?;
-    state.waits_out_a_halt(app.clock.now_ms()).then(|| HaltView::of(&halt))
+    let waits = state.waits_out_a_halt(app.clock.now_ms());
+    waits.then(|| in_force(app, &halt))
+}
+
+fn in_force(app: &App, halt: &Halt) -> HaltView {
+    HaltView {
+        unrecorded: !app.supervisor.is_halt_recorded(),
+        ..HaltView::of(halt)
+    }
 }
 
 /// The halt in force, else the last one that was lifted.
 pub(super) async fn present(app: &App) -> Result<HaltView, Problem> {
     if let Some(halt) = app.supervisor.halted() {
-        return Ok(HaltView::of(&halt));
+        return Ok(in_force(app, &halt));
     }
+    recorded(app).await
+}
+
+/// The last halt that is on record, in force or lifted.
+pub(super) async fn recorded(app: &App) -> Result<HaltView, Problem> {
     let halts = app.supervisor.halts().await.map_err(|e| journal_problem(&e))?;
     Ok(halts.last().map(HaltView::of).unwrap_or_default())
 }

@@ -148,7 +148,11 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
     let undone_by = flyball_engine::supervisor::undos_of(app.journal(), state.id).await;
     let undone_by = undone_by.map_err(|e| journal_problem(&e))?;
     let questions = views::questions(&app.supervisor, state).await;
+    let undecided = undecided(app, state).await?;
     Ok(IntentView {
+        stuck: undecided.stuck,
+        ways: undecided.ways,
+        given: undecided.given,
         questions: questions.map_err(|e| journal_problem(&e))?,
         undone_by: undone_by.iter().map(ToString::to_string).collect(),
         halted: halt::on(app, state),
@@ -159,6 +163,15 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
         unwritable: app.journal().unwritable().filter(|_| state.ended.is_none()),
         ..views::intent(state, faults)
     })
+}
+
+/// What waits for a person, and what people have said that has yet to be taken in.
+pub(super) async fn undecided(app: &App, state: &IntentState) -> Result<views::Undecided, Problem> {
+    let inbox = match state.ended {
+        Some(_) => Vec::new(),
+        None => app.journal().inbox(state.id).await.map_err(|e| journal_problem(&e))?,
+    };
+    Ok(views::undecided(state, &inbox))
 }
 
 /// Why nothing is done for it, and what moves it again: trying does, unless the store has given up writing.

@@ -25,6 +25,8 @@ pub fn why(view: &WhyView, style: Style) -> String {
     let stuck = view.stuck.iter().map(|s| line(s, &[], style));
     let ways = view.ways.iter().map(|w| line(w, &[], style));
     out += &section("waits for a person", &stuck.collect::<String>(), style);
+    let given = view.given.iter().map(|g| line(g, &[], style));
+    out += &section("given already", &given.collect::<String>(), style);
     out += &section("to move it on", &ways.collect::<String>(), style);
     let decided = view.decisions.iter().filter(|d| !says_again(&d.text));
     let decided: String = decided.map(|d| decision(d, style)).collect();

@@ -1,7 +1,8 @@
 //! A store that was damaged behind the server's back: the start is refused, and a person is told what to do.
 
 use crate::serve::Server;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What a start that fails says, with its exit code.
@@ -16,6 +17,20 @@ fn refused(dir: &Path, words: &[&str]) -> (i32, String) {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code().unwrap(), said)
+}
+
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// All files below a folder, with what is in them.
+fn files(dir: &Path) -> Files {
+    let mut all = Files::new();
+    for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        match entry.path().is_dir() {
+            true => all.append(&mut files(&entry.path())),
+            false => drop(all.insert(entry.path(), std::fs::read(entry.path()).unwrap())),
+        }
+    }
+    all
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,6 +53,7 @@ async fn a_server_killed_soon_after_an_acknowledgement_starts_over_no_damage_to_
     let middle = bytes.iter().rposition(|b| *b != 0).unwrap() / 2;
     bytes[middle] ^= 0x55;
     std::fs::write(&db, &bytes).unwrap();
+    let before = files(dir.path());
     for _ in 0..2 {
         let (code, said) = refused(dir.path(), &[]);
         assert_eq!(code, 1, "{said}");
@@ -46,6 +62,10 @@ async fn a_server_killed_soon_after_an_acknowledgement_starts_over_no_damage_to_
             "{said}"
         );
         assert!(std::fs::read(&db).unwrap() == bytes, "the evidence is left as it is");
+        let after = files(dir.path());
+        let names = |of: &Files| of.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&after), names(&before));
+        assert!(after == before, "the whole folder is left as it was found");
     }
     let mut server = Server::start_with(dir.path(), &["--accept-lost-tail"]);
     assert_eq!(server.stop(), Some(0));

@@ -300,15 +300,15 @@ impl IntentState {
         let left = |i: &ItemState| i.status == ItemStatus::Failed || i.is_taken_over();
         let partial = self.items.values().any(left);
         let reason = if self.anything_sent() {
-            "done and verified"
+            self.done()
         } else if self.items.values().any(|i| i.mutating) {
-            "everything was in place already: nothing was sent"
+            "everything was in place already: nothing was sent".to_owned()
         } else {
-            "read"
+            "read".to_owned()
         };
         Event::IntentEnded {
             end: End::Fulfilled,
-            reason: reason.to_owned(),
+            reason,
             partial,
         }
     }

@@ -5,6 +5,7 @@ use super::{Due, Work};
 use crate::ids::{CallId, ItemId, Phase};
 use crate::intent::event::{Awaited, Event, FaultEffect};
 use crate::intent::item::{ItemState, ItemStatus};
+use crate::intent::proof::Word;
 use crate::intent::state::IntentState;
 
 impl IntentState {
@@ -104,6 +105,10 @@ impl IntentState {
         match item.status {
             ItemStatus::Succeeded if undoes && self.ended.is_none() => ItemStatus::Waiting.api_name(),
             ItemStatus::Succeeded | ItemStatus::Accepted if undoes => ItemStatus::Skipped.api_name(),
+            // It was to be taken back, and a person left it.
+            ItemStatus::Accepted if item.accepted_by().is_some_and(Word::is_of_the_way_back) => {
+                ItemStatus::Skipped.api_name()
+            }
             status => status.api_name(),
         }
     }

@@ -260,6 +260,17 @@ pub enum Resolution {
     Overwrite,
 }
 
+impl Resolution {
+    /// As it is typed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Accept => "accept",
+            Self::Overwrite => "overwrite",
+        }
+    }
+}
+
 /// How an intent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

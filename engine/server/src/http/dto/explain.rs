@@ -203,6 +203,9 @@ pub struct WhyView {
     pub stuck: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<String>,
+    /// What people have said to do that is recorded and has yet to be taken in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<String>,
     /// What policy said, who approved or denied, and what nothing came of; in order.
     pub decisions: Vec<DecisionWhy>,
     pub cost: Cost,

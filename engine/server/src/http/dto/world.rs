@@ -82,6 +82,9 @@ pub struct HaltView {
     pub lifted_by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifted_at: Option<String>,
+    /// It could not be recorded: it holds as long as this engine runs, and no longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unrecorded: bool,
 }
 
 impl HaltView {
@@ -94,6 +97,7 @@ impl HaltView {
             reason: halt.reason.clone(),
             lifted_by: halt.lifted.as_ref().map(|l| l.by.to_string()),
             lifted_at: halt.lifted.as_ref().map(|l| time(l.at_ms)),
+            unrecorded: false,
         }
     }
 
@@ -107,6 +111,14 @@ impl HaltView {
             };
         }
         let why = self.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-        format!("halted by {} since {}{why}", said(&self.by), said(&self.since))
+        let only_here = match self.unrecorded {
+            true => " (not recorded: it ends with this engine)",
+            false => "",
+        };
+        format!(
+            "halted by {} since {}{why}{only_here}",
+            said(&self.by),
+            said(&self.since)
+        )
     }
 }

@@ -10,6 +10,7 @@ mod questions;
 mod reasons;
 mod report;
 mod steps;
+mod undecided;
 mod why;
 
 pub use checks::checks;
@@ -20,6 +21,7 @@ pub use procedure::{plan, reviewed};
 pub use questions::questions;
 pub use report::report;
 pub use steps::steps;
+pub use undecided::{Undecided, undecided};
 pub use why::why;
 
 use super::dto::{
@@ -96,6 +98,7 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         targets: texts(targets),
         holders: holders.clone(),
     });
+    let undecided = undecided(state, &[]);
     IntentView {
         id: state.id.to_string(),
         state: state.api_state().to_owned(),
@@ -129,8 +132,9 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         beside: beside(state),
         halted: None,
         questions: Vec::new(),
-        stuck: stuck(state),
-        ways: notes::ways(state),
+        stuck: undecided.stuck,
+        ways: undecided.ways,
+        given: undecided.given,
         contradicted: notes::contradicted(state),
         in_doubt: Vec::new(),
         refused: state.refused.iter().map(refused).collect(),
@@ -141,12 +145,6 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         cost: cost(state),
         seq: state.seq,
     }
-}
-
-/// What only a person can decide, each with what it is about.
-fn stuck(state: &IntentState) -> Vec<String> {
-    let stuck = state.stuck.iter().filter(|_| state.ended.is_none());
-    stuck.map(|(about, why)| format!("{about}: {why}")).collect()
 }
 
 fn plan_ref(accepted: &Accepted) -> PlanRef {

@@ -5,8 +5,9 @@ use super::super::dto::{ConflictView, time};
 use super::Values;
 use flyball_engine::ids::ItemId;
 use flyball_engine::intent::effects::end_name;
-use flyball_engine::intent::event::{Awaited, FaultEffect, Reading, WayBack};
+use flyball_engine::intent::event::{Awaited, Reading, Resolution};
 use flyball_engine::intent::item::{ItemState, ItemStatus};
+use flyball_engine::intent::proof::Word;
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::intent::state::lease::Standing;
 use flyball_engine::payload::Payload;
@@ -20,7 +21,44 @@ pub(super) fn notes(state: &IntentState, id: &ItemId, item: &ItemState) -> Vec<S
     notes.extend(trial(item).filter(|_| open));
     notes.extend(contradiction(item));
     notes.extend(left_as_it_is(state, item));
+    notes.extend(given(state, item).filter(|_| open));
     notes
+}
+
+/// Why it stands where it stands. What a person has decided about since is not asked any more.
+pub(super) fn reason(item: &ItemState) -> Option<String> {
+    let decided = item.word.as_ref().is_some_and(|word| {
+        let open = item.status.needs_a_person() || item.status.is_doubt();
+        !open && (word.is_of_the_way_back() || word.resolution == Resolution::Retry)
+    });
+    item.reason.clone().filter(|_| !decided)
+}
+
+/// Who took it as it stands, and why.
+pub(super) fn accepted(item: &ItemState) -> Option<String> {
+    let word = item.accepted_by()?;
+    Some(format!("{} accepted it as it stands{}", word.by, comment(word)))
+}
+
+fn comment(word: &Word) -> String {
+    let said = word.comment.as_deref().filter(|c| !c.is_empty());
+    said.map(|c| format!(" ({c})")).unwrap_or_default()
+}
+
+/// What a person has said to do, and what of it is still to come.
+fn given(state: &IntentState, item: &ItemState) -> Option<String> {
+    use ItemStatus as S;
+    let word = item.word.as_deref().filter(|w| w.resolution != Resolution::Accept)?;
+    let undoes = item.expanded.undoes.is_some() || state.rollback.is_some() || state.back_out.is_some();
+    let awaited = match item.status {
+        S::Waiting => "it is yet to be sent again",
+        S::Running | S::Asked | S::Answered if !word.is_of_the_way_back() => "it is being sent again",
+        S::Succeeded if undoes && word.is_of_the_way_back() => "the undo is yet to be sent",
+        S::Undoing | S::UndoAsked | S::UndoAnswered => "the undo is under way",
+        _ => return None,
+    };
+    let (by, what, said) = (&word.by, word.resolution.as_str(), comment(word));
+    Some(format!("{by} said {what}{said}: {awaited}"))
 }
 
 /// When it is tried again, by which rule, and why.
@@ -67,11 +105,18 @@ pub(super) fn contradiction(item: &ItemState) -> Option<String> {
 }
 
 fn left_as_it_is(state: &IntentState, item: &ItemState) -> Option<String> {
-    item.expanded.undoes.as_ref()?;
-    let by_a_person = item.status == ItemStatus::Accepted;
+    let undoes = item.expanded.undoes.is_some();
+    if let Some(accepted) = accepted(item) {
+        let of_the_way_back = item.word.as_ref().is_some_and(|w| w.is_of_the_way_back());
+        return Some(match undoes || of_the_way_back {
+            true => format!("not taken back: {accepted}"),
+            false => accepted,
+        });
+    }
     let ended = state.ended.as_ref().filter(|_| item.status == ItemStatus::Succeeded);
     match ended {
-        _ if by_a_person => Some("not taken back: a person left it as it is".to_owned()),
+        _ if !undoes => None,
+        _ if item.status == ItemStatus::Accepted => Some("not taken back: a person left it as it is".to_owned()),
         Some((end, ..)) => Some(format!("not taken back: the intent ended before ({})", end_name(*end))),
         None => None,
     }
@@ -103,53 +148,6 @@ pub(super) fn contradicted(state: &IntentState) -> Vec<String> {
     items
         .filter_map(|(id, item)| Some(format!("{id}: {}", contradiction(item)?)))
         .collect()
-}
-
-/// The commands that fit what the intent is stuck at, one for each.
-pub(super) fn ways(state: &IntentState) -> Vec<String> {
-    let intent = state.id;
-    if state.ended.is_some() {
-        return Vec::new();
-    }
-    let mut ways: Vec<String> = Vec::new();
-    for about in state.stuck.keys() {
-        let item = about.parse::<ItemId>().ok();
-        let known = item.as_ref().and_then(|id| Some((id, state.items.get(id)?)));
-        let way = known.and_then(|(id, item)| way_of(state, id, item));
-        ways.push(way.unwrap_or_else(|| format!("flyball resume {intent}")));
-    }
-    ways.dedup();
-    if !ways.is_empty() && state.back_out.is_none() && state.rollback.is_none() {
-        ways.push(format!("flyball cancel {intent}"));
-    }
-    ways
-}
-
-fn way_of(state: &IntentState, id: &ItemId, item: &ItemState) -> Option<String> {
-    let intent = state.id;
-    if item.contradiction.is_some() || item.doubtful_phase().is_some() {
-        return Some(format!(
-            "flyball settle {intent} {id} applied|not_applied|partial|taken_over"
-        ));
-    }
-    let fits = match item.status {
-        ItemStatus::UndoConflict if matches!(item.way_back, Some(WayBack::Irreversible { .. })) => "accept",
-        ItemStatus::UndoConflict => "retry|overwrite|accept",
-        ItemStatus::UndoFailed => "retry|accept",
-        ItemStatus::Blocked => "accept",
-        ItemStatus::Failed if may_be_sent_again(state, item) => "retry|accept",
-        ItemStatus::Failed => "accept",
-        _ => return None,
-    };
-    Some(format!("flyball resolve {intent} {id} {fits}"))
-}
-
-/// As the engine judges it when it is asked to.
-fn may_be_sent_again(state: &IntentState, item: &ItemState) -> bool {
-    let harmless = |c: &flyball_engine::intent::item::CallState| {
-        c.effect == Some(FaultEffect::None) && (c.settled.is_none() || c.fence.is_some())
-    };
-    item.lease.is_none() && state.rollback.is_none() && item.call.as_ref().is_none_or(harmless)
 }
 
 /// The time of day, in UTC: none of these is far away.

@@ -4,8 +4,9 @@
 use super::super::dto::TargetReport;
 use super::shown_target;
 use flyball_engine::ids::ItemId;
-use flyball_engine::intent::event::{CheckId, CheckPurpose, CheckReading, CheckVerdict, Event, ProbePurpose, WayBack};
+use flyball_engine::intent::event::{CheckId, CheckPurpose, CheckReading, Event, ProbePurpose, WayBack};
 use flyball_engine::intent::item::{ItemState, ItemStatus};
+use flyball_engine::intent::proof::Word;
 use flyball_engine::intent::state::{Accepted, IntentState, item_of};
 use flyball_engine::journal::StoredEntry;
 use flyball_engine::tool::ToolName;
@@ -104,8 +105,7 @@ fn of_act(act: &Act<'_>, settling: &BTreeMap<OfPlan, Vec<u64>>) -> Vec<TargetRep
         let group = groups.entry(name).or_default();
         let said = settling.get(&(act.revision, id.clone()));
         group.entries.extend(said.into_iter().flatten());
-        // Saving is no change of its own: it is what makes the others last.
-        if tool.tool().starts_with("save") {
+        if tool.saves() {
             group.saves.push(item);
         } else {
             group.changes.push((id, item));
@@ -117,7 +117,9 @@ fn of_act(act: &Act<'_>, settling: &BTreeMap<OfPlan, Vec<u64>>) -> Vec<TargetRep
 
 fn target(act: &Act<'_>, group: &Group<'_>, target: String) -> TargetReport {
     let contradicted = group.changes.iter().find_map(|(_, i)| super::notes::contradiction(i));
-    let reason = contradicted.or_else(|| group.changes.iter().find_map(|(_, i)| i.reason.clone()));
+    let accepted = group.changes.iter().find_map(|(_, i)| super::notes::accepted(i));
+    let reason = contradicted.or(accepted);
+    let reason = reason.or_else(|| group.changes.iter().find_map(|(_, i)| super::notes::reason(i)));
     let note: Vec<String> = act.name().into_iter().chain(reason).collect();
     TargetReport {
         target,
@@ -133,7 +135,8 @@ fn applied(items: &[(&ItemId, &ItemState)]) -> &'static str {
     use ItemStatus as S;
     let any = |wanted: &[S]| items.iter().any(|(_, i)| wanted.contains(&i.status));
     // What another intent did stands in one that takes it back as done.
-    let left = |i: &ItemState| i.expanded.undoes.is_some() && matches!(i.status, S::Succeeded | S::Accepted);
+    let undoes = |i: &ItemState| i.expanded.undoes.is_some() && matches!(i.status, S::Succeeded | S::Accepted);
+    let left = |i: &ItemState| undoes(i) || i.accepted_by().is_some_and(Word::is_of_the_way_back);
     match () {
         () if items.iter().any(|(_, i)| i.contradiction.is_some()) => "contradicted",
         () if any(&[S::InDoubt, S::UndoInDoubt]) => "in doubt",
@@ -141,7 +144,9 @@ fn applied(items: &[(&ItemId, &ItemState)]) -> &'static str {
         () if any(&[S::Failed]) => "failed",
         () if any(&[S::Running, S::Answered, S::Undoing, S::UndoAnswered, S::BackingOff]) => "under way",
         () if items.iter().any(|(_, i)| left(i)) => "not taken back",
-        () if any(&[S::Succeeded, S::Accepted]) => "changed",
+        () if items.iter().any(|(_, i)| i.accepted_by().is_some()) => "accepted",
+        () if any(&[S::Accepted]) => "taken over",
+        () if any(&[S::Succeeded]) => "changed",
         () if any(&[S::Undone]) => "taken back",
         () if any(&[S::Satisfied]) => "already",
         () => "not changed",
@@ -157,15 +162,7 @@ fn verified(act: &Act<'_>, group: &Group<'_>) -> &'static str {
         .changes
         .iter()
         .filter(|(_, i)| !matches!(i.status, ItemStatus::Skipped | ItemStatus::Waiting))
-        .map(|(id, item)| match (gate(id), super::steps::verified(item)) {
-            // The reading and what came later do not agree.
-            _ if item.contradiction.is_some() => None,
-            (Some(CheckVerdict::Missed), _) => Some(false),
-            // A taken-back item of a probed tool is only `undone` once the probe saw the state before.
-            _ if item.status == ItemStatus::Undone && item.probed => Some(true),
-            (Some(CheckVerdict::Held), read) => Some(read != Some(false)),
-            (_, read) => read,
-        })
+        .map(|(id, item)| item.proof(gate(id)))
         .collect();
     if verdicts.contains(&Some(false)) {
         "missed"

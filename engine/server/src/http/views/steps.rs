@@ -4,7 +4,7 @@ use super::super::dto::{ItemView, StepView, StepsView};
 use super::Values;
 use flyball_engine::ids::ItemId;
 use flyball_engine::intent::event::WayBack;
-use flyball_engine::intent::item::{ItemState, ItemStatus};
+use flyball_engine::intent::item::ItemState;
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::payload::Payload;
 use flyball_engine::plan::{Step, StepFacts};
@@ -113,7 +113,7 @@ async fn item(state: &IntentState, (id, item): (&ItemId, &ItemState), status: &s
         args: values.shown_if(item.expanded.args.as_ref()).await,
         reason: match item.open_question() {
             Some(_) => Some("its server waits for the answer to a question".to_owned()),
-            None => item.reason.clone(),
+            None => super::notes::reason(item),
         },
         way_back: item.way_back.as_ref().map(|w| match w {
             WayBack::Call(_) => "call".to_owned(),
@@ -125,7 +125,7 @@ async fn item(state: &IntentState, (id, item): (&ItemId, &ItemState), status: &s
             .map(|d| d.reason.clone()),
         output: None,
         sent: item.was_sent(),
-        verified: verified(item),
+        verified: item.read_back(),
         notes: super::notes::notes(state, id, item),
         conflict: super::notes::conflict(item, values).await,
     }
@@ -144,15 +144,6 @@ async fn output(read: &Payload, values: &Values<'_>) -> Value {
             }
         }
     }
-}
-
-/// Whether a reading proves that the change is in place; none: nothing can tell.
-pub(super) fn verified(item: &ItemState) -> Option<bool> {
-    let reading = match item.status {
-        ItemStatus::Satisfied => item.before.as_ref(),
-        _ => item.after.as_ref(),
-    };
-    reading.filter(|r| r.valid).and_then(|r| r.holds)
 }
 
 #[cfg(test)]

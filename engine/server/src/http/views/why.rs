@@ -22,6 +22,7 @@ pub async fn why(state: &IntentState, entries: &[StoredEntry], values: &Values<'
     for plan in &mut plans {
         follow_repairs(&mut plan.answers);
     }
+    let undecided = super::undecided(state, &[]);
     WhyView {
         intent: state.id.to_string(),
         title: title(&state.request),
@@ -30,8 +31,9 @@ pub async fn why(state: &IntentState, entries: &[StoredEntry], values: &Values<'
         asked: asked(entries),
         spent: spent(entries, &plans),
         plans,
-        stuck: super::stuck(state),
-        ways: super::notes::ways(state),
+        stuck: undecided.stuck,
+        ways: undecided.ways,
+        given: undecided.given,
         decisions: decisions(entries),
         cost: cost(state),
     }

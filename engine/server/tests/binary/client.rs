@@ -1,0 +1,157 @@
+//! What the command line says and how it exits, beside a server that says what the test wants.
+
+use axum::Router;
+use axum::routing::{get, post};
+use flyball::http::dto::{IntentPage, IntentRowView, IntentView, ReportView, Taken};
+use serde::Serialize;
+use std::process::Command;
+
+/// Serves these on a free port. Where it listens.
+async fn serving(routes: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    url
+}
+
+/// Answers with this, whatever is asked.
+fn saying<T: Serialize>(value: &T) -> impl Fn() -> std::future::Ready<axum::Json<serde_json::Value>> + Clone + use<T> {
+    let value = serde_json::to_value(value).unwrap();
+    move || std::future::ready(axum::Json(value.clone()))
+}
+
+/// Runs it beside such a server, with these variables. Its exit code and what it says.
+async fn run(url: &str, env: &[(&str, &str)], words: &[&str]) -> (i32, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flyball"));
+    command.args(words).current_dir(dir.path()).env_clear();
+    command.env("FLYBALL_URL", url).envs(env.iter().copied());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    drop(dir);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap(), text)
+}
+
+fn row(id: &str, contradicted: bool) -> IntentRowView {
+    serde_json::from_value(
+        serde_json::json!({"id": id, "state": "fulfilled", "title": "t", "origin": "operator",
+        "by": "olga", "received_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "targets": [],
+        "contradicted": contradicted}),
+    )
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_is_contradicted_is_no_success_to_watch_and_stands_in_the_list() {
+    let view = |contradicted: &[&str]| IntentView {
+        id: "i".into(),
+        state: "fulfilled".into(),
+        seq: 1,
+        contradicted: contradicted.iter().map(ToString::to_string).collect(),
+        ..IntentView::default()
+    };
+    let report = ReportView {
+        state: "fulfilled".into(),
+        targets: vec![Default::default()],
+        ..ReportView::default()
+    };
+    let page = IntentPage {
+        intents: vec![row("i", true), row("j", false)],
+        next: None,
+    };
+    let routes = Router::new()
+        .route(
+            "/v1/intents/i",
+            get(saying(&view(&["s: what it was settled as is contradicted"]))),
+        )
+        .route("/v1/intents/j", get(saying(&view(&[]))))
+        .route("/v1/intents/{id}/report", get(saying(&report)))
+        .route(
+            "/v1/intents/{id}/events",
+            get(saying(&serde_json::json!({"entries": []}))),
+        )
+        .route("/v1/intents", get(saying(&page)));
+    let url = serving(routes).await;
+    for words in [
+        ["watch", "i"].as_slice(),
+        &["watch", "i", "--follow"],
+        &["watch", "i", "--json"],
+    ] {
+        let (code, said) = run(&url, &[], words).await;
+        assert_eq!(code, 4, "{words:?}: {said}");
+    }
+    let (code, said) = run(&url, &[], &["watch", "j"]).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(&url, &[], &["list"]).await;
+    assert_eq!(code, 0, "{said}");
+    let of = |id: &str| {
+        said.lines()
+            .find(|l| l.starts_with(id))
+            .unwrap_or_else(|| panic!("{said}"))
+    };
+    assert!(of("i").contains("fulfilled, contradicted"), "{said}");
+    assert!(!of("j").contains("contradicted"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settle_and_resolve_say_that_it_is_recorded_and_what_came_of_it() {
+    let taken = |came: Option<&str>, taken_in: bool, refused: bool| Taken {
+        id: "i".into(),
+        state: "rolling_back".into(),
+        taken_in,
+        came: came.map(str::to_owned),
+        refused,
+    };
+    let came = Some("anna resolved s: overwrite what is there now");
+    let late = Some("nothing came of anna's «resolve u»: u is undone");
+    let routes = Router::new()
+        .route("/v1/intents/i/steps/s/resolve", post(saying(&taken(came, true, false))))
+        .route("/v1/intents/i/steps/t/settle", post(saying(&taken(None, false, false))))
+        .route("/v1/intents/i/steps/u/resolve", post(saying(&taken(late, true, true))));
+    let url = serving(routes).await;
+    let (code, said) = run(&url, &[], &["resolve", "i", "s", "overwrite"]).await;
+    let whole =
+        "resolve s: accepted and recorded: anna resolved s: overwrite what is there now; intent i is rolling back\n";
+    assert_eq!((code, said.as_str()), (0, whole));
+    let (code, said) = run(&url, &[], &["settle", "i", "t", "applied"]).await;
+    let whole = "settle t: accepted and recorded, and yet to be taken in; see: flyball show i\n";
+    assert_eq!((code, said.as_str()), (0, whole));
+    let (code, said) = run(&url, &[], &["resolve", "i", "u", "retry"]).await;
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.starts_with("resolve u: recorded, but nothing came of anna's"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_is_empty_is_as_one_that_is_not_set() {
+    let page = IntentPage {
+        intents: vec![row("i", false)],
+        next: None,
+    };
+    let url = serving(Router::new().route("/v1/intents", get(saying(&page)))).await;
+    let empty = [
+        ("FLYBALL_CONFIG", ""),
+        ("FLYBALL_TOKEN", ""),
+        ("FLYBALL_DATA", ""),
+        ("FLYBALL_LISTEN", ""),
+        ("FLYBALL_LOG", ""),
+        ("NETOPS_INVENTORY", ""),
+        ("NETOPS_CREDENTIALS", ""),
+    ];
+    let (code, said) = run(&url, &empty, &["list"]).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(&url, &empty, &["check"]).await;
+    assert_eq!(code, 0, "{said}");
+    // Without a URL the settings say where the server would be, and none is running there.
+    let (code, said) = run("", &empty, &["list"]).await;
+    assert_eq!(code, 5, "{said}");
+    let (_, said) = run(&url, &empty, &["netops", "--role", "inventory"]).await;
+    assert!(said.contains("inventory.yaml"), "the default is gone for: {said}");
+    // What is typed is meant.
+    let (code, said) = run(&url, &[], &["--config", "", "list"]).await;
+    assert_eq!(code, 2, "{said}");
+}
