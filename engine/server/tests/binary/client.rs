@@ -1,5 +1,6 @@
 //! What the command line says and how it exits, beside a server that says what the test wants.
 
+use crate::serve::{Server, flyball};
 use axum::Router;
 use axum::routing::{get, post};
 use flyball::http::dto::{IntentPage, IntentRowView, IntentView, ReportView, Taken};
@@ -88,7 +89,7 @@ async fn an_end_that_is_contradicted_is_no_success_to_watch_and_stands_in_the_li
     assert_eq!(code, 0, "{said}");
     let of = |id: &str| {
         said.lines()
-            .find(|l| l.starts_with(id))
+            .find(|l| l.split(' ').next() == Some(id))
             .unwrap_or_else(|| panic!("{said}"))
     };
     assert!(of("i").contains("fulfilled, contradicted"), "{said}");
@@ -154,4 +155,35 @@ async fn a_variable_that_is_empty_is_as_one_that_is_not_set() {
     // What is typed is meant.
     let (code, said) = run(&url, &[], &["--config", "", "list"]).await;
     assert_eq!(code, 2, "{said}");
+}
+
+#[test]
+fn a_command_is_answered_with_where_the_intent_stands_after_it_and_what_it_came_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("inventory.yaml", "devices: []\n");
+    write("credentials.yaml", "{}\n");
+    let owners_alone = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(dir.path().join("credentials.yaml"), owners_alone).unwrap();
+    let env = "{NETOPS_INVENTORY: ./inventory.yaml}";
+    let inventory = format!("{{command: flyball, args: [netops, --role, inventory], env: {env}}}");
+    write("flyball.yaml", &format!("mcp_servers:\n  inventory: {inventory}\n"));
+    let check = "{tool: inventory/list_devices, args: {}, expect: output.devices.size() == 0, hold_for: 10m}";
+    let step = "{id: all, tool: inventory/list_devices, args: {}}";
+    write("plan.yaml", &format!("steps: [{step}]\npost_checks: [{check}]\n"));
+    let server = Server::start(dir.path());
+    let run = |words: &[&str]| flyball(dir.path(), &server.url, words);
+    let (code, text) = run(&["submit", "--plan", "plan.yaml", "--json", "--no-wait"]);
+    assert_eq!(code, 0, "{text}");
+    let taken: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let id = taken["id"].as_str().unwrap();
+    let (code, text) = run(&["pause", id, "--reason", "a storm"]);
+    let whole = format!("pause: accepted and recorded: paused by admin: a storm; intent {id} is paused\n");
+    assert_eq!((code, text.as_str()), (0, whole.as_str()));
+    let (code, text) = run(&["resume", id, "--no-wait"]);
+    let start = format!("resume: accepted and recorded: resumed by admin; intent {id} is ");
+    assert!(
+        code == 0 && text.starts_with(&start) && !text.contains("paused"),
+        "{code} {text}"
+    );
 }
