@@ -10,6 +10,7 @@ use crate::ids::{IntentId, ItemId, StepId};
 use crate::intent::effects::end_name;
 use crate::intent::event::{Event, ExpandedItem, PlanSource, ProbePurpose, Reading, UndoCall, Undoes, WayBack};
 use crate::intent::item::{ItemState, ItemStatus};
+use crate::intent::resolutions::Obstacle;
 use crate::intent::state::{Accepted, IntentState};
 use crate::journal::Journal;
 use crate::payload::Payload;
@@ -343,8 +344,11 @@ pub(super) async fn look(job: ItemJob, covered: bool) -> Facts {
         facts.push(Event::UndoConflict { item, found, why });
     };
     if job.contract.probe.is_none() {
-        let why = "there is no probe, so nothing shows whether somebody else changed it since: check it, then resolve with overwrite (send the undo) or accept (leave it)";
-        conflict(&mut facts, None, why.to_owned());
+        let fits = Obstacle::NoProbe.ask();
+        let why = format!(
+            "there is no probe, so nothing shows whether somebody else changed it since: check it, then {fits}"
+        );
+        conflict(&mut facts, None, why);
         return facts;
     }
     let taken = job.probe_until(Duration::from_secs(2), |_| true).await;
@@ -361,7 +365,8 @@ pub(super) async fn look(job: ItemJob, covered: bool) -> Facts {
             &mut facts,
             None,
             format!(
-                "the state cannot be read, so nothing is taken back: {why}: resolve with retry once it can, or accept"
+                "the state cannot be read, so nothing is taken back: {why}: {}",
+                Obstacle::Unreadable.ask()
             ),
         );
     } else if covered {
@@ -373,8 +378,8 @@ pub(super) async fn look(job: ItemJob, covered: bool) -> Facts {
         if !as_left {
             let found = taken.state.clone().map(|s| facts.payload(s, job.is_sealed()));
             let why = match known.after {
-                Some(_) => "somebody else changed it since: resolve with overwrite (take it back all the same), accept (leave it as it is) or retry".to_owned(),
-                None => format!("{UNREAD}: look at it, then resolve with overwrite (take it back all the same) or accept (leave it as it is)"),
+                Some(_) => format!("somebody else changed it since: {}", Obstacle::AnotherHand.ask()),
+                None => format!("{UNREAD}: look at it, then {}", Obstacle::Unknown.ask()),
             };
             conflict(&mut facts, found, why);
         }
