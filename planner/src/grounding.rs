@@ -1,7 +1,7 @@
 //! Whether a model's draft says only what the intent says. A model may arrange; it may not invent: each literal of a
 //! mutating step, and of the reads that choose its items and targets, must stand in the intent's text, and a mutating
-//! step needs a verb behind it; of an argument that may be left out the text must speak. What tools answered, and the alarm's text, ground nothing. How much may change, and whether
-//! the devices exist, is in [`budget`] and [`targets`].
+//! step needs a verb behind it; of an argument that may be left out the text must speak. What tools answered, and the
+//! alarm's text, ground nothing. How much may change, and whether the devices exist, is in [`budget`] and [`targets`].
 
 mod budget;
 mod expression;
@@ -390,10 +390,20 @@ fn same(said: &Word, wanted: &Word) -> bool {
     said == wanted
         || owner == Some(wanted)
         || singular(said) == singular(wanted)
+        || thousands(said).is_some_and(|said| said == wanted)
         || both(said, wanted, area)
         || both(said, wanted, |text| text.parse::<IpAddr>().ok())
         || both(said, wanted, prefix)
         || abbreviates(said, wanted)
+}
+
+/// The number that `9k` is.
+fn thousands(word: &str) -> Option<String> {
+    let digits = word.strip_suffix('k')?;
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
+    let known = (1..=9).contains(&whole.len()) && part.len() <= 3 && all_digits(whole) && all_digits(part);
+    known.then(|| format!("{whole}{part:0<3}").trim_start_matches('0').to_owned())
 }
 
 /// `beijing` of `beijing's`.
@@ -418,5 +428,6 @@ fn abbreviates(short: &str, long: &str) -> bool {
     named && a == b && a.contains('/') && long.starts_with(&short)
 }
 
+#[cfg(test)]
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,17 @@ fn a_literal_may_be_said_in_another_form() {
         ("two words", json!("two\nwords"), false),
         ("r1 and r2", json!(["r1", "r2"]), true),
         ("r1 and r2", json!(["r1", "r3"]), false),
+        ("to 1,500", json!(1500), true),
+        ("to 1,500", json!(500), false),
+        ("to 1,500", json!(1), false),
+        ("to 1, 500", json!(1500), false),
+        ("to -5", json!(-5), true),
+        ("to -5", json!(5), false),
+        ("to 5", json!(-5), false),
+        ("to 9k", json!(9000), true),
+        ("to 1.5k", json!(1500), true),
+        ("to 9k", json!(9), false),
+        ("to 9k", json!(90000), false),
     ];
     for (text, literal, wanted) in cases {
         assert_eq!(Ground::of(text).has(&literal), wanted, "{literal} in {text:?}");
