@@ -10,6 +10,7 @@ mod mention;
 mod places;
 mod reads;
 mod spoken;
+mod switched;
 pub(crate) mod targets;
 
 use crate::acts;
@@ -151,40 +152,6 @@ impl Ground {
             return literal.trim().is_empty() && self.verbs.contains(&Verb::Remove);
         }
         times(&self.words, &wanted) > 0
-    }
-
-    /// A boolean is said by itself, by a verb of its kind, or by the name of what it switches.
-    fn has_bool(&self, on: bool, name: Option<&str>) -> bool {
-        let word = if on { "true" } else { "false" };
-        let kind = if on { Verb::Change } else { Verb::Remove };
-        let stem = |text: &str| text.chars().take(5).collect::<String>();
-        let named = name.is_some_and(|name| self.words.iter().any(|said| stem(&said.lower) == stem(name)));
-        let switched = if on { self.says_on() } else { self.says_off() };
-        self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || switched))
-    }
-
-    /// Whether something is to be switched off: what is taken away otherwise, as a description, switches nothing.
-    fn says_off(&self) -> bool {
-        let off = |said: &str| SWITCHING_OFF.iter().any(|word| said.starts_with(word)) || said == "off";
-        self.plain.iter().any(|said| off(&said.lower))
-    }
-
-    /// Whether something is to be switched on. The `on` of "on r1" switches nothing: it stands behind a verb that does
-    /// ("turn on"), or at the end.
-    fn says_on(&self) -> bool {
-        let on = |at: usize| {
-            let behind = at.checked_sub(1).map(|before| self.plain[before].lower.as_str());
-            let ends = self.plain[at].clause_ends || at + 1 == self.plain.len();
-            ends || behind.is_some_and(|verb| ["turn", "switch", "power", "turned", "switched"].contains(&verb))
-        };
-        self.plain
-            .iter()
-            .enumerate()
-            .any(|(at, said)| match said.lower.as_str() {
-                "up" | "enable" | "activate" | "unshut" => true,
-                "on" => on(at),
-                _ => false,
-            })
     }
 
     /// All that a draft says and the text does not.
@@ -354,17 +321,6 @@ pub(crate) fn swallowing(pointer: String, other: &str) -> Fault {
     Fault::new(pointer, "ground.literal", message).suggest(hint)
 }
 
-/// How words begin that switch something off.
-const SWITCHING_OFF: &[&str] = &[
-    "shut",
-    "disabl",
-    "deactivat",
-    "down",
-    "inactiv",
-    "stop",
-    "suspend",
-    "kill",
-];
 /// Other words for what an argument is called.
 const CALLED: &[(&str, &[&str])] = &[
     ("interface", &["port", "nic"]),
@@ -428,6 +384,5 @@ fn abbreviates(short: &str, long: &str) -> bool {
     named && a == b && a.contains('/') && long.starts_with(&short)
 }
 
-#[cfg(test)]
 #[cfg(test)]
 mod tests;

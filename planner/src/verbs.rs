@@ -1,6 +1,7 @@
 //! What kinds of change a text asks for. Errs on the side of none: a write that nobody asked for is the failure to avoid;
 //! a request that is not understood only gets a question.
 
+use crate::lists::folded;
 use crate::words::{Word, words};
 use std::collections::BTreeSet;
 
@@ -342,7 +343,7 @@ pub(crate) fn asked_for(text: &str) -> AskedFor {
     let mut asked = AskedFor::default();
     // A look goes on over commas and "and" until a clause begins with a verb of change.
     let mut looking = false;
-    for sentence in sentences(text).filter(|sentence| !is_question(sentence)) {
+    for sentence in sentences(&folded(text)).filter(|sentence| !is_question(sentence)) {
         for clause in clauses(&words(sentence)) {
             in_clause(&clause, &mut looking, &mut asked);
         }

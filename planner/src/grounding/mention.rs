@@ -2,6 +2,7 @@
 //! of what is to stay as it is ("leave the NTP servers alone"). Knows no tool.
 
 use super::same;
+use crate::lists::folded;
 use crate::retrieve::stem;
 use crate::verbs::{is_verb, negates};
 use crate::words::{Word, words};
@@ -41,6 +42,8 @@ pub(super) struct Mentions(Vec<Mention>);
 struct Mention {
     /// The word that it is a part of.
     word: Word,
+    /// Which word of the text that is.
+    place: usize,
     stem: String,
     sentence: usize,
     counts: bool,
@@ -51,12 +54,15 @@ struct Mention {
 impl Mentions {
     pub(super) fn of(text: &str) -> Self {
         let mut mentions = Vec::new();
-        for (sentence, words) in sentences(text).into_iter().enumerate() {
+        let mut place = 0;
+        for (sentence, words) in sentences(&folded(text)).into_iter().enumerate() {
             let left = left_alone(&words);
             for (word, left) in words.into_iter().zip(left) {
                 let counts = !word.quoted && !left;
+                place += 1;
                 mentions.extend(parts(&word).into_iter().map(|part| Mention {
                     word: word.clone(),
+                    place,
                     stem: stem(&part),
                     sentence,
                     counts,
@@ -65,6 +71,14 @@ impl Mentions {
             }
         }
         Self(mentions)
+    }
+
+    /// The words that speak of something to be done.
+    pub(super) fn meant(&self) -> impl Iterator<Item = &Word> {
+        let first = |at: usize| at == 0 || self.0[at - 1].place != self.0[at].place;
+        (0..self.0.len())
+            .filter(move |at| first(*at) && self.0[*at].counts)
+            .map(|at| &self.0[at].word)
     }
 
     /// Where the words of a name stand beside each other, in any order and with one other among them at most. A name of

@@ -211,6 +211,48 @@ fn what_is_to_stay_as_it_is_gives_no_write_a_value() {
 }
 
 #[test]
+fn a_list_of_what_is_to_stay_gives_no_write_a_value() {
+    let shut = |device: &str| json!([{"id": "a", "tool": "config/set_interface", "args": {"device": device, "interface": "eth1", "enabled": false}}]);
+    for text in [
+        "Shut eth1 of r9. Don't touch:\n- r7\n- r8",
+        "don't touch:\n- r7\n- r8\n\nShut eth1 of r9.",
+        "Do not touch\n- r7\n- r8\nShut eth1 of r9",
+        "Don't touch:\n1. r7.\n2. r8.\nShut eth1 of r9",
+        "Leave these alone:\n\n* r7\n* r8, and r6\nShut eth1 of r9",
+        "These stay as they are:\nr7\nr8\n\nShut eth1 of r9",
+    ] {
+        for device in ["r7", "r8"] {
+            let refused = ["/plan/steps/0/args/device ground.literal"];
+            assert_eq!(faults(text, &shut(device)), refused, "{text}");
+        }
+        assert_eq!(faults(text, &shut("r9")), Vec::<String>::new(), "{text}");
+    }
+    let forbidden = "Do not:\n- reload r8\n- shut eth1 of r7, then shut eth1 of r8";
+    assert!(faults(forbidden, &shut("r8")).contains(&"/plan/steps/0/tool ground.verb".to_owned()));
+    let wanted = "Do the following:\n- shut eth1 of r7\n- leave r8 alone";
+    assert_eq!(faults(wanted, &shut("r7")), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_set_up_is_not_switched_on() {
+    let on = json!([{"id": "a", "tool": "config/set_interface", "args": {"device": "r7", "interface": "eth1", "enabled": true}}]);
+    for text in [
+        "set up interface eth1 of r7",
+        "interface eth1 of r7: please set it up",
+        "leave eth2 up and set interface eth1 of r7",
+    ] {
+        let refused = ["/plan/steps/0/args/enabled ground.literal"];
+        assert_eq!(faults(text, &on), refused, "{text}");
+    }
+    for text in ["bring up eth1 of r7", "bring eth1 of r7 up again", "set eth1 of r7 up"] {
+        assert_eq!(faults(text, &on), Vec::<String>::new(), "{text}");
+    }
+    let off = json!([{"id": "a", "tool": "config/set_interface", "args": {"device": "r7", "interface": "eth1", "enabled": false}}]);
+    let text = "remove the label of eth1 on r7, but do not shut it down";
+    assert_eq!(faults(text, &off), ["/plan/steps/0/args/enabled ground.literal"]);
+}
+
+#[test]
 fn a_draft_changes_no_more_than_the_intent_names() {
     let set = |id: &str, device: &str| json!({"id": id, "tool": "config/set_interface", "args": {"device": device, "interface": "eth1"}});
     let one = "set interface eth1 on r7";
