@@ -169,11 +169,19 @@ impl Ground {
         let mutating: Vec<bool> = steps.iter().map(|step| mutates(step, context)).collect();
         let feeding = feeding(&steps, &mutating);
         let mut faults = self.over_budget(&steps, &mutating, context);
+        let writing = || {
+            steps
+                .iter()
+                .zip(&mutating)
+                .filter(|(_, mutates)| **mutates)
+                .map(|(step, _)| *step)
+        };
+        let things = self.things(writing(), context);
         for (i, step) in steps.iter().enumerate() {
             let pointer = format!("/plan/steps/{i}");
             if mutating[i] {
                 faults.extend(self.verb_fault(&pointer, step));
-                faults.extend(self.unspoken(&pointer, step, context));
+                faults.extend(self.unspoken(&pointer, step, &things, context));
             }
             if mutating[i] || feeding[i] {
                 self.literals_of(&pointer, step, context, &mut faults);

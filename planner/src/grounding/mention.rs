@@ -1,11 +1,13 @@
 //! Which words of an intent can speak of an argument: those outside quotes, parted where a name is (`NTP-server`), and none
 //! of what is to stay as it is ("leave the NTP servers alone"). Knows no tool.
 
-use super::same;
+use super::places::times;
+use super::{same, unquoted};
 use crate::lists::folded;
 use crate::retrieve::stem;
 use crate::verbs::{is_verb, negates};
 use crate::words::{Word, words};
+use std::collections::BTreeSet;
 
 /// Words that, as a negation does, say of what follows that nothing is to be done with it.
 const LEAVING: &[&str] = &[
@@ -38,6 +40,23 @@ const JOINING: &[&str] = &["and", "both", "well", "plus", "also", "&", "+"];
 
 /// The parts of an intent's words, in order.
 pub(super) struct Mentions(Vec<Mention>);
+
+/// What tells words that are joined (`NTP-server`) from the name of a thing (`ntp-gw`).
+#[derive(Default)]
+pub(super) struct Known {
+    /// Names of things, in lower case.
+    pub(super) things: BTreeSet<String>,
+    /// Stems of what a tool's arguments are called.
+    pub(super) words: BTreeSet<String>,
+}
+
+impl Known {
+    fn is_thing(&self, word: &Word) -> bool {
+        let joined = !word.quoted && word.lower.contains(['-', '_']) && !has_digit(word);
+        let strange = || parts(word).iter().any(|part| !self.words.contains(&stem(part)));
+        (word.lower.contains(PARTING) && self.things.contains(&word.lower)) || (joined && strange())
+    }
+}
 
 struct Mention {
     /// The word that it is a part of.
@@ -75,18 +94,13 @@ impl Mentions {
 
     /// The words that speak of something to be done.
     pub(super) fn meant(&self) -> impl Iterator<Item = &Word> {
-        let first = |at: usize| at == 0 || self.0[at - 1].place != self.0[at].place;
-        (0..self.0.len())
-            .filter(move |at| first(*at) && self.0[*at].counts)
-            .map(|at| &self.0[at].word)
+        self.firsts().filter(|at| self.0[*at].counts).map(|at| &self.0[at].word)
     }
 
-    /// Where the words of a name stand beside each other, in any order and with one other among them at most. A name of
-    /// several parts that is one of the values is no mention: a device may be called `log-server`.
-    pub(super) fn places(&self, name: &[String], values: &[Word]) -> Vec<usize> {
-        let is_value =
-            |word: &Word| word.lower.contains(PARTING) && values.iter().any(|value| value.lower == word.lower);
-        let is_said = |mention: &&Mention| mention.counts && !is_value(&mention.word);
+    /// Where the words of a name stand beside each other, in any order and with one other among them at most. What is the
+    /// name of a thing is no mention: a device may be called `log-server`.
+    pub(super) fn places(&self, name: &[String], known: &Known) -> Vec<usize> {
+        let is_said = |mention: &&Mention| mention.counts && !known.is_thing(&mention.word);
         let wanted: Vec<String> = name.iter().map(|word| stem(word)).collect();
         let reach = wanted.len() + usize::from(wanted.len() > 1);
         let begins = |at: &usize| {
@@ -123,21 +137,62 @@ impl Mentions {
 
     /// Whether a value stands with what is said at one of the first places, and not with what is said at one of the others:
     /// behind it, before it, or behind another that is joined to it. What stands before all of them is anybody's.
-    pub(super) fn stands_with(&self, value: &Word, own: &[usize], others: &[usize]) -> bool {
-        let near = |at: usize, place: &&usize| self.0[**place].sentence == self.0[at].sentence;
-        let is_own = |at: usize| {
-            let all = || own.iter().chain(others).filter(|place| near(at, place));
-            let Some(before) = all().filter(|place| **place < at).max() else {
-                return all().next().is_none() || own.iter().any(|place| near(at, &place));
+    pub(super) fn stands_with(&self, value: &[Word], own: &[usize], others: &[usize]) -> bool {
+        let is_own = |place: &usize| own.contains(place) || own.iter().any(|own| self.joins(*own, *place));
+        let stands = |(first, last): (usize, usize)| {
+            let near = |place: &&usize| self.0[**place].sentence == self.0[first].sentence;
+            let all = || own.iter().chain(others).filter(near);
+            let Some(before) = all().filter(|place| **place < first).max() else {
+                return all().next().is_none() || own.iter().any(|place| near(&place));
             };
-            let after = all().filter(|place| **place > at).min();
-            let after = after.filter(|after| !self.acts_between(at, **after));
-            own.contains(before)
-                || after.is_some_and(|after| own.contains(after))
-                || own.iter().any(|place| self.joins(*place, *before))
+            let after = all().filter(|place| **place > last).min();
+            let Some(after) = after.filter(|after| !self.acts_between(last, **after)) else {
+                return is_own(before);
+            };
+            match (self.parted(*before, first), self.parted(last, *after)) {
+                (false, true) => is_own(before),
+                (true, false) => own.contains(after),
+                _ => is_own(before) || own.contains(after),
+            }
         };
-        let mut places = (0..self.0.len()).filter(|at| same(&self.0[*at].word, value)).peekable();
-        places.peek().is_none() || places.any(is_own)
+        let mut found = self.found(value).into_iter().peekable();
+        found.peek().is_none() || found.any(stands)
+    }
+
+    /// Whether a new part of the sentence begins between two places. What joins two values makes a list of them.
+    fn parted(&self, a: usize, b: usize) -> bool {
+        let is_value = |m: &Mention| m.word.quoted || has_digit(&m.word);
+        let joins = |m: &Mention| !m.word.quoted && JOINING.contains(&m.word.lower.as_str());
+        let words: Vec<&Mention> = self.0[a..=b].iter().collect();
+        let values = |before: usize, after: usize| {
+            let of = |at: usize| words.get(at).is_some_and(|m| is_value(m));
+            of(before) && of(after)
+        };
+        (0..words.len() - 1).any(|at| {
+            let ends = words[at].word.clause_ends && words[at].place != words[at + 1].place;
+            let next = if joins(words[at + 1]) { at + 2 } else { at + 1 };
+            (ends && !values(at, next)) || (at > 0 && joins(words[at]) && !values(at - 1, at + 1))
+        })
+    }
+
+    /// Where a value stands: its first part and its last.
+    fn found(&self, value: &[Word]) -> Vec<(usize, usize)> {
+        let firsts: Vec<usize> = self.firsts().collect();
+        let within = |m: &Mention| m.word.quoted && times(&unquoted(&m.word.raw), value) > 0;
+        let last = |at: usize| firsts.get(at).map_or(self.0.len(), |next| *next) - 1;
+        let here = |at: usize| {
+            let row = firsts.get(at..at + value.len());
+            let same = |(first, wanted): (&usize, &Word)| same(&self.0[*first].word, wanted);
+            let in_a_row = row.is_some_and(|row| row.iter().zip(value).all(same));
+            let length = if in_a_row { value.len() } else { 1 };
+            (in_a_row || within(&self.0[firsts[at]])).then(|| (firsts[at], last(at + length)))
+        };
+        (0..firsts.len()).filter_map(here).collect()
+    }
+
+    /// Where words begin.
+    fn firsts(&self) -> impl Iterator<Item = usize> {
+        (0..self.0.len()).filter(|at| *at == 0 || self.0[at - 1].place != self.0[*at].place)
     }
 
     /// Whether the text names something only to say that it is to stay as it is: "not on r2".
@@ -213,7 +268,12 @@ mod tests {
 
     fn speaks(text: &str, name: &str) -> bool {
         let name: Vec<String> = name.split(' ').map(str::to_owned).collect();
-        !Mentions::of(text).places(&name, &[]).is_empty()
+        let words = name.iter().map(|word| stem(word)).collect();
+        let known = Known {
+            words,
+            ..Known::default()
+        };
+        !Mentions::of(text).places(&name, &known).is_empty()
     }
 
     #[test]

@@ -25,6 +25,11 @@ fn tools() -> Vec<(&'static str, Value)> {
             json!({"process_id": number, "router_id": text, "interfaces": list}),
         ),
         (
+            "config/set_names",
+            json!({"description": text, "location": text,
+                   "ingress": {"enum": ["permit", "deny"]}, "egress": {"enum": ["permit", "deny"]}}),
+        ),
+        (
             "config/set_speed",
             json!({"speed": {"anyOf": [{"$ref": "#/$defs/Speed"}, {"type": "null"}]},
                    "lane": {"enum": [10, 100]},
@@ -428,12 +433,71 @@ fn a_value_goes_where_the_intent_says_it() {
     ] {
         assert_eq!(of(text), none, "{text}");
     }
-    assert_eq!(of("set NTP to 10.0.0.6 and syslog to 10.0.0.5 on r1"), ["ntp"]);
+    assert_eq!(
+        of("set NTP to 10.0.0.6 and syslog to 10.0.0.5 on r1"),
+        ["ntp", "syslog"]
+    );
     assert_eq!(
         of("set NTP to 10.0.0.6. Set syslog to 10.0.0.5 on r1"),
         ["ntp", "syslog"]
     );
     let args = json!({"mtu": 50, "ospf_cost": 9000});
     let swapped = unspoken("set the cost of r1 to 50, the MTU to 9000", "config/set_port", &args);
-    assert_eq!(swapped, ["ospf_cost"]);
+    assert_eq!(swapped, ["mtu", "ospf_cost"]);
+    let one = unspoken(
+        "set NTP to 10.0.0.6 and syslog to 10.0.0.5 on r1",
+        "config/set_services",
+        &json!({"syslog": ["10.0.0.6"]}),
+    );
+    assert_eq!(one, ["syslog"]);
+}
+
+#[test]
+fn a_word_goes_where_the_intent_says_it() {
+    let of = |text: &str, args: Value| unspoken(text, "config/set_names", &args);
+    let none: [&str; 0] = [];
+    let text = "set the description of r1 to spare port and its location to hall west";
+    assert_eq!(
+        of(text, json!({"description": "spare port", "location": "hall west"})),
+        none
+    );
+    assert_eq!(of(text, json!({"description": "hall west"})), ["description"]);
+    assert_eq!(of(text, json!({"location": "spare port"})), ["location"]);
+    let quoted = "set the location of r1 to \"hall west\", the description to \"location: east\"";
+    assert_eq!(
+        of(
+            quoted,
+            json!({"description": "location: east", "location": "hall west"})
+        ),
+        none
+    );
+    assert_eq!(of(quoted, json!({"description": "hall west"})), ["description"]);
+    let listed = "on r1 set ingress to permit and egress to deny";
+    assert_eq!(of(listed, json!({"ingress": "permit", "egress": "deny"})), none);
+    assert_eq!(
+        of(listed, json!({"ingress": "deny", "egress": "permit"})),
+        ["egress", "ingress"]
+    );
+    assert_eq!(of("set ingress of r1 to deny", json!({"egress": "deny"})), ["egress"]);
+}
+
+#[test]
+fn a_part_of_a_things_name_speaks_of_nothing() {
+    let one = json!(["192.0.2.9"]);
+    let silent = [
+        "set 192.0.2.9 as log host on r1, and check ntp-gw",
+        "set 192.0.2.9 on r1 as on ntp_gw",
+        "set 192.0.2.9 on r1 and on clock-west",
+    ];
+    let speaking = [
+        "set the NTP-source of r1 to 192.0.2.9",
+        "set ntp_server=192.0.2.9 on r1",
+    ];
+    check("config/set_services", "ntp", &one, &speaking, &silent);
+    let steps = json!({"steps": [
+        {"id": "a", "tool": "config/set_services", "args": {"device": "r1", "syslog": ["192.0.2.9"]}},
+        {"id": "b", "tool": "config/set_services", "args": {"device": "log-server"}},
+    ]});
+    let faults = Ground::of("set 192.0.2.9 on r1 and log-server").faults(&steps, &context());
+    assert_eq!(faults[0].pointer, "/plan/steps/0/args/syslog", "{faults:?}");
 }
