@@ -3,6 +3,7 @@
 //! step needs a verb behind it; of an argument that may be left out the text must speak. What tools answered, and the
 //! alarm's text, ground nothing. How much may change, and whether the devices exist, is in [`budget`] and [`targets`].
 
+mod bound;
 mod budget;
 mod expression;
 mod form;
@@ -187,6 +188,8 @@ impl Ground {
                 self.literals_of(&pointer, step, context, &mut faults);
             }
         }
+        let writes = steps.iter().copied().enumerate().filter(|(at, _)| mutating[*at]);
+        faults.extend(self.unbound(writes, context));
         faults.extend(targets::unknown(draft, &Value::Null, context));
         faults
     }

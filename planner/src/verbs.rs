@@ -324,6 +324,11 @@ pub(crate) fn is_verb(word: &str) -> bool {
     READ.contains(&word) || CHANGE_AT_FIRST.contains(&word) || !of_word(word).is_empty()
 }
 
+/// Whether a word is one of those that ask to look, and nothing else.
+pub(crate) fn looks(word: &str) -> bool {
+    READ.contains(&word) && !CHANGE_AT_FIRST.contains(&word) && of_word(word).is_empty()
+}
+
 /// Whether a word turns what follows it into its contrary.
 pub(crate) fn negates(word: &str) -> bool {
     NEGATIONS.contains(&word)

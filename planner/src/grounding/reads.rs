@@ -46,6 +46,11 @@ fn is_of_a_network(name: &str) -> bool {
         .any(|word| word == "device" || word == "interface")
 }
 
+/// Whether an argument takes devices.
+pub(super) fn is_of_devices(name: &str) -> bool {
+    keywords(name).iter().any(|word| word == "device")
+}
+
 /// The texts of an alarm, one a line.
 fn told(alarm: &Value) -> String {
     match alarm {

@@ -249,7 +249,7 @@ fn is_bound(text: &str) -> bool {
 }
 
 /// The words of all texts and numbers of a value.
-fn texts(value: &Value) -> Vec<Word> {
+pub(super) fn texts(value: &Value) -> Vec<Word> {
     match value {
         Value::String(text) => unquoted(text),
         Value::Number(number) => unquoted(&number.to_string()),

@@ -22,21 +22,38 @@ const WITH_UP: &[&str] = &[
 /// Words that may stand between: "set it up".
 const POINTING: &[&str] = &["it", "this", "that", "them", "these", "those", "everything", "all"];
 
+/// Which way a word switches something, whatever stands beside it.
+pub(super) fn switches(word: &Word) -> Option<bool> {
+    let said = word.lower.as_str();
+    let off = OFF.iter().any(|begin| said.starts_with(begin)) || said == "off";
+    let on = matches!(said, "up" | "enable" | "activate" | "unshut");
+    (!word.quoted && (on || off)).then_some(on)
+}
+
 impl Ground {
     /// A boolean is said by itself, by a verb of its kind, or by the name of what it switches.
     pub(super) fn has_bool(&self, on: bool, name: Option<&str>) -> bool {
         let word = if on { "true" } else { "false" };
         let kind = if on { Verb::Change } else { Verb::Remove };
-        let stem = |text: &str| text.chars().take(5).collect::<String>();
-        let named = name.is_some_and(|name| self.words.iter().any(|said| stem(&said.lower) == stem(name)));
+        let named = name.is_some_and(|name| self.is_named(name));
         let switched = if on { self.says_on() } else { self.says_off() };
         self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || switched))
     }
 
     /// Whether something is to be switched off: what is taken away otherwise, as a description, switches nothing.
     fn says_off(&self) -> bool {
-        let off = |said: &str| OFF.iter().any(|word| said.starts_with(word)) || said == "off";
-        self.mentions.meant().any(|said| off(&said.lower))
+        self.mentions.meant().any(|said| switches(said) == Some(false))
+    }
+
+    /// Whether the text switches some things on and others off, and this is not what it calls by its name.
+    pub(super) fn switches_both(&self, name: &str) -> bool {
+        let says = |on: bool| self.mentions.meant().any(|said| switches(said) == Some(on));
+        says(true) && says(false) && !self.is_named(name)
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        let stem = |text: &str| text.chars().take(5).collect::<String>();
+        self.words.iter().any(|said| stem(&said.lower) == stem(name))
     }
 
     /// Whether something is to be switched on. The `on` of "on r1" switches nothing: it stands behind a verb that does

@@ -316,6 +316,11 @@ pub(crate) fn is_interface(raw: &str) -> bool {
     kinds(raw).is_some_and(|kinds| kinds.contains(&"interface"))
 }
 
+/// Whether a word looks like the name of a device: `bj-core-1`, `r7`.
+pub(crate) fn is_device(raw: &str) -> bool {
+    kinds(raw).is_some_and(|kinds| kinds.contains(&"device"))
+}
+
 /// What a word with digits in it names on a network: an interface (`Gi0/1`, `eth2`), a device (`bj-core-1`, `r7`), or a
 /// number, which tells nothing.
 fn of_a_network(raw: &str) -> Option<&'static [&'static str]> {
