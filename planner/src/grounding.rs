@@ -10,6 +10,7 @@ mod form;
 mod mention;
 mod places;
 mod reads;
+mod shared;
 mod spoken;
 mod switched;
 pub(crate) mod targets;
@@ -189,7 +190,15 @@ impl Ground {
             }
         }
         let writes = steps.iter().copied().enumerate().filter(|(at, _)| mutating[*at]);
-        faults.extend(self.unbound(writes, context));
+        let twice = self
+            .unbound(writes.clone(), context)
+            .into_iter()
+            .chain(self.shared(writes, context));
+        for fault in twice {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
         faults.extend(targets::unknown(draft, &Value::Null, context));
         faults
     }

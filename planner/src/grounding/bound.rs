@@ -23,7 +23,7 @@ use std::net::IpAddr;
 const MOST: usize = 4_096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Device,
     Interface,
     Address,
@@ -58,11 +58,11 @@ impl<'w> Stretch<'w> {
 
 /// A value of a step.
 #[derive(Clone)]
-struct Given {
-    pointer: String,
-    name: String,
-    words: Vec<Word>,
-    kind: Option<Kind>,
+pub(super) struct Given {
+    pub(super) pointer: String,
+    pub(super) name: String,
+    pub(super) words: Vec<Word>,
+    pub(super) kind: Option<Kind>,
 }
 
 /// The stretches of an intent.
@@ -160,27 +160,34 @@ impl Ground {
         let devices = self.devices(steps.clone().map(|(_, step)| step), context);
         let kind = |word: &Word| kind(word, &devices);
         let stretches = Stretches::of(self.mentions.meant(), &kind);
-        if stretches.0.len() < 2 {
-            return Vec::new();
-        }
+        let reading = Reading {
+            ground: self,
+            kind: &kind,
+        };
         let mut faults = Vec::new();
+        let mut all = Vec::new();
         for (at, step) in steps {
-            let schema = tool_of(step).and_then(|name| Some(&context.catalogue.get(&name)?.spec.input_schema));
+            let tool = tool_of(step);
+            let schema = tool
+                .as_ref()
+                .and_then(|name| Some(&context.catalogue.get(name)?.spec.input_schema));
             let form = schema.map_or_else(Form::unknown, Form::of);
             let known = spoken::known(form.names().into_iter(), &[], BTreeSet::new());
             let telling = |word: &str| known.words.contains(&stem(word));
-            let reading = Reading {
-                ground: self,
-                kind: &kind,
-            };
-            for given in reading.step(&format!("/plan/steps/{at}"), step) {
-                for fault in strangers(&stretches, &given, &telling) {
+            for given in reading.step(&format!("/plan/steps/{at}"), step, &form) {
+                let together = match stretches.0.len() {
+                    0 | 1 => Vec::new(),
+                    _ => strangers(&stretches, &given, &telling),
+                };
+                for fault in together {
                     if !faults.contains(&fault) {
                         faults.push(fault);
                     }
                 }
+                all.extend(given.into_iter().map(|given| (tool.clone(), given)));
             }
         }
+        faults.extend(self.shared_by_tools(&all));
         faults
     }
 
@@ -206,10 +213,10 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// The values of a step that the intent has; of a list of things one after the other.
-    fn step(&self, pointer: &str, step: &Value) -> Vec<Vec<Given>> {
+    fn step(&self, pointer: &str, step: &Value, form: &Form<'_>) -> Vec<Vec<Given>> {
         let mut args = Vec::new();
         if let Some(given) = step.get("args") {
-            self.value(&format!("{pointer}/args"), "args", given, &mut args);
+            self.value(&format!("{pointer}/args"), "args", given, form, &mut args);
         }
         let at = format!("{pointer}/for_each");
         let items = match step.get("for_each") {
@@ -219,22 +226,25 @@ impl Reading<'_> {
         };
         let one = |(n, item): (usize, &Value)| {
             let mut given = args.clone();
-            self.value(&format!("{at}/{n}"), "for_each", item, &mut given);
+            self.value(&format!("{at}/{n}"), "for_each", item, &Form::unknown(), &mut given);
             given
         };
         items.iter().enumerate().map(one).collect()
     }
 
-    fn value(&self, pointer: &str, name: &str, value: &Value, into: &mut Vec<Given>) {
+    fn value(&self, pointer: &str, name: &str, value: &Value, form: &Form<'_>, into: &mut Vec<Given>) {
         let texts = match value {
             Value::Object(map) => {
                 for (key, item) in map {
-                    self.value(&format!("{pointer}/{}", escape_pointer(key)), key, item, into);
+                    let at = format!("{pointer}/{}", escape_pointer(key));
+                    self.value(&at, key, item, &form.property(key), into);
                 }
                 return;
             }
             Value::Array(items) => {
-                items.iter().for_each(|item| self.value(pointer, name, item, into));
+                items
+                    .iter()
+                    .for_each(|item| self.value(pointer, name, item, &form.items(), into));
                 return;
             }
             Value::String(text) if text.contains("${") => bound_literals(text),
@@ -252,6 +262,10 @@ impl Reading<'_> {
                 [word] => (self.kind)(word),
                 _ => None,
             };
+            // What the schema lists says itself what it is.
+            if kind.is_none() && form.lists(value) {
+                continue;
+            }
             let (pointer, name) = (pointer.to_owned(), name.to_owned());
             into.push(Given {
                 pointer,

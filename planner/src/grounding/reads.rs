@@ -40,7 +40,7 @@ impl Ground {
 }
 
 /// Whether an argument takes devices or interfaces.
-fn is_of_a_network(name: &str) -> bool {
+pub(super) fn is_of_a_network(name: &str) -> bool {
     keywords(name)
         .iter()
         .any(|word| word == "device" || word == "interface")

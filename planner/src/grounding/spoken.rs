@@ -1,10 +1,11 @@
 //! Whether an intent speaks of an argument that a tool does not need. What must be given is given; of what may be left out
 //! the intent must have the word, or the value goes where nobody put it: a log host becomes a time server. The word is what
-//! tells the argument from the tool's others (`cost` for `ospf_cost`), or what people say for it. A tool that needs nothing
-//! at all is not held to this: there nobody has said what may be left out.
+//! tells the argument from the tool's others (`cost` for `ospf_cost`), or what people say for it. A tool that names nothing
+//! as needed needs the things that it is for.
 
 use super::form::Form;
 use super::mention::{Known, has_digit};
+use super::reads::is_of_a_network;
 use super::{Ground, Piece, literals, mutates, pieces, tool_of, unquoted};
 use crate::retrieve::{is_interface, parts, stem};
 use crate::verbs::is_verb;
@@ -154,8 +155,11 @@ impl Ground {
             }
             _ => return,
         };
-        let (names, required) = (form.names(), form.required());
-        let holds = holds || !required.is_empty();
+        let (names, mut required) = (form.names(), form.required());
+        if required.is_empty() && !holds {
+            required = needed(&names);
+        }
+        let holds = holds || !names.is_empty();
         let known = known(names.iter().copied(), &held.tool, held.things.clone());
         for (name, value) in args.iter().filter(|(name, _)| names.contains(name.as_str())) {
             let (at, below) = (format!("{pointer}/{}", escape_pointer(name)), form.property(name));
@@ -206,6 +210,12 @@ impl Ground {
         let stands = |words: &Vec<Word>| words.is_empty() || self.mentions.stands_with(words, &own, &others);
         own.is_empty() || each(value).iter().all(stands)
     }
+}
+
+/// What a tool that says nothing of that needs: the things it is for, and what it does to them if that is one argument only.
+fn needed<'n>(names: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
+    let (things, others): (BTreeSet<&str>, BTreeSet<&str>) = names.iter().partition(|name| is_of_a_network(name));
+    if others.len() > 1 { things } else { names.clone() }
 }
 
 /// The words of each entry of a list, or of the one value.
@@ -274,6 +284,14 @@ pub(super) fn known<'n>(names: impl Iterator<Item = &'n str>, tool: &[String], t
         things,
         words: words.chain(own.map(|part| stem(&part))).collect(),
     }
+}
+
+/// What an argument is about: its name without what says nothing of that.
+pub(super) fn subject(name: &str) -> String {
+    let all: Vec<String> = parts(name).iter().map(|part| stem(part)).collect();
+    let telling = |part: &&String| !GENERIC.iter().any(|general| stem(general) == **part);
+    let some: Vec<&str> = all.iter().filter(telling).map(String::as_str).collect();
+    if some.is_empty() { all.join(" ") } else { some.join(" ") }
 }
 
 /// By what an intent may call an argument, each as words that stand beside each other: its whole name, the part that tells

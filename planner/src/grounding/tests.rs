@@ -284,6 +284,16 @@ fn what_has_no_way_back_is_called_by_its_name() {
     assert!(faults("delete the archive", &steps).is_empty());
 }
 
+#[test]
+fn a_step_does_not_set_back_what_another_sets() {
+    let text = "set the mtu of eth1 on r7 to 9000";
+    let twice = [
+        ("r7", "eth1", json!({"mtu": 9000})),
+        ("r7", "eth1", json!({"mtu": 1500})),
+    ];
+    assert_eq!(setting(text, &twice), ["/plan/steps/1/args/mtu ground.literal"]);
+}
+
 /// What is wrong with setting one interface, or several.
 fn setting(text: &str, set: &[(&str, &str, Value)]) -> Vec<String> {
     let step = |(at, (device, interface, rest)): (usize, &(&str, &str, Value))| {

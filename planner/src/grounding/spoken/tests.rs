@@ -24,6 +24,9 @@ fn tools() -> Vec<(&'static str, Value)> {
             "config/set_ospf",
             json!({"process_id": number, "router_id": text, "interfaces": list}),
         ),
+        ("config/set_at_will", json!({"ntp": list, "syslog": list})),
+        ("config/set_banner_at_will", json!({"text": text})),
+        ("config/make_vlan", json!({"name": text})),
         (
             "config/set_names",
             json!({"description": text, "location": text,
@@ -46,10 +49,11 @@ fn context() -> PlanningContext {
         let contract: Contract = serde_json::from_value(json!({"effect": "reversible"})).unwrap();
         contracts.contracts.insert(name.parse().unwrap(), contract);
         properties["device"] = json!({"type": "string"});
+        let needed: &[&str] = if name.ends_with("_at_will") { &[] } else { &["device"] };
         ToolSpec {
             name: name.parse().unwrap(),
             description: String::new(),
-            input_schema: json!({"type": "object", "properties": properties, "required": ["device"],
+            input_schema: json!({"type": "object", "properties": properties, "required": needed,
                                  "$defs": {"Speed": {"enum": ["slow", "fast"]}}}),
             output_schema: None,
             annotations: None,
@@ -500,4 +504,52 @@ fn a_part_of_a_things_name_speaks_of_nothing() {
     ]});
     let faults = Ground::of("set 192.0.2.9 on r1 and log-server").faults(&steps, &context());
     assert_eq!(faults[0].pointer, "/plan/steps/0/args/syslog", "{faults:?}");
+}
+
+#[test]
+fn what_is_said_once_feeds_one_argument_in_all_steps_together() {
+    let faults = |text: &str, steps: &[(&str, Value)]| -> Vec<String> {
+        let step =
+            |(at, (tool, args)): (usize, &(&str, Value))| json!({"id": format!("s{at}"), "tool": tool, "args": args});
+        let steps: Vec<Value> = steps.iter().enumerate().map(step).collect();
+        let faults = Ground::of(text)
+            .faults(&json!({"steps": steps}), &context())
+            .into_iter();
+        faults.map(|fault| fault.pointer).collect()
+    };
+    let none: [&str; 0] = [];
+    let mtu = ("config/set_port", json!({"device": "r1", "mtu": 100}));
+    let cost = ("config/set_port", json!({"device": "r1", "ospf_cost": 100}));
+    let steps = [mtu.clone(), cost];
+    assert!(!faults("set MTU 100 on r1. The cost of r1, too.", &steps).is_empty());
+    assert_eq!(
+        faults("set the MTU to 100 on r1 and then the cost of r1 to 100", &steps),
+        none
+    );
+    assert_eq!(faults("set MTU and cost of r1 to 100", &steps), none);
+    let steps = [mtu, ("config/set_ospf", json!({"device": "r1", "process_id": 100}))];
+    let text = "set OSPF process 100 on r1 and then the MTU of r1";
+    assert_eq!(faults(text, &steps), ["/plan/steps/1/args/process_id"]);
+    assert_eq!(
+        faults("set OSPF process 100 on r1 and the MTU of r1 to 100", &steps),
+        none
+    );
+    let steps = [
+        ("config/set_port", json!({"device": "r1", "description": "uplink"})),
+        ("config/make_vlan", json!({"device": "r2", "name": "uplink"})),
+    ];
+    let text = "set the description of r1 to uplink and create a VLAN on r2, with a name";
+    assert!(!faults(text, &steps).is_empty());
+    let text = "set the description of r1 to uplink and create a VLAN with the name uplink on r2";
+    assert_eq!(faults(text, &steps), none);
+}
+
+#[test]
+fn of_a_tool_that_needs_nothing_the_intent_speaks_of_what_is_set() {
+    let ntp = json!(["192.0.2.9"]);
+    let speaking = ["set NTP on r1 to 192.0.2.9"];
+    let silent = ["set the log server of r1 to 192.0.2.9", "set 192.0.2.9 on r1"];
+    check("config/set_at_will", "ntp", &ntp, &speaking, &silent);
+    let only = ["set the banner of r1 to \"keep out\""];
+    check("config/set_banner_at_will", "text", &json!("keep out"), &only, &[]);
 }
