@@ -349,14 +349,37 @@ pub(crate) fn asked_for(text: &str) -> AskedFor {
     // A look goes on over commas and "and" until a clause begins with a verb of change.
     let mut looking = false;
     for sentence in sentences(&folded(text)).filter(|sentence| !is_question(sentence)) {
-        for clause in clauses(&words(sentence)) {
-            in_clause(&clause, &mut looking, &mut asked);
+        let words = words(sentence);
+        let main = main_verb(&words).map(|at| words[at].start);
+        for clause in clauses(&words) {
+            in_clause(&clause, main, &mut looking, &mut asked);
         }
     }
     asked
 }
 
-fn in_clause(clause: &[Word], looking: &mut bool, asked: &mut AskedFor) {
+/// The verb with which a sentence goes on that begins with what is not to be done, and has no comma there: "without touching
+/// the cost set the MTU". Where it may be part of what is not to be done, there is none.
+pub(crate) fn main_verb(words: &[Word]) -> Option<usize> {
+    const BEHIND_NOUNS: &[&str] = &[
+        "on", "in", "by", "at", "for", "of", "to", "with", "from", "up", "as", "and", "or",
+    ];
+    let word = |at: usize| words.get(at).map_or("", |word| word.lower.as_str());
+    let begins = word(0) == "without" && word(1).ends_with("ing") && of_word(word(1)).is_empty();
+    let verb = |at: &usize| !words[*at].quoted && !of_word(word(*at)).is_empty();
+    let ended = |at: usize| words[..at].iter().any(|word| word.clause_ends);
+    let at = (2..words.len())
+        .find(verb)
+        .filter(|at| begins && *at > 2 && !ended(*at))?;
+    let noun = BEFORE_NOUNS.contains(&word(at - 1))
+        || ["to", "being", "having", "getting", "and", "or"].contains(&word(at - 1));
+    let another = (at + 1..words.len()).any(|later| verb(&later) && words[later - 1].clause_ends);
+    let negated = words[1..at].iter().any(|word| negates(&word.lower));
+    let goes_on = !word(at + 1).is_empty() && !words[at].clause_ends && !BEHIND_NOUNS.contains(&word(at + 1));
+    (goes_on && !noun && !another && !negated).then_some(at)
+}
+
+fn in_clause(clause: &[Word], main: Option<usize>, looking: &mut bool, asked: &mut AskedFor) {
     let mut said = clause.iter().filter(|word| !word.is_filler());
     let first = said.next().map_or("", |word| word.lower.as_str());
     let for_us = said
@@ -378,7 +401,7 @@ fn in_clause(clause: &[Word], looking: &mut bool, asked: &mut AskedFor) {
     if change_at_first {
         asked.changes.push(Verb::Change);
     }
-    asked.changes.extend(of_clause(clause));
+    asked.changes.extend(of_clause(clause, main));
 }
 
 /// A text's sentences with what ends them. A full stop within a name or an address ends none.
@@ -427,12 +450,14 @@ pub(crate) fn clauses(words: &[Word]) -> Vec<Vec<Word>> {
     clauses
 }
 
-fn of_clause(clause: &[Word]) -> Vec<Verb> {
+fn of_clause(clause: &[Word], main: Option<usize>) -> Vec<Verb> {
     let mut verbs = Vec::new();
+    let word = |at: usize| clause.get(at).map_or("", |word| word.lower.as_str());
+    let not_doing = word(0) == "without" && word(1).ends_with("ing");
     for (at, word) in clause.iter().enumerate() {
         let noun = at > 0 && BEFORE_NOUNS.contains(&clause[at - 1].lower.as_str());
-        let negated = clause[at.saturating_sub(3)..at].iter().any(|w| negates(&w.lower));
-        if word.quoted || noun || negated {
+        let negated = not_doing || clause[at.saturating_sub(3)..at].iter().any(|w| negates(&w.lower));
+        if word.quoted || noun || (negated && main != Some(word.start)) {
             continue;
         }
         let off = clause[at + 1..]

@@ -3,6 +3,7 @@
 
 use super::{Ground, tool_of};
 use crate::retrieve::stem;
+use crate::verbs::is_verb;
 use crate::words::{Word, singular};
 use flyball_engine::contract::EffectClass;
 use flyball_engine::fault::Fault;
@@ -62,7 +63,7 @@ impl Ground {
             .any(|word| GROUP.contains(&word.lower.as_str()) || plural(word))
     }
 
-    /// The things that the text names one by one: whatever has a digit in it.
+    /// The things that the text names one by one: whatever has a digit in it, and what it lists ("alpha, beta and gamma").
     fn named_things(&self) -> usize {
         let things: BTreeSet<&str> = self
             .words
@@ -70,7 +71,25 @@ impl Ground {
             .map(|word| word.lower.as_str())
             .filter(|word| word.contains(char::is_alphabetic) && word.contains(|c: char| c.is_ascii_digit()))
             .collect();
-        things.len()
+        things.len() + self.listed_words()
+    }
+
+    /// How many plain words stand in lists of three or more.
+    fn listed_words(&self) -> usize {
+        let ends = |at: usize| self.words.get(at).is_some_and(|word| word.clause_ends);
+        let and = |at: usize| {
+            self.words
+                .get(at)
+                .is_some_and(|word| ["and", "or"].contains(&word.lower.as_str()))
+        };
+        let plain = |word: &Word| !word.quoted && word.lower.chars().all(char::is_alphabetic) && !is_verb(&word.lower);
+        let among = |at: &usize| *at > 0 && ends(at - 1) && (ends(*at) || and(at + 1)) && plain(&self.words[*at]);
+        let among: Vec<usize> = (0..self.words.len()).filter(among).collect();
+        let lists = among
+            .iter()
+            .filter(|at| !among.contains(&(**at).saturating_sub(1)))
+            .count();
+        among.len() + 2 * lists
     }
 
     /// What of a draft goes beyond what the text asks for, by count and by effect.

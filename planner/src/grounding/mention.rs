@@ -5,8 +5,8 @@ use super::places::times;
 use super::{same, unquoted};
 use crate::lists::folded;
 use crate::retrieve::stem;
-use crate::verbs::{is_verb, negates};
-use crate::words::{Word, words};
+use crate::verbs::{is_verb, looks, main_verb, negates};
+use crate::words::{Word, keywords, words};
 use std::collections::BTreeSet;
 
 /// Words that, as a negation does, say of what follows that nothing is to be done with it.
@@ -38,6 +38,15 @@ const PARTING: [char; 3] = ['_', '-', '/'];
 /// Words that join two things of which the same is said.
 const JOINING: &[&str] = &["and", "both", "well", "plus", "also", "&", "+"];
 
+/// How a text speaks of what is not to be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It says that there is none.
+    Missing,
+    /// It says that what is there stays; more may be added.
+    Kept,
+}
+
 /// The parts of an intent's words, in order.
 pub(super) struct Mentions(Vec<Mention>);
 
@@ -68,6 +77,8 @@ struct Mention {
     counts: bool,
     /// What it stands for is to stay as it is.
     left: bool,
+    /// And is spoken of all the same, if nothing else is: "r1 has no NTP server. Add 10.0.0.1".
+    told: Option<Told>,
 }
 
 impl Mentions {
@@ -75,8 +86,8 @@ impl Mentions {
         let mut mentions = Vec::new();
         let mut place = 0;
         for (sentence, words) in sentences(&folded(text)).into_iter().enumerate() {
-            let left = left_alone(&words);
-            for (word, left) in words.into_iter().zip(left) {
+            let (left, told) = (left_alone(&words), told(&words));
+            for ((word, left), told) in words.into_iter().zip(left).zip(told) {
                 let counts = !word.quoted && !left;
                 place += 1;
                 mentions.extend(parts(&word).into_iter().map(|part| Mention {
@@ -86,6 +97,7 @@ impl Mentions {
                     sentence,
                     counts,
                     left,
+                    told,
                 }));
             }
         }
@@ -100,7 +112,11 @@ impl Mentions {
     /// Where the words of a name stand beside each other, in any order and with one other among them at most. What is the
     /// name of a thing is no mention: a device may be called `log-server`.
     pub(super) fn places(&self, name: &[String], known: &Known) -> Vec<usize> {
-        let is_said = |mention: &&Mention| mention.counts && !known.is_thing(&mention.word);
+        self.places_where(name, known, &|mention| mention.counts)
+    }
+
+    fn places_where(&self, name: &[String], known: &Known, counts: &dyn Fn(&Mention) -> bool) -> Vec<usize> {
+        let is_said = |mention: &&Mention| counts(mention) && !known.is_thing(&mention.word);
         let wanted: Vec<String> = name.iter().map(|word| stem(word)).collect();
         let reach = wanted.len() + usize::from(wanted.len() > 1);
         let begins = |at: &usize| {
@@ -133,6 +149,31 @@ impl Mentions {
     fn acts_between(&self, a: usize, b: usize) -> bool {
         let acts = |m: &Mention| !m.word.quoted && (is_verb(&m.word.lower) || m.word.lower == "use");
         self.0[a..b].iter().skip(1).any(acts)
+    }
+
+    /// Whether a value is given to what the text only says to be missing, or to stay beside it: nothing else is said of the
+    /// value than that it is to be added.
+    pub(super) fn adds_to(&self, value: &[Word], name: &[String], known: &Known) -> bool {
+        let told = |told: Told| {
+            !self
+                .places_where(name, known, &|mention| mention.told == Some(told))
+                .is_empty()
+        };
+        let (missing, kept) = (told(Told::Missing), told(Told::Kept));
+        let verb = |m: &Mention| m.counts && is_verb(&m.word.lower) && !looks(&m.word.lower);
+        let adds = |(first, last): (usize, usize)| {
+            let near = |at: &usize| self.0[*at].sentence == self.0[first].sentence;
+            let from = (0..first).rev().take_while(near).find(|at| verb(&self.0[*at]));
+            from.is_some_and(|from| {
+                let to = (last + 1..self.0.len()).take_while(near).find(|at| verb(&self.0[*at]));
+                let to = to.unwrap_or_else(|| (last..self.0.len()).take_while(near).last().map_or(last, |at| at + 1));
+                let added = ["add", "append"].contains(&self.0[from].word.lower.as_str());
+                let bare = |m: &Mention| has_digit(&m.word) || m.word.quoted || tells_nothing(&m.word.lower);
+                (missing || added) && self.0[from + 1..first].iter().chain(&self.0[last + 1..to]).all(bare)
+            })
+        };
+        let mut found = self.found(value).into_iter().peekable();
+        (missing || kept) && found.peek().is_some() && found.all(adds)
     }
 
     /// Whether a value stands with what is said at one of the first places, and not with what is said at one of the others:
@@ -177,6 +218,9 @@ impl Mentions {
 
     /// Where a value stands: its first part and its last.
     fn found(&self, value: &[Word]) -> Vec<(usize, usize)> {
+        if value.is_empty() {
+            return Vec::new();
+        }
         let firsts: Vec<usize> = self.firsts().collect();
         let within = |m: &Mention| m.word.quoted && times(&unquoted(&m.word.raw), value) > 0;
         let last = |at: usize| firsts.get(at).map_or(self.0.len(), |next| *next) - 1;
@@ -225,6 +269,46 @@ fn sentences(text: &str) -> Vec<Vec<Word>> {
     sentences
 }
 
+/// What of a sentence only says what there is.
+fn told(words: &[Word]) -> Vec<Option<Told>> {
+    const HAVING: &[&str] = &["has", "have", "had"];
+    const PRESENT: &[&str] = &["existing", "current", "present", "old", "configured"];
+    let is = |at: usize, list: &[&str]| {
+        words
+            .get(at)
+            .is_some_and(|w| !w.quoted && list.contains(&w.lower.as_str()))
+    };
+    let mut told = vec![None; words.len()];
+    for at in 0..words.len() {
+        let of = if is(at, HAVING) && is(at + 1, &["no"]) {
+            Told::Missing
+        } else if is(at, &["keep", "keeping"]) && (is(at + 1, PRESENT) || is(at + 2, PRESENT)) {
+            Told::Kept
+        } else {
+            continue;
+        };
+        let ends = |n: &usize| is(*n, JOINING) || is(*n, &["but", "then", "so"]) || words[n - 1].clause_ends;
+        let end = (at + 2..words.len()).find(ends).unwrap_or(words.len());
+        told[at + 1..end].fill(Some(of));
+    }
+    told
+}
+
+/// Whether a word beside a value to be added tells nothing of what it is.
+fn tells_nothing(word: &str) -> bool {
+    let general = [
+        "server",
+        "address",
+        "one",
+        "another",
+        "too",
+        "additionally",
+        "device",
+        "there",
+    ];
+    keywords(word).iter().all(|word| general.contains(&word.as_str()))
+}
+
 /// What has a digit in it is a name or a value, and one piece.
 fn parts(word: &Word) -> Vec<String> {
     if word.quoted || has_digit(word) || !word.lower.contains(char::is_alphanumeric) {
@@ -243,11 +327,12 @@ fn left_alone(words: &[Word]) -> Vec<bool> {
     let is = |at: usize, list: &[&str]| !words[at].quoted && list.contains(&words[at].lower.as_str());
     let mut left = vec![false; words.len()];
     let mut leaving = false;
+    let main = main_verb(words);
     for at in 0..words.len() {
         let said = |n: &usize| !words[*n].is_filler() && !is(*n, &["just", "only", "simply", "please", "now"]);
         let behind = (0..at).rfind(said);
         let opens = behind.is_some_and(|before| words[before].clause_ends || is(before, &["and", "also"]));
-        if is(at, &["but", "then"]) || (opens && (is_verb(&words[at].lower) || is(at, &["use"]))) {
+        if main == Some(at) || is(at, &["but", "then"]) || (opens && (is_verb(&words[at].lower) || is(at, &["use"]))) {
             leaving = false;
         }
         leaving |= is(at, LEAVING) || (!words[at].quoted && negates(&words[at].lower));

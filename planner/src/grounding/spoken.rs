@@ -23,6 +23,9 @@ const SAID: &[(&str, &[&str])] = &[
             "clock",
             "time server",
             "timeserver",
+            "sntp",
+            "ntpv3",
+            "ntpv4",
             "time source",
             "time from",
             "sync time",
@@ -33,13 +36,39 @@ const SAID: &[(&str, &[&str])] = &[
     ("syslog", &["log", "loghost", "event", "message"]),
     ("cost", &["metric", "weight"]),
     ("metric", &["cost"]),
-    ("description", &["describe", "label", "comment", "text"]),
-    ("mtu", &["jumbo", "packet size", "frame size"]),
-    ("process", &["instance"]),
+    (
+        "description",
+        &[
+            "describe",
+            "desc",
+            "label",
+            "labelled",
+            "comment",
+            "text",
+            "as note",
+            "with note",
+            "note saying",
+        ],
+    ),
+    (
+        "mtu",
+        &[
+            "mtus",
+            "jumbo",
+            "packet size",
+            "frame size",
+            "maximum transmission unit",
+        ],
+    ),
+    ("process", &["instance", "pid", "proc"]),
+    ("router id", &["rid"]),
+    ("interface", &["port", "nic"]),
+    ("assignee", &["assign"]),
 ];
 /// Parts of names that do not say what an argument is about.
 const GENERIC: &[&str] = &[
-    "id", "ip", "name", "server", "host", "address", "number", "value", "size", "list", "new",
+    "id", "ip", "name", "server", "host", "address", "number", "value", "size", "list", "new", "ts", "iid", "uid",
+    "uuid", "num",
 ];
 /// Words that an intent has anyway, so that in a name of several parts they tell nothing by themselves.
 const COMMON: &[&str] = &[
@@ -190,8 +219,18 @@ impl Ground {
         held: &Held<'_>,
         known: &Known,
     ) -> bool {
-        let said = names_of(name, names.iter().copied());
-        let said = said.iter().any(|name| !self.mentions.places(name, known).is_empty());
+        let spoken_of = |name: &str| {
+            let said = names_of(name, names.iter().copied());
+            said.iter().any(|name| !self.mentions.places(name, known).is_empty())
+        };
+        let adds = || {
+            let own = names_of(name, names.iter().copied());
+            let mut others = names.iter().filter(|other| **other != name && !is_of_a_network(other));
+            let added = |words: &Vec<Word>| own.iter().any(|own| self.mentions.adds_to(words, own, known));
+            let values = each(value);
+            !values.is_empty() && !others.any(|other| spoken_of(other)) && values.iter().all(added)
+        };
+        let said = spoken_of(name) || adds();
         let values = texts(value);
         let all = |is: &dyn Fn(&Word) -> bool| !values.is_empty() && values.iter().all(is);
         let numbered = |value: &Word| has_digit(value) && self.mentions.stands_behind(value, &held.tool);
@@ -309,9 +348,10 @@ pub(super) fn names_of<'n>(name: &'n str, all: impl Iterator<Item = &'n str>) ->
     let tells = |part: &&String| !GENERIC.contains(&singular(part).as_str()) && !others.contains(&stem(part));
     let telling = own.iter().rev().find(tells);
     let telling = telling.filter(|part| own.len() == 1 || !COMMON.contains(&singular(part).as_str()));
+    let whole = own.join(" ");
     let rows = SAID
         .iter()
-        .filter(|(called, _)| telling.is_some_and(|part| stem(part) == stem(called)));
+        .filter(|(called, _)| *called == whole || telling.is_some_and(|part| stem(part) == stem(called)));
     let said = rows.flat_map(|(_, said)| *said);
     let said: Vec<Vec<String>> = said.map(|said| said.split(' ').map(str::to_owned).collect()).collect();
     let telling = telling.map(|part| vec![part.clone()]);

@@ -402,6 +402,49 @@ fn what_is_said_once_of_several_things_is_said_of_each() {
     );
 }
 
+#[test]
+fn what_is_right_is_said_in_many_ways() {
+    let set = [("r1", "eth1", json!({"mtu": 9000}))];
+    for text in [
+        "Without touching eth2 set the mtu of eth1 on r1 to 9000",
+        "Without touching NTP set the mtu of eth1 on r1 to 9k",
+        "r1's mtu is to be set to 9,000, on eth1",
+    ] {
+        assert_eq!(setting(text, &set), Vec::<String>::new(), "{text}");
+    }
+    let off = [("r1", "eth1", json!({"mtu": 9000, "enabled": false}))];
+    let passive = "r1's mtu is to be set to 9000, eth1 shut down";
+    assert_eq!(setting(passive, &off), Vec::<String>::new());
+    let eth2 = [("r1", "eth2", json!({"mtu": 9000}))];
+    let refused = ["/plan/steps/0/args/interface ground.literal"];
+    assert_eq!(
+        setting("Without touching eth2 set the mtu of eth1 on r1 to 9000", &eth2),
+        refused
+    );
+    let each = |names: [&'static str; 3]| names.map(|name| (name, "eth1", json!({"mtu": 9000})));
+    for text in [
+        "set the mtu of eth1 to 9000 on r1, r2, r3",
+        "r1, r2, r3: set the mtu of eth1 to 9000",
+    ] {
+        assert_eq!(setting(text, &each(["r1", "r2", "r3"])), Vec::<String>::new(), "{text}");
+    }
+    for text in [
+        "set the mtu of eth1 on alpha, beta, gamma to 9000",
+        "on alpha, beta and gamma set the mtu of eth1 to 9000",
+    ] {
+        assert_eq!(
+            setting(text, &each(["alpha", "beta", "gamma"])),
+            Vec::<String>::new(),
+            "{text}"
+        );
+    }
+    let more = setting(
+        "set the mtu of eth1 on alpha to 9000",
+        &each(["alpha", "beta", "gamma"]),
+    );
+    assert!(more.contains(&"/plan/steps ground.count".to_owned()));
+}
+
 /// An inventory of two devices.
 struct Two;
 

@@ -27,6 +27,7 @@ fn tools() -> Vec<(&'static str, Value)> {
         ("config/set_at_will", json!({"ntp": list, "syslog": list})),
         ("config/set_banner_at_will", json!({"text": text})),
         ("config/make_vlan", json!({"name": text})),
+        ("config/set_issue", json!({"assignees": list, "thread_ts": text})),
         (
             "config/set_names",
             json!({"description": text, "location": text,
@@ -123,6 +124,8 @@ fn what_people_say_for_a_service_speaks_of_it() {
         "synchronise the time of r1 with 192.0.2.9",
         "synchronized time for r1: set 192.0.2.9",
         "set the NTP-server of r1 to 192.0.2.9",
+        "set SNTP on r1 to 192.0.2.9",
+        "set NTPv4 on r1 to 192.0.2.9",
     ];
     let no_time = ["set 192.0.2.9 on r1 in time", "sync the config of r1 with 192.0.2.9"];
     check("config/set_services", "ntp", &one, &said_of_ntp, &no_time);
@@ -151,6 +154,8 @@ fn what_people_say_for_a_setting_of_a_port_speaks_of_it() {
         "jumbo frames of 9000 on r1",
         "set the packet size on r1 to 9000",
         "set the size of frames on r1 to 9000",
+        "set the MTUs on r1 to 9000",
+        "set the maximum transmission unit on r1 to 9000",
     ];
     check(
         "config/set_port",
@@ -165,13 +170,20 @@ fn what_people_say_for_a_setting_of_a_port_speaks_of_it() {
         "set the comment of r1 to uplink",
         "set the text of r1 to uplink",
         "set the descriptions of r1 to uplink",
+        "set desc of r1 to uplink",
+        "r1 is to be labelled uplink, set that",
+        "set uplink as the note of r1",
     ];
     check(
         "config/set_port",
         "description",
         &json!("uplink"),
         &said_of_text,
-        &["set the uplink of r1"],
+        &[
+            "set the uplink of r1",
+            "Note: set the uplink of r1",
+            "note that r1 is the uplink, set it",
+        ],
     );
     let said_of_metric = ["set the metric of r1 to 50", "set the cost of r1 to 50"];
     check(
@@ -181,7 +193,12 @@ fn what_people_say_for_a_setting_of_a_port_speaks_of_it() {
         &said_of_metric,
         &["set r1 to 50"],
     );
-    let said_of_process = ["set OSPF instance 100 on r1", "set process 100 of OSPF on r1"];
+    let said_of_process = [
+        "set OSPF instance 100 on r1",
+        "set process 100 of OSPF on r1",
+        "set OSPF PID 100 on r1",
+        "set OSPF proc 100 on r1",
+    ];
     check(
         "config/set_ospf",
         "process_id",
@@ -236,6 +253,7 @@ fn what_is_alone_of_its_form_needs_its_word_too() {
     let speaking = [
         "set OSPF on r1 with router id 10.0.0.1",
         "set OSPF on r1, router-id=10.0.0.1",
+        "set OSPF on r1, RID 10.0.0.1",
         "set 10.0.0.1 as the id of router r1 in OSPF",
     ];
     let silent = [
@@ -259,6 +277,21 @@ fn what_says_itself_what_it_is_needs_no_word() {
         &ports,
         &["set OSPF on eth1 and Gi0/1 of r1"],
         &[],
+    );
+    let numbers = json!(["1", "2"]);
+    let silent = ["set OSPF 1 and 2 on r1"];
+    check(
+        "config/set_ospf",
+        "interfaces",
+        &numbers,
+        &["set OSPF on ports 1 and 2 of r1"],
+        &silent,
+    );
+    let to = json!({"assignees": ["olga"], "thread_ts": "1731"});
+    assert!(unspoken("set issue of r1: assign olga, thread 1731", "config/set_issue", &to).is_empty());
+    assert_eq!(
+        unspoken("set issue of r1: olga, 1731", "config/set_issue", &to),
+        ["assignees", "thread_ts"]
     );
     check(
         "config/set_ospf",
@@ -552,4 +585,25 @@ fn of_a_tool_that_needs_nothing_the_intent_speaks_of_what_is_set() {
     check("config/set_at_will", "ntp", &ntp, &speaking, &silent);
     let only = ["set the banner of r1 to \"keep out\""];
     check("config/set_banner_at_will", "text", &json!("keep out"), &only, &[]);
+}
+
+#[test]
+fn what_is_missing_or_kept_is_spoken_of_where_more_is_added_and_nothing_else_is_said() {
+    let speaking = [
+        "r1 has no NTP server. Add 10.0.0.1",
+        "r1 has no NTP server yet, add 10.0.0.1 there",
+        "keep the existing NTP servers of r1 and add 10.0.0.1",
+        "on r1 keep existing NTP servers and add server 10.0.0.1 too",
+    ];
+    let silent = [
+        "r1 has no NTP server. Add 10.0.0.1 as log host",
+        "r1 has no NTP server. Add 10.0.0.1 for the audit trail",
+        "r1 has no NTP. Set syslog. Add 10.0.0.1",
+        "keep the existing NTP servers of r1 and set 10.0.0.1",
+        "keep the existing NTP servers of r1 and add 10.0.0.1 for the events",
+        "leave the existing NTP servers of r1 alone and add 10.0.0.1",
+        "keep NTP on r1 as it is and add 10.0.0.1",
+        "r1 must not have NTP. Add 10.0.0.1",
+    ];
+    check("config/set_services", "ntp", &json!(["10.0.0.1"]), &speaking, &silent);
 }
