@@ -49,6 +49,13 @@ impl<'w> Stretch<'w> {
         self.of(kind).next().is_some()
     }
 
+    /// Whether these words stand in it in a row.
+    fn says(&self, value: &[Word]) -> bool {
+        let words: Vec<Word> = self.words.iter().map(|(word, _)| (*word).clone()).collect();
+        let quoted = |word: &Word| word.quoted && times(&unquoted(&word.raw), value) > 0;
+        times(&words, value) > 0 || words.iter().any(quoted)
+    }
+
     /// Whether it says nothing of its things but which they are.
     fn is_bare(&self, telling: &dyn Fn(&str) -> bool) -> bool {
         let tells = |word: &Word| !keywords(&word.lower).is_empty() && !is_verb(&word.lower) && !telling(&word.lower);
@@ -71,46 +78,48 @@ struct Stretches<'w>(Vec<Stretch<'w>>);
 impl<'w> Stretches<'w> {
     fn of(words: impl Iterator<Item = &'w Word>, kind: &dyn Fn(&Word) -> Option<Kind>) -> Self {
         let mut all = vec![Stretch::default()];
-        let mut last = None;
+        let (mut last, mut looking) = (None, None);
         for word in words {
             let of = kind(word);
             let stretch = all.last_mut().expect("there is one from the beginning");
-            if of.is_some_and(|of| last != Some(of) && stretch.has(of)) {
+            let turns = is_verb(&word.lower) && looking.is_some_and(|looking| looking != looks(&word.lower));
+            let turns = turns && stretch.words.last().is_some_and(|(before, _)| opens(before));
+            if turns || of.is_some_and(|of| last != Some(of) && stretch.has(of)) {
                 let words = stretch.words.split_off(joint(&stretch.words));
                 all.push(Stretch { words });
             }
             last = of.or(last);
+            if is_verb(&word.lower) && !word.quoted {
+                looking = Some(looks(&word.lower));
+            }
             all.last_mut().expect("as above").words.push((word, of));
         }
         Self(all)
     }
 
-    /// The words of a kind that go with a stretch: its own, else those before it, else those behind it.
-    fn with(&self, at: usize, kind: Kind) -> Vec<&'w Word> {
-        let (before, behind) = self.0.split_at(at + 1);
-        let nearest = before.iter().rev().chain(behind).find(|stretch| stretch.has(kind));
-        nearest.map(|stretch| stretch.of(kind).collect()).unwrap_or_default()
+    /// The stretch whose words of a kind go with this one: itself, else one before it, else one behind it.
+    fn with(&self, at: usize, kind: Kind) -> Option<usize> {
+        let has = |at: &usize| self.0[*at].has(kind);
+        (0..=at).rev().find(has).or_else(|| (at..self.0.len()).find(has))
     }
 
-    /// Whether a value may go with a stretch.
-    fn fits(&self, at: usize, value: &Given, telling: &dyn Fn(&str) -> bool) -> bool {
-        let Some(kind) = value.kind else {
-            let here = |stretch: &Stretch<'_>| {
-                let words: Vec<Word> = stretch.words.iter().map(|(word, _)| (*word).clone()).collect();
-                let quoted = |word: &Word| word.quoted && times(&unquoted(&word.raw), &value.words) > 0;
-                times(&words, &value.words) > 0 || words.iter().any(quoted)
-            };
-            return here(&self.0[at]) || self.0[at].is_bare(telling) || !self.0.iter().any(here);
+    /// With which stretches a value may go, of those in which something is to be done.
+    fn fitting(&self, value: &Given, telling: &dyn Fn(&str) -> bool) -> BTreeSet<usize> {
+        let says = |stretch: &Stretch<'_>| match value.kind {
+            Some(kind) => stretch
+                .of(kind)
+                .any(|word| value.words.iter().any(|value| means(word, value, kind))),
+            None => stretch.says(&value.words),
         };
-        let said = self.with(at, kind);
-        let is_it = |word: &&Word| value.words.iter().any(|value| means(word, value, kind));
-        said.is_empty() || said.iter().any(is_it) || !self.0.iter().any(|stretch| stretch.of(kind).any(|w| is_it(&w)))
-    }
-
-    /// Whether some stretch, of those in which something is to be done, says all of these together.
-    fn join(&self, values: &[&Given], telling: &dyn Fn(&str) -> bool) -> bool {
-        let all = |at: usize| values.iter().all(|value| self.fits(at, value, telling));
-        (0..self.0.len()).any(|at| !self.only_looks(at) && all(at))
+        let said: BTreeSet<usize> = (0..self.0.len()).filter(|at| says(&self.0[*at])).collect();
+        let fits = |at: &usize| match value.kind {
+            _ if said.is_empty() => true,
+            Some(kind) => self.with(*at, kind).is_none_or(|from| said.contains(&from)),
+            None => said.contains(at) || self.0[*at].is_bare(telling),
+        };
+        (0..self.0.len())
+            .filter(|at| !self.only_looks(*at) && fits(at))
+            .collect()
     }
 
     /// Whether a stretch only asks to look at its things, and nothing behind points back at them.
@@ -131,6 +140,11 @@ const POINTING: &[&str] = &[
 ];
 /// Words that join what comes with what was said.
 const JOINING: &[&str] = &["and", "then", "but", "also", "plus", "or"];
+
+/// Whether something new begins behind a word.
+fn opens(before: &Word) -> bool {
+    before.clause_ends || JOINING.contains(&before.lower.as_str())
+}
 
 /// Where a new stretch begins: behind the last of the things, where what follows is joined to them.
 fn joint(words: &[(&Word, Option<Kind>)]) -> usize {
@@ -313,35 +327,31 @@ fn kind(word: &Word, devices: &Devices) -> Option<Kind> {
 
 /// What stands together in a step and not in the intent.
 fn strangers(stretches: &Stretches<'_>, given: &[Given], telling: &dyn Fn(&str) -> bool) -> Vec<Fault> {
+    let fitting: Vec<BTreeSet<usize>> = given.iter().map(|value| stretches.fitting(value, telling)).collect();
     let (devices, interfaces) = (targets(given, Kind::Device), targets(given, Kind::Interface));
-    let others: Vec<Option<&Given>> = given
-        .iter()
-        .filter(|value| !matches!(value.kind, Some(Kind::Device | Kind::Interface)))
-        .map(Some)
-        .collect();
-    let others = if others.is_empty() { vec![None] } else { others };
-    let mut faults = Vec::new();
+    let is_target = |value: &Given| matches!(value.kind, Some(Kind::Device | Kind::Interface));
+    let others = (0..given.len()).filter(|at| !is_target(&given[*at])).map(Some);
+    let others: Vec<Option<usize>> = others.chain([None]).collect();
     if devices.len() * interfaces.len() * others.len() > MOST {
-        faults.extend(given.first().map(|first| fault(first, "more things")));
-        return faults;
+        return given.iter().take(1).map(|first| fault(first, "more things")).collect();
     }
-    for device in &devices {
-        for interface in &interfaces {
-            for other in &others {
-                let together: Vec<&Given> = [device, interface, other].into_iter().flatten().copied().collect();
-                if let (Some(last), false) = (together.last(), stretches.join(&together, telling)) {
-                    faults.push(fault(last, "other things"));
-                }
+    let mut apart: BTreeSet<usize> = BTreeSet::new();
+    for (device, interface) in devices.iter().flat_map(|d| interfaces.iter().map(move |i| (d, i))) {
+        for other in &others {
+            let together: Vec<usize> = [device, interface, other].into_iter().flatten().copied().collect();
+            let joined = |at: usize| together.iter().all(|value| fitting[*value].contains(&at));
+            if !(0..stretches.0.len()).any(joined) {
+                apart.extend(together.last());
             }
         }
     }
-    faults
+    apart.into_iter().map(|at| fault(&given[at], "other things")).collect()
 }
 
 /// The things of a kind that a step is for. Of two arguments it cannot be told which goes with what.
-fn targets(given: &[Given], kind: Kind) -> Vec<Option<&Given>> {
-    let all: Vec<&Given> = given.iter().filter(|value| value.kind == Some(kind)).collect();
-    let names: BTreeSet<&str> = all.iter().map(|value| value.name.as_str()).collect();
+fn targets(given: &[Given], kind: Kind) -> Vec<Option<usize>> {
+    let all: Vec<usize> = (0..given.len()).filter(|at| given[*at].kind == Some(kind)).collect();
+    let names: BTreeSet<&str> = all.iter().map(|at| given[*at].name.as_str()).collect();
     match names.len() {
         1 => all.into_iter().map(Some).collect(),
         _ => vec![None],

@@ -181,6 +181,9 @@ impl Mentions {
     pub(super) fn stands_with(&self, value: &[Word], own: &[usize], others: &[usize]) -> bool {
         let is_own = |place: &usize| own.contains(place) || own.iter().any(|own| self.joins(*own, *place));
         let stands = |(first, last): (usize, usize)| {
+            if own.iter().any(|place| (first..=last).contains(place)) {
+                return true;
+            }
             let near = |place: &&usize| self.0[**place].sentence == self.0[first].sentence;
             let all = || own.iter().chain(others).filter(near);
             let Some(before) = all().filter(|place| **place < first).max() else {
@@ -246,9 +249,10 @@ impl Mentions {
     }
 
     /// Whether a value stands right behind one of these words: "OSPF 100".
-    pub(super) fn stands_behind(&self, value: &Word, words: &[String]) -> bool {
+    pub(super) fn stands_behind(&self, value: &Word, words: &[String], known: &Known) -> bool {
         self.0.windows(2).any(|pair| {
-            let of_it = pair[0].counts && words.iter().any(|word| stem(word) == pair[0].stem);
+            let of_it =
+                pair[0].counts && !known.is_thing(&pair[0].word) && words.iter().any(|word| stem(word) == pair[0].stem);
             of_it && pair[0].sentence == pair[1].sentence && pair[1].counts && same(&pair[1].word, value)
         })
     }

@@ -192,17 +192,21 @@ impl Ground {
         let known = known(names.iter().copied(), &held.tool, held.things.clone());
         for (name, value) in args.iter().filter(|(name, _)| names.contains(name.as_str())) {
             let (at, below) = (format!("{pointer}/{}", escape_pointer(name)), form.property(name));
-            let optional = |name: &str| holds && !required.contains(name);
-            let others = || names.iter().copied().filter(|other| other != name && optional(other));
-            let beside: Vec<Form<'_>> = others().map(|other| form.property(other)).collect();
-            if optional(name) && is_claimed(value, &below, &beside) {
-                let others: Vec<&str> = others().collect();
-                let wrong = if !self.speaks_of_argument(name, value, &names, held, &known) {
-                    Some(format!("the intent does not speak of `{name}`"))
-                } else if !self.gives_it(name, value, &names, &others, &known) {
-                    Some(format!("the intent says this of another argument than `{name}`"))
-                } else {
-                    None
+            let needed = |name: &str| !holds || required.contains(name);
+            let others = names.iter().copied().filter(|other| other != name);
+            let others: Vec<&str> = match needed(name) {
+                true => others.filter(|other| !is_of_a_network(other)).collect(),
+                false => others.filter(|other| !needed(other)).collect(),
+            };
+            let beside: Vec<Form<'_>> = others.iter().map(|other| form.property(other)).collect();
+            if !is_of_a_network(name) || !needed(name) {
+                let said = || needed(name) || self.speaks_of_argument(name, value, &names, held, &known);
+                let wrong = match is_claimed(value, &below, &beside) {
+                    true if !said() => Some(format!("the intent does not speak of `{name}`")),
+                    true if !self.gives_it(name, value, &names, &others, &known) => {
+                        Some(format!("the intent says this of another argument than `{name}`"))
+                    }
+                    _ => None,
                 };
                 let hint = "use the argument that the intent speaks of, or say in `cannot` what is not clear";
                 faults.extend(wrong.map(|message| Fault::new(at.clone(), "ground.argument", message).suggest(hint)));
@@ -233,7 +237,7 @@ impl Ground {
         let said = spoken_of(name) || adds();
         let values = texts(value);
         let all = |is: &dyn Fn(&Word) -> bool| !values.is_empty() && values.iter().all(is);
-        let numbered = |value: &Word| has_digit(value) && self.mentions.stands_behind(value, &held.tool);
+        let numbered = |value: &Word| has_digit(value) && self.mentions.stands_behind(value, &held.tool, known);
         said || all(&numbered) || (is_of_interfaces(name) && all(&|value| is_interface(&value.raw)))
     }
 
