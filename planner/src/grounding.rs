@@ -52,6 +52,14 @@ impl Ground {
         }
     }
 
+    /// A text that only has words: nothing is asked for in it.
+    fn told(text: &str) -> Self {
+        Self {
+            words: unquoted(text),
+            ..Self::of("")
+        }
+    }
+
     /// Whether a verb of the text is behind what a tool's name promises to change.
     pub(crate) fn backs(&self, tool: &ToolName) -> bool {
         let asked = match verbs::needed_by(tool.tool()) {

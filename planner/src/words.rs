@@ -29,6 +29,8 @@ impl Word {
 
 /// What may stand right before a number: brackets, and a sign.
 const BEFORE_NUMBERS: [char; 8] = ['(', '[', '{', ':', '\'', '-', '–', '−'];
+/// How many groups of three digits a number has at most.
+const MOST_GROUPS: usize = 6;
 const MINUS: [char; 3] = ['-', '–', '−'];
 
 /// The words of a text, in order.
@@ -73,9 +75,15 @@ fn thousands(before: &str, after: &str) -> usize {
         return 0;
     }
     let is_group = |group: &&[u8]| group[0] == b',' && group[1..].iter().all(u8::is_ascii_digit);
-    let length = 4 * after.as_bytes().chunks_exact(4).take_while(is_group).count();
+    let groups = after
+        .as_bytes()
+        .chunks_exact(4)
+        .take(MOST_GROUPS + 1)
+        .take_while(is_group)
+        .count();
+    let length = 4 * groups;
     let goes_on = after[length..].trim_start_matches(',');
-    if goes_on.starts_with(|c: char| c.is_alphanumeric()) {
+    if groups > MOST_GROUPS || goes_on.starts_with(|c: char| c.is_alphanumeric()) {
         0
     } else {
         length

@@ -73,7 +73,11 @@ pub(super) struct Given {
 }
 
 /// The stretches of an intent.
-struct Stretches<'w>(Vec<Stretch<'w>>);
+struct Stretches<'w> {
+    all: Vec<Stretch<'w>>,
+    /// In which of them something is to be done.
+    acting: Vec<usize>,
+}
 
 impl<'w> Stretches<'w> {
     fn of(words: impl Iterator<Item = &'w Word>, kind: &dyn Fn(&Word) -> Option<Kind>) -> Self {
@@ -94,13 +98,14 @@ impl<'w> Stretches<'w> {
             }
             all.last_mut().expect("as above").words.push((word, of));
         }
-        Self(all)
+        let acting = (0..all.len()).filter(|at| !only_looks(&all[*at..])).collect();
+        Self { all, acting }
     }
 
     /// The stretch whose words of a kind go with this one: itself, else one before it, else one behind it.
     fn with(&self, at: usize, kind: Kind) -> Option<usize> {
-        let has = |at: &usize| self.0[*at].has(kind);
-        (0..=at).rev().find(has).or_else(|| (at..self.0.len()).find(has))
+        let has = |at: &usize| self.all[*at].has(kind);
+        (0..=at).rev().find(has).or_else(|| (at..self.all.len()).find(has))
     }
 
     /// With which stretches a value may go, of those in which something is to be done.
@@ -111,27 +116,27 @@ impl<'w> Stretches<'w> {
                 .any(|word| value.words.iter().any(|value| means(word, value, kind))),
             None => stretch.says(&value.words),
         };
-        let said: BTreeSet<usize> = (0..self.0.len()).filter(|at| says(&self.0[*at])).collect();
+        let said: BTreeSet<usize> = (0..self.all.len()).filter(|at| says(&self.all[*at])).collect();
         let fits = |at: &usize| match value.kind {
             _ if said.is_empty() => true,
             Some(kind) => self.with(*at, kind).is_none_or(|from| said.contains(&from)),
-            None => said.contains(at) || self.0[*at].is_bare(telling),
+            None => said.contains(at) || self.all[*at].is_bare(telling),
         };
-        (0..self.0.len())
-            .filter(|at| !self.only_looks(*at) && fits(at))
-            .collect()
+        self.acting.iter().copied().filter(fits).collect()
     }
+}
 
-    /// Whether a stretch only asks to look at its things, and nothing behind points back at them.
-    fn only_looks(&self, at: usize) -> bool {
-        let says = |stretch: &Stretch<'_>, is: &dyn Fn(&str) -> bool| {
-            stretch.words.iter().any(|(word, _)| !word.quoted && is(&word.lower))
-        };
-        let changes = |word: &str| is_verb(word) && !looks(word);
-        let points = |word: &str| POINTING.contains(&word);
-        let stretch = &self.0[at];
-        says(stretch, &looks) && !says(stretch, &changes) && !self.0[at..].iter().any(|behind| says(behind, &points))
-    }
+/// Whether a stretch only asks to look at its things, and nothing in it or behind it points back at them.
+fn only_looks(stretches: &[Stretch<'_>]) -> bool {
+    let says = |stretch: &Stretch<'_>, is: &dyn Fn(&str) -> bool| {
+        let mut plain = stretch.words.iter().filter(|(word, _)| !word.quoted);
+        plain.any(|(word, _)| is(&word.lower))
+    };
+    let changes = |word: &str| is_verb(word) && !looks(word);
+    let points = |word: &str| POINTING.contains(&word);
+    let first = stretches.iter().take(1);
+    let mut first = first.filter(|stretch| says(stretch, &looks) && !says(stretch, &changes));
+    first.next().is_some() && !stretches.iter().any(|stretch| says(stretch, &points))
 }
 
 /// Words that speak again of what was named before.
@@ -189,7 +194,7 @@ impl Ground {
             let known = spoken::known(form.names().into_iter(), &[], BTreeSet::new());
             let telling = |word: &str| known.words.contains(&stem(word));
             for given in reading.step(&format!("/plan/steps/{at}"), step, &form) {
-                let together = match stretches.0.len() {
+                let together = match stretches.all.len() {
                     0 | 1 => Vec::new(),
                     _ => strangers(&stretches, &given, &telling),
                 };
@@ -340,7 +345,7 @@ fn strangers(stretches: &Stretches<'_>, given: &[Given], telling: &dyn Fn(&str) 
         for other in &others {
             let together: Vec<usize> = [device, interface, other].into_iter().flatten().copied().collect();
             let joined = |at: usize| together.iter().all(|value| fitting[*value].contains(&at));
-            if !(0..stretches.0.len()).any(joined) {
+            if !stretches.acting.iter().any(|at| joined(*at)) {
                 apart.extend(together.last());
             }
         }

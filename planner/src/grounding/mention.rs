@@ -35,6 +35,8 @@ const STAYING: &[&str] = &[
 ];
 /// What parts a name.
 const PARTING: [char; 3] = ['_', '-', '/'];
+/// How many parts a name has at most.
+const MOST_PARTS: usize = 16;
 /// Words that join two things of which the same is said.
 const JOINING: &[&str] = &["and", "both", "well", "plus", "also", "&", "+"];
 
@@ -318,8 +320,11 @@ fn parts(word: &Word) -> Vec<String> {
     if word.quoted || has_digit(word) || !word.lower.contains(char::is_alphanumeric) {
         return vec![word.lower.clone()];
     }
-    let parts = word.lower.split(PARTING).filter(|part| !part.is_empty());
-    parts.map(str::to_owned).collect()
+    let parts = || word.lower.split(PARTING).filter(|part| !part.is_empty());
+    if parts().nth(MOST_PARTS).is_some() {
+        return vec![word.lower.clone()];
+    }
+    parts().map(str::to_owned).collect()
 }
 
 pub(super) fn has_digit(word: &Word) -> bool {

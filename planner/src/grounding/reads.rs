@@ -18,7 +18,7 @@ impl Ground {
         also: impl IntoIterator<Item = &'t Value>,
         context: &PlanningContext,
     ) -> Vec<Fault> {
-        let told = Ground::of(&also.into_iter().map(told).collect::<String>());
+        let told = Ground::told(&also.into_iter().map(told).collect::<String>());
         let mut faults = Vec::new();
         let steps = draft.get("steps").and_then(Value::as_array).into_iter().flatten();
         for (at, step) in steps.enumerate().filter(|(_, step)| !mutates(step, context)) {

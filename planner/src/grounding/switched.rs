@@ -35,7 +35,7 @@ impl Ground {
     pub(super) fn has_bool(&self, on: bool, name: Option<&str>) -> bool {
         let word = if on { "true" } else { "false" };
         let kind = if on { Verb::Change } else { Verb::Remove };
-        let named = name.is_some_and(|name| self.is_named(name));
+        let named = name.is_some_and(|name| self.is_named(name, &|_| true));
         let switched = if on { self.says_on() } else { self.says_off() };
         self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || switched))
     }
@@ -48,12 +48,13 @@ impl Ground {
     /// Whether the text switches some things on and others off, and this is not what it calls by its name.
     pub(super) fn switches_both(&self, name: &str) -> bool {
         let says = |on: bool| self.mentions.meant().any(|said| switches(said) == Some(on));
-        says(true) && says(false) && !self.is_named(name)
+        says(true) && says(false) && !self.is_named(name, &|said| switches(said).is_none())
     }
 
-    fn is_named(&self, name: &str) -> bool {
+    fn is_named(&self, name: &str, counts: &dyn Fn(&Word) -> bool) -> bool {
         let stem = |text: &str| text.chars().take(5).collect::<String>();
-        self.words.iter().any(|said| stem(&said.lower) == stem(name))
+        let name = stem(name);
+        self.words.iter().any(|said| counts(said) && stem(&said.lower) == name)
     }
 
     /// Whether something is to be switched on. The `on` of "on r1" switches nothing: it stands behind a verb that does
