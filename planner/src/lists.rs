@@ -1,5 +1,5 @@
-//! Lists over several lines of what is not to be done: "don't touch:" speaks of each of the lines below it. They are read
-//! as one sentence, in which each goes on with `nor`.
+//! Lists over several lines of what is not to be done: "don't touch:" speaks of each of the lines below it. They are
+//! read as one sentence, in which each goes on with `nor`.
 
 use crate::verbs::negates;
 use crate::words::words;

@@ -1,6 +1,6 @@
-//! What an intent says of one thing is not said of another: in "eth1 on r1 to 9000 and eth2 on r2 to 1500" each interface has
-//! its device, and each number its interface. The words are parted into stretches, a new one where a kind of word comes
-//! again after others; what a stretch lacks it has from those beside it.
+//! What an intent says of one thing is not said of another: in "eth1 on r1 to 9000 and eth2 on r2 to 1500" each
+//! interface has its device, and each number its interface. The words are parted into stretches, a new one where a
+//! kind of word comes again after others; what a stretch lacks it has from those beside it.
 
 use super::expression::{Piece, literals, pieces};
 use super::form::Form;

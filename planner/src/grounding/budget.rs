@@ -64,8 +64,8 @@ impl Ground {
             .any(|word| GROUP.contains(&word.lower.as_str()) || plural(word))
     }
 
-    /// The things that the text names one by one: whatever has a digit in it, and of what it lists ("alpha, beta and gamma")
-    /// what the draft takes for one of the network.
+    /// The things that the text names one by one: whatever has a digit in it, and of what it lists ("alpha, beta and
+    /// gamma") what the draft takes for one of the network.
     fn named_things<'s>(&self, steps: impl Iterator<Item = &'s Value>) -> usize {
         let args = steps.filter_map(|step| step.get("args")?.as_object()).flatten();
         let given = args

@@ -111,8 +111,8 @@ impl Mentions {
         self.firsts().filter(|at| self.0[*at].counts).map(|at| &self.0[at].word)
     }
 
-    /// Where the words of a name stand beside each other, in any order and with one other among them at most. What is the
-    /// name of a thing is no mention: a device may be called `log-server`.
+    /// Where the words of a name stand beside each other, in any order and with one other among them at most. What is
+    /// the name of a thing is no mention: a device may be called `log-server`.
     pub(super) fn places(&self, name: &[String], known: &Known) -> Vec<usize> {
         self.places_where(name, known, &|mention| mention.counts)
     }
@@ -153,8 +153,8 @@ impl Mentions {
         self.0[a..b].iter().skip(1).any(acts)
     }
 
-    /// Whether a value is given to what the text only says to be missing, or to stay beside it: nothing else is said of the
-    /// value than that it is to be added.
+    /// Whether a value is given to what the text only says to be missing, or to stay beside it: nothing else is said
+    /// of the value than that it is to be added.
     pub(super) fn adds_to(&self, value: &[Word], name: &[String], known: &Known) -> bool {
         let told = |told: Told| {
             !self

@@ -1,6 +1,6 @@
-//! Whether reads name what the intent names. A read changes nothing, but one of an interface that nobody has named fails at
-//! the device, and costs another plan. What an alarm tells may be read too, and what plans that failed have found; nothing
-//! else of a read is held to the text.
+//! Whether reads name what the intent names. A read changes nothing, but one of an interface that nobody has named
+//! fails at the device, and costs another plan. What an alarm tells may be read too, and what plans that failed have
+//! found; nothing else of a read is held to the text.
 
 use super::form::Form;
 use super::{Ground, Walk, mutates, tool_of};
@@ -11,7 +11,8 @@ use flyball_engine::ports::PlanningContext;
 use serde_json::Value;
 
 impl Ground {
-    /// The devices and interfaces of a draft's reads that neither the text nor what else was told names: an alarm, evidence.
+    /// The devices and interfaces of a draft's reads that neither the text nor what else was told names: an alarm,
+    /// evidence.
     pub(crate) fn strange_reads<'t>(
         &self,
         draft: &Value,

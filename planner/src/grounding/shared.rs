@@ -1,5 +1,5 @@
-//! What an intent says once is the value of one argument, in all steps together: a number that is a cost in one step is no
-//! MTU in another. The names of things are said once and used by many.
+//! What an intent says once is the value of one argument, in all steps together: a number that is a cost in one step
+//! is no MTU in another. The names of things are said once and used by many.
 
 use super::bound::{Given, Kind};
 use super::form::Form;

@@ -1,7 +1,7 @@
-//! Whether an intent speaks of an argument that a tool does not need. What must be given is given; of what may be left out
-//! the intent must have the word, or the value goes where nobody put it: a log host becomes a time server. The word is what
-//! tells the argument from the tool's others (`cost` for `ospf_cost`), or what people say for it. A tool that names nothing
-//! as needed needs the things that it is for.
+//! Whether an intent speaks of an argument that a tool does not need. What must be given is given; of what may be
+//! left out the intent must have the word, or the value goes where nobody put it: a log host becomes a time server.
+//! The word is what tells the argument from the tool's others (`cost` for `ospf_cost`), or what people say for it. A
+//! tool that names nothing as needed needs the things that it is for.
 
 use super::form::Form;
 use super::mention::{Known, has_digit};
@@ -255,7 +255,8 @@ impl Ground {
     }
 }
 
-/// What a tool that says nothing of that needs: the things it is for, and what it does to them if that is one argument only.
+/// What a tool that says nothing of that needs: the things it is for, and what it does to them if that is one
+/// argument only.
 fn needed<'n>(names: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
     let (things, others): (BTreeSet<&str>, BTreeSet<&str>) = names.iter().partition(|name| is_of_a_network(name));
     if others.len() > 1 { things } else { names.clone() }
@@ -272,7 +273,8 @@ fn each(value: &Value) -> Vec<Vec<Word>> {
 /// Whether a value is somebody's claim: a binding is what a tool answered, a boolean has rules of its own, what the schema
 /// says or lists says itself what it is, and of an object each value is looked at by itself.
 fn is_claimed(value: &Value, form: &Form<'_>, beside: &[Form<'_>]) -> bool {
-    // A number that is listed is a number all the same: 100 may be said of something else. So may what two arguments list.
+    // A number that is listed is a number all the same: 100 may be said of something else. So may what two arguments
+    // list.
     let has_digit = |text: &str| text.contains(|c: char| c.is_ascii_digit());
     let says_itself = |text: &str| !has_digit(text) && !beside.iter().any(|form| form.lists(value));
     if form.says(value) || (form.lists(value) && value.as_str().is_some_and(says_itself)) {

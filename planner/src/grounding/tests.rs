@@ -210,9 +210,14 @@ fn what_is_to_stay_as_it_is_gives_no_write_a_value() {
     }
 }
 
+fn switched(device: &str, enabled: bool) -> Value {
+    let args = json!({"device": device, "interface": "eth1", "enabled": enabled});
+    json!([{"id": "a", "tool": "config/set_interface", "args": args}])
+}
+
 #[test]
 fn a_list_of_what_is_to_stay_gives_no_write_a_value() {
-    let shut = |device: &str| json!([{"id": "a", "tool": "config/set_interface", "args": {"device": device, "interface": "eth1", "enabled": false}}]);
+    let shut = |device: &str| switched(device, false);
     for text in [
         "Shut eth1 of r9. Don't touch:\n- r7\n- r8",
         "don't touch:\n- r7\n- r8\n\nShut eth1 of r9.",
@@ -235,7 +240,7 @@ fn a_list_of_what_is_to_stay_gives_no_write_a_value() {
 
 #[test]
 fn what_is_set_up_is_not_switched_on() {
-    let on = json!([{"id": "a", "tool": "config/set_interface", "args": {"device": "r7", "interface": "eth1", "enabled": true}}]);
+    let on = switched("r7", true);
     for text in [
         "set up interface eth1 of r7",
         "interface eth1 of r7: please set it up",
@@ -247,7 +252,7 @@ fn what_is_set_up_is_not_switched_on() {
     for text in ["bring up eth1 of r7", "bring eth1 of r7 up again", "set eth1 of r7 up"] {
         assert_eq!(faults(text, &on), Vec::<String>::new(), "{text}");
     }
-    let off = json!([{"id": "a", "tool": "config/set_interface", "args": {"device": "r7", "interface": "eth1", "enabled": false}}]);
+    let off = switched("r7", false);
     let text = "remove the label of eth1 on r7, but do not shut it down";
     assert_eq!(faults(text, &off), ["/plan/steps/0/args/enabled ground.literal"]);
 }

@@ -3,8 +3,8 @@
 use super::{BEFORE_NOUNS, negates, of_word};
 use crate::words::Word;
 
-/// The verb with which a sentence goes on that begins with what is not to be done, and has no comma there: "without touching
-/// the cost set the MTU". Where it may be part of what is not to be done, there is none.
+/// The verb with which a sentence goes on that begins with what is not to be done, and has no comma there: "without
+/// touching the cost set the MTU". Where it may be part of what is not to be done, there is none.
 pub(crate) fn main_verb(words: &[Word]) -> Option<usize> {
     const BEHIND_NOUNS: &[&str] = &[
         "on", "in", "by", "at", "for", "of", "to", "with", "from", "up", "as", "and", "or",

@@ -54,6 +54,11 @@ fn what_is_said_of_one_thing_is_not_said_of_another() {
     let each = json!([{"id": "s", "for_each": [{"d": "r1", "i": "eth2"}], "tool": "config/set_interface",
                        "args": {"device": "${item.d}", "interface": "${item.i}", "mtu": 9000}}]);
     assert!(!faults(text, &each).is_empty());
+}
+
+#[test]
+fn what_is_switched_or_called_somehow_is_so_where_the_intent_says_it() {
+    let at = |name: &str| vec![format!("/plan/steps/0/args/{name} ground.bound")];
     let switched = "shut eth1 on r1 and bring eth2 on r2 up";
     let right = [
         ("r1", "eth1", json!({"enabled": false})),
