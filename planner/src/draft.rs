@@ -87,7 +87,12 @@ fn judge(answer: &Value, asked: &Asked<'_>, checker: &Checker) -> Judged {
     }
     let draft = answer.get("plan").filter(|plan| plan.is_object()).unwrap_or(answer);
     let mut faults = checker(draft, &json!({}), asked.context);
-    let strange = asked.ground.strange_reads(draft, asked.alarm, asked.context);
+    let told = asked
+        .tried
+        .iter()
+        .flat_map(|tried| &tried.evidence)
+        .chain([asked.alarm]);
+    let strange = asked.ground.strange_reads(draft, told, asked.context);
     for fault in asked.ground.faults(draft, asked.context).into_iter().chain(strange) {
         if !faults.contains(&fault) {
             faults.push(fault);

@@ -1,15 +1,18 @@
 //! Whether a model's draft says only what the intent says. A model may arrange; it may not invent: each literal of a
 //! mutating step, and of the reads that choose its items and targets, must stand in the intent's text, and a mutating
-//! step needs a verb behind it; of an argument that may be left out the text must speak. What tools answered, and the alarm's text, ground nothing. How much may change, and whether
-//! the devices exist, is in [`budget`] and [`targets`].
+//! step needs a verb behind it; of an argument that may be left out the text must speak. What tools answered, and the
+//! alarm's text, ground nothing. How much may change, and whether the devices exist, is in [`budget`] and [`targets`].
 
+mod bound;
 mod budget;
 mod expression;
 mod form;
 mod mention;
 mod places;
 mod reads;
+mod shared;
 mod spoken;
+mod switched;
 pub(crate) mod targets;
 
 use crate::acts;
@@ -46,6 +49,14 @@ impl Ground {
             mentions: Mentions::of(text),
             verbs: asked.changes.iter().copied().collect(),
             asked,
+        }
+    }
+
+    /// A text that only has words: nothing is asked for in it.
+    fn told(text: &str) -> Self {
+        Self {
+            words: unquoted(text),
+            ..Self::of("")
         }
     }
 
@@ -153,40 +164,6 @@ impl Ground {
         times(&self.words, &wanted) > 0
     }
 
-    /// A boolean is said by itself, by a verb of its kind, or by the name of what it switches.
-    fn has_bool(&self, on: bool, name: Option<&str>) -> bool {
-        let word = if on { "true" } else { "false" };
-        let kind = if on { Verb::Change } else { Verb::Remove };
-        let stem = |text: &str| text.chars().take(5).collect::<String>();
-        let named = name.is_some_and(|name| self.words.iter().any(|said| stem(&said.lower) == stem(name)));
-        let switched = if on { self.says_on() } else { self.says_off() };
-        self.words.iter().any(|said| said.lower == word) || (self.verbs.contains(&kind) && (named || switched))
-    }
-
-    /// Whether something is to be switched off: what is taken away otherwise, as a description, switches nothing.
-    fn says_off(&self) -> bool {
-        let off = |said: &str| SWITCHING_OFF.iter().any(|word| said.starts_with(word)) || said == "off";
-        self.plain.iter().any(|said| off(&said.lower))
-    }
-
-    /// Whether something is to be switched on. The `on` of "on r1" switches nothing: it stands behind a verb that does
-    /// ("turn on"), or at the end.
-    fn says_on(&self) -> bool {
-        let on = |at: usize| {
-            let behind = at.checked_sub(1).map(|before| self.plain[before].lower.as_str());
-            let ends = self.plain[at].clause_ends || at + 1 == self.plain.len();
-            ends || behind.is_some_and(|verb| ["turn", "switch", "power", "turned", "switched"].contains(&verb))
-        };
-        self.plain
-            .iter()
-            .enumerate()
-            .any(|(at, said)| match said.lower.as_str() {
-                "up" | "enable" | "activate" | "unshut" => true,
-                "on" => on(at),
-                _ => false,
-            })
-    }
-
     /// All that a draft says and the text does not.
     pub(crate) fn faults(&self, draft: &Value, context: &PlanningContext) -> Vec<Fault> {
         let steps: Vec<&Value> = draft
@@ -202,14 +179,32 @@ impl Ground {
         let mutating: Vec<bool> = steps.iter().map(|step| mutates(step, context)).collect();
         let feeding = feeding(&steps, &mutating);
         let mut faults = self.over_budget(&steps, &mutating, context);
+        let writing = || {
+            steps
+                .iter()
+                .zip(&mutating)
+                .filter(|(_, mutates)| **mutates)
+                .map(|(step, _)| *step)
+        };
+        let things = self.things(writing(), context);
         for (i, step) in steps.iter().enumerate() {
             let pointer = format!("/plan/steps/{i}");
             if mutating[i] {
                 faults.extend(self.verb_fault(&pointer, step));
-                faults.extend(self.unspoken(&pointer, step, context));
+                faults.extend(self.unspoken(&pointer, step, &things, context));
             }
             if mutating[i] || feeding[i] {
                 self.literals_of(&pointer, step, context, &mut faults);
+            }
+        }
+        let writes = steps.iter().copied().enumerate().filter(|(at, _)| mutating[*at]);
+        let twice = self
+            .unbound(writes.clone(), context)
+            .into_iter()
+            .chain(self.shared(writes, context));
+        for fault in twice {
+            if !faults.contains(&fault) {
+                faults.push(fault);
             }
         }
         faults.extend(targets::unknown(draft, &Value::Null, context));
@@ -354,17 +349,6 @@ pub(crate) fn swallowing(pointer: String, other: &str) -> Fault {
     Fault::new(pointer, "ground.literal", message).suggest(hint)
 }
 
-/// How words begin that switch something off.
-const SWITCHING_OFF: &[&str] = &[
-    "shut",
-    "disabl",
-    "deactivat",
-    "down",
-    "inactiv",
-    "stop",
-    "suspend",
-    "kill",
-];
 /// Other words for what an argument is called.
 const CALLED: &[(&str, &[&str])] = &[
     ("interface", &["port", "nic"]),
@@ -390,10 +374,20 @@ fn same(said: &Word, wanted: &Word) -> bool {
     said == wanted
         || owner == Some(wanted)
         || singular(said) == singular(wanted)
+        || thousands(said).is_some_and(|said| said == wanted)
         || both(said, wanted, area)
         || both(said, wanted, |text| text.parse::<IpAddr>().ok())
         || both(said, wanted, prefix)
         || abbreviates(said, wanted)
+}
+
+/// The number that `9k` is.
+fn thousands(word: &str) -> Option<String> {
+    let digits = word.strip_suffix('k')?;
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
+    let known = (1..=9).contains(&whole.len()) && part.len() <= 3 && all_digits(whole) && all_digits(part);
+    known.then(|| format!("{whole}{part:0<3}").trim_start_matches('0').to_owned())
 }
 
 /// `beijing` of `beijing's`.

@@ -17,6 +17,7 @@ mod draft;
 mod fixtures;
 mod grounding;
 mod json;
+mod lists;
 pub mod measure;
 mod model;
 mod plain;

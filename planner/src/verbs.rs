@@ -1,6 +1,11 @@
 //! What kinds of change a text asks for. Errs on the side of none: a write that nobody asked for is the failure to avoid;
 //! a request that is not understood only gets a question.
 
+mod without;
+
+pub(crate) use without::main_verb;
+
+use crate::lists::folded;
 use crate::words::{Word, words};
 use std::collections::BTreeSet;
 
@@ -323,6 +328,11 @@ pub(crate) fn is_verb(word: &str) -> bool {
     READ.contains(&word) || CHANGE_AT_FIRST.contains(&word) || !of_word(word).is_empty()
 }
 
+/// Whether a word is one of those that ask to look, and nothing else.
+pub(crate) fn looks(word: &str) -> bool {
+    READ.contains(&word) && !CHANGE_AT_FIRST.contains(&word) && of_word(word).is_empty()
+}
+
 /// Whether a word turns what follows it into its contrary.
 pub(crate) fn negates(word: &str) -> bool {
     NEGATIONS.contains(&word)
@@ -342,15 +352,17 @@ pub(crate) fn asked_for(text: &str) -> AskedFor {
     let mut asked = AskedFor::default();
     // A look goes on over commas and "and" until a clause begins with a verb of change.
     let mut looking = false;
-    for sentence in sentences(text).filter(|sentence| !is_question(sentence)) {
-        for clause in clauses(&words(sentence)) {
-            in_clause(&clause, &mut looking, &mut asked);
+    for sentence in sentences(&folded(text)).filter(|sentence| !is_question(sentence)) {
+        let words = words(sentence);
+        let main = main_verb(&words).map(|at| words[at].start);
+        for clause in clauses(&words) {
+            in_clause(&clause, main, &mut looking, &mut asked);
         }
     }
     asked
 }
 
-fn in_clause(clause: &[Word], looking: &mut bool, asked: &mut AskedFor) {
+fn in_clause(clause: &[Word], main: Option<usize>, looking: &mut bool, asked: &mut AskedFor) {
     let mut said = clause.iter().filter(|word| !word.is_filler());
     let first = said.next().map_or("", |word| word.lower.as_str());
     let for_us = said
@@ -372,7 +384,7 @@ fn in_clause(clause: &[Word], looking: &mut bool, asked: &mut AskedFor) {
     if change_at_first {
         asked.changes.push(Verb::Change);
     }
-    asked.changes.extend(of_clause(clause));
+    asked.changes.extend(of_clause(clause, main));
 }
 
 /// A text's sentences with what ends them. A full stop within a name or an address ends none.
@@ -421,12 +433,14 @@ pub(crate) fn clauses(words: &[Word]) -> Vec<Vec<Word>> {
     clauses
 }
 
-fn of_clause(clause: &[Word]) -> Vec<Verb> {
+fn of_clause(clause: &[Word], main: Option<usize>) -> Vec<Verb> {
     let mut verbs = Vec::new();
+    let word = |at: usize| clause.get(at).map_or("", |word| word.lower.as_str());
+    let not_doing = word(0) == "without" && word(1).ends_with("ing");
     for (at, word) in clause.iter().enumerate() {
         let noun = at > 0 && BEFORE_NOUNS.contains(&clause[at - 1].lower.as_str());
-        let negated = clause[at.saturating_sub(3)..at].iter().any(|w| negates(&w.lower));
-        if word.quoted || noun || negated {
+        let negated = not_doing || clause[at.saturating_sub(3)..at].iter().any(|w| negates(&w.lower));
+        if word.quoted || noun || (negated && main != Some(word.start)) {
             continue;
         }
         let off = clause[at + 1..]

@@ -27,6 +27,12 @@ impl Word {
     }
 }
 
+/// What may stand right before a number: brackets, and a sign.
+const BEFORE_NUMBERS: [char; 8] = ['(', '[', '{', ':', '\'', '-', '–', '−'];
+/// How many groups of three digits a number has at most.
+const MOST_GROUPS: usize = 6;
+const MINUS: [char; 3] = ['-', '–', '−'];
+
 /// The words of a text, in order.
 pub(crate) fn words(text: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
@@ -41,12 +47,47 @@ pub(crate) fn words(text: &str) -> Vec<Word> {
             }
             at += c.len_utf8();
         } else {
-            let end = text[at..].find(is_separator).map_or(text.len(), |n| at + n);
+            let end = end_of_word(text, at);
             plain(&mut words, text, at, end);
             at = end;
         }
     }
     words
+}
+
+/// Where a word ends that begins here. The comma of `1,500` parts nothing.
+fn end_of_word(text: &str, at: usize) -> usize {
+    let mut end = at;
+    while let Some(more) = text[end..].find(is_separator) {
+        end += more;
+        match thousands(&text[at..end], &text[end..]) {
+            0 => return end,
+            grouped => end += grouped,
+        }
+    }
+    text.len()
+}
+
+/// How long the groups of three digits are that go on with the number that a text ends with.
+fn thousands(before: &str, after: &str) -> usize {
+    let digits = before.trim_start_matches(BEFORE_NUMBERS);
+    if !(1..=3).contains(&digits.len()) || !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return 0;
+    }
+    let is_group = |group: &&[u8]| group[0] == b',' && group[1..].iter().all(u8::is_ascii_digit);
+    let groups = after
+        .as_bytes()
+        .chunks_exact(4)
+        .take(MOST_GROUPS + 1)
+        .take_while(is_group)
+        .count();
+    let length = 4 * groups;
+    let goes_on = after[length..].trim_start_matches(',');
+    if groups > MOST_GROUPS || goes_on.starts_with(|c: char| c.is_alphanumeric()) {
+        0
+    } else {
+        length
+    }
 }
 
 fn is_separator(c: char) -> bool {
@@ -76,7 +117,12 @@ fn quoted(text: &str, at: usize, open: char) -> Option<(usize, usize, usize)> {
 
 fn plain(words: &mut Vec<Word>, text: &str, start: usize, end: usize) {
     let piece = &text[start..end];
-    let from_left = piece.trim_start_matches(['(', '[', '{', ':', '\'', '`', '-', '–', '—', '?', '!']);
+    let mut from_left = piece.trim_start_matches(['(', '[', '{', ':', '\'', '`', '-', '–', '—', '−', '?', '!']);
+    let sign = piece[..piece.len() - from_left.len()].chars().next_back();
+    if let Some(sign) = sign.filter(|sign| MINUS.contains(sign) && from_left.starts_with(|c: char| c.is_ascii_digit()))
+    {
+        from_left = &piece[piece.len() - from_left.len() - sign.len_utf8()..];
+    }
     let start = start + (piece.len() - from_left.len());
     let kept = from_left.trim_end_matches(['.', ':', '!', '?', ')', ']', '}', '\'', '`', '-', '–', '—']);
     if !kept.is_empty() {
@@ -91,12 +137,31 @@ fn push(words: &mut Vec<Word>, text: &str, start: usize, end: usize, quoted: boo
     let raw = &text[start..end];
     words.push(Word {
         raw: raw.to_owned(),
-        lower: raw.to_lowercase(),
+        lower: if quoted {
+            raw.to_lowercase()
+        } else {
+            number(raw).unwrap_or_else(|| raw.to_lowercase())
+        },
         start,
         end,
         quoted,
         clause_ends: false,
     });
+}
+
+/// A number in its one form: `1,500` is 1500, and any minus is `-`.
+fn number(raw: &str) -> Option<String> {
+    let digits = raw.trim_start_matches(MINUS);
+    let signed = digits.len() < raw.len();
+    let grouped = digits.contains(',') && digits.bytes().all(|c| c.is_ascii_digit() || matches!(c, b',' | b'.'));
+    let is_number = grouped || (signed && digits.starts_with(|c: char| c.is_ascii_digit()));
+    is_number.then(|| {
+        format!(
+            "{}{}",
+            if signed { "-" } else { "" },
+            digits.replace(',', "").to_lowercase()
+        )
+    })
 }
 
 fn end_clause(words: &mut [Word]) {
@@ -174,6 +239,19 @@ mod tests {
             ["set", "uplink, to the core.", "now"]
         );
         assert_eq!(raws("call it 'the uplink' now"), ["call", "it", "the uplink", "now"]);
+    }
+
+    #[test]
+    fn a_number_has_one_form_and_keeps_its_sign() {
+        let of = |text: &str| -> Vec<String> { words(text).into_iter().map(|w| w.lower).collect() };
+        assert_eq!(of("to 1,500, then 12,345,678."), ["to", "1500", "then", "12345678"]);
+        assert_eq!(
+            of("1, 500 or 10,20,30 or 1,5000 or r1,500"),
+            ["1", "500", "or", "10", "20", "30", "or", "1", "5000", "or", "r1", "500"]
+        );
+        assert_eq!(of("-5 –5 −1,500 (-7) 1,500.5"), ["-5", "-5", "-1500", "-7", "1500.5"]);
+        assert_eq!(of("- 5 a-5 --verbose -x 10-20"), ["5", "a-5", "verbose", "x", "10-20"]);
+        assert_eq!(words("to 1,500.")[1].raw, "1,500");
     }
 
     #[test]

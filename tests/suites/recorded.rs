@@ -1,6 +1,6 @@
-//! What a real model said, said again by a scripted server: the planner makes the same of it as on the day it was recorded,
-//! but for what rules made since refuse, and no change gets through that nobody asked for. The model was Qwen2.5-Coder-1.5B; what it is asked may change since,
-//! what it may say does not.
+//! What a real model said, said again by a scripted server: the planner makes the same of it as on the day it was
+//! recorded, but for what rules made since refuse, and no change gets through that nobody asked for. The model was
+//! Qwen2.5-Coder-1.5B; what it is asked may change since, what it may say does not.
 
 use crate::planning::answers::{self, Answer};
 use crate::planning::script::{Script, text};

@@ -1,6 +1,8 @@
 //! How much an intent allows to change: what it names, as often as it asks, and nothing without a way back that it does
 //! not call by its name. Generous by count: it stops the plan that does one thing too many, not the clever one.
 
+use super::reads::is_of_a_network;
+use super::spoken::texts;
 use super::{Ground, tool_of};
 use crate::retrieve::stem;
 use crate::words::{Word, singular};
@@ -62,15 +64,36 @@ impl Ground {
             .any(|word| GROUP.contains(&word.lower.as_str()) || plural(word))
     }
 
-    /// The things that the text names one by one: whatever has a digit in it.
-    fn named_things(&self) -> usize {
-        let things: BTreeSet<&str> = self
-            .words
-            .iter()
+    /// The things that the text names one by one: whatever has a digit in it, and of what it lists ("alpha, beta and
+    /// gamma") what the draft takes for one of the network.
+    fn named_things<'s>(&self, steps: impl Iterator<Item = &'s Value>) -> usize {
+        let args = steps.filter_map(|step| step.get("args")?.as_object()).flatten();
+        let given = args
+            .filter(|(name, _)| is_of_a_network(name))
+            .flat_map(|(_, value)| texts(value));
+        let given: BTreeSet<String> = given.map(|word| word.lower).collect();
+        let named = self.words.iter().map(|word| word.lower.as_str());
+        let named =
+            named.filter(|word| word.contains(char::is_alphabetic) && word.contains(|c: char| c.is_ascii_digit()));
+        let listed = self.listed().into_iter().filter(|word| given.contains(*word));
+        named.chain(listed).collect::<BTreeSet<&str>>().len()
+    }
+
+    /// The plain words of lists of three or more.
+    fn listed(&self) -> Vec<&str> {
+        let words = &self.words;
+        let and = |at: usize| {
+            words
+                .get(at)
+                .is_some_and(|word| ["and", "or"].contains(&word.lower.as_str()))
+        };
+        let among = |at: &usize| *at > 0 && words[at - 1].clause_ends && (words[*at].clause_ends || and(at + 1));
+        let with_its_neighbours = |at: usize| [at - 1, at, at + if and(at + 1) { 2 } else { 1 }];
+        let listed = (0..words.len()).filter(among).flat_map(with_its_neighbours);
+        listed
+            .filter_map(|at| words.get(at))
             .map(|word| word.lower.as_str())
-            .filter(|word| word.contains(char::is_alphabetic) && word.contains(|c: char| c.is_ascii_digit()))
-            .collect();
-        things.len()
+            .collect()
     }
 
     /// What of a draft goes beyond what the text asks for, by count and by effect.
@@ -89,7 +112,7 @@ impl Ground {
             }
         }
         let times = self.asked.changes.len() + self.asked.beside.len();
-        let most = times.max(1) * (self.named_things() + 1);
+        let most = times.max(1) * (self.named_things(changing().map(|(_, step)| *step)) + 1);
         let count = changing().count();
         if count > most && self.asks_for_change() {
             let message = format!("the plan makes {count} changes, and the intent speaks of {most} at most");
@@ -102,7 +125,7 @@ impl Ground {
     /// A change of a list needs an intent that speaks of several things.
     fn list_fault(&self, pointer: &str, step: &Value) -> Option<Fault> {
         step.get("for_each")?;
-        let several = self.names_a_group() || self.named_things() > 1;
+        let several = self.names_a_group() || self.named_things(std::iter::once(step)) > 1;
         let message = "this changes each element of a list, and the intent speaks of one thing only";
         let fault = Fault::new(format!("{pointer}/for_each"), "ground.count", message);
         (!several).then(|| fault.suggest("name the one thing in the arguments"))

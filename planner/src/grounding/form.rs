@@ -56,6 +56,11 @@ impl<'a> Form<'a> {
         self.with(self.all.iter().filter_map(|schema| schema.get("items")))
     }
 
+    /// The form of a list's entries and of what is no list.
+    pub(super) fn items_or_self(&self) -> Self {
+        self.with(self.all.iter().copied().chain(self.items().all))
+    }
+
     /// The names of all arguments.
     pub(super) fn names(&self) -> BTreeSet<&'a str> {
         let properties = self

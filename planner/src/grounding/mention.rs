@@ -1,10 +1,13 @@
 //! Which words of an intent can speak of an argument: those outside quotes, parted where a name is (`NTP-server`), and none
 //! of what is to stay as it is ("leave the NTP servers alone"). Knows no tool.
 
-use super::same;
+use super::places::times;
+use super::{same, unquoted};
+use crate::lists::folded;
 use crate::retrieve::stem;
-use crate::verbs::{is_verb, negates};
-use crate::words::{Word, words};
+use crate::verbs::{is_verb, looks, main_verb, negates};
+use crate::words::{Word, keywords, words};
+use std::collections::BTreeSet;
 
 /// Words that, as a negation does, say of what follows that nothing is to be done with it.
 const LEAVING: &[&str] = &[
@@ -32,47 +35,90 @@ const STAYING: &[&str] = &[
 ];
 /// What parts a name.
 const PARTING: [char; 3] = ['_', '-', '/'];
+/// How many parts a name has at most.
+const MOST_PARTS: usize = 16;
 /// Words that join two things of which the same is said.
 const JOINING: &[&str] = &["and", "both", "well", "plus", "also", "&", "+"];
+
+/// How a text speaks of what is not to be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It says that there is none.
+    Missing,
+    /// It says that what is there stays; more may be added.
+    Kept,
+}
 
 /// The parts of an intent's words, in order.
 pub(super) struct Mentions(Vec<Mention>);
 
+/// What tells words that are joined (`NTP-server`) from the name of a thing (`ntp-gw`).
+#[derive(Default)]
+pub(super) struct Known {
+    /// Names of things, in lower case.
+    pub(super) things: BTreeSet<String>,
+    /// Stems of what a tool's arguments are called.
+    pub(super) words: BTreeSet<String>,
+}
+
+impl Known {
+    fn is_thing(&self, word: &Word) -> bool {
+        let joined = !word.quoted && word.lower.contains(['-', '_']) && !has_digit(word);
+        let strange = || parts(word).iter().any(|part| !self.words.contains(&stem(part)));
+        (word.lower.contains(PARTING) && self.things.contains(&word.lower)) || (joined && strange())
+    }
+}
+
 struct Mention {
     /// The word that it is a part of.
     word: Word,
+    /// Which word of the text that is.
+    place: usize,
     stem: String,
     sentence: usize,
     counts: bool,
     /// What it stands for is to stay as it is.
     left: bool,
+    /// And is spoken of all the same, if nothing else is: "r1 has no NTP server. Add 10.0.0.1".
+    told: Option<Told>,
 }
 
 impl Mentions {
     pub(super) fn of(text: &str) -> Self {
         let mut mentions = Vec::new();
-        for (sentence, words) in sentences(text).into_iter().enumerate() {
-            let left = left_alone(&words);
-            for (word, left) in words.into_iter().zip(left) {
+        let mut place = 0;
+        for (sentence, words) in sentences(&folded(text)).into_iter().enumerate() {
+            let (left, told) = (left_alone(&words), told(&words));
+            for ((word, left), told) in words.into_iter().zip(left).zip(told) {
                 let counts = !word.quoted && !left;
+                place += 1;
                 mentions.extend(parts(&word).into_iter().map(|part| Mention {
                     word: word.clone(),
+                    place,
                     stem: stem(&part),
                     sentence,
                     counts,
                     left,
+                    told,
                 }));
             }
         }
         Self(mentions)
     }
 
-    /// Where the words of a name stand beside each other, in any order and with one other among them at most. A name of
-    /// several parts that is one of the values is no mention: a device may be called `log-server`.
-    pub(super) fn places(&self, name: &[String], values: &[Word]) -> Vec<usize> {
-        let is_value =
-            |word: &Word| word.lower.contains(PARTING) && values.iter().any(|value| value.lower == word.lower);
-        let is_said = |mention: &&Mention| mention.counts && !is_value(&mention.word);
+    /// The words that speak of something to be done.
+    pub(super) fn meant(&self) -> impl Iterator<Item = &Word> {
+        self.firsts().filter(|at| self.0[*at].counts).map(|at| &self.0[at].word)
+    }
+
+    /// Where the words of a name stand beside each other, in any order and with one other among them at most. What is
+    /// the name of a thing is no mention: a device may be called `log-server`.
+    pub(super) fn places(&self, name: &[String], known: &Known) -> Vec<usize> {
+        self.places_where(name, known, &|mention| mention.counts)
+    }
+
+    fn places_where(&self, name: &[String], known: &Known, counts: &dyn Fn(&Mention) -> bool) -> Vec<usize> {
+        let is_said = |mention: &&Mention| counts(mention) && !known.is_thing(&mention.word);
         let wanted: Vec<String> = name.iter().map(|word| stem(word)).collect();
         let reach = wanted.len() + usize::from(wanted.len() > 1);
         let begins = |at: &usize| {
@@ -107,23 +153,95 @@ impl Mentions {
         self.0[a..b].iter().skip(1).any(acts)
     }
 
+    /// Whether a value is given to what the text only says to be missing, or to stay beside it: nothing else is said
+    /// of the value than that it is to be added.
+    pub(super) fn adds_to(&self, value: &[Word], name: &[String], known: &Known) -> bool {
+        let told = |told: Told| {
+            !self
+                .places_where(name, known, &|mention| mention.told == Some(told))
+                .is_empty()
+        };
+        let (missing, kept) = (told(Told::Missing), told(Told::Kept));
+        let verb = |m: &Mention| m.counts && is_verb(&m.word.lower) && !looks(&m.word.lower);
+        let adds = |(first, last): (usize, usize)| {
+            let near = |at: &usize| self.0[*at].sentence == self.0[first].sentence;
+            let from = (0..first).rev().take_while(near).find(|at| verb(&self.0[*at]));
+            from.is_some_and(|from| {
+                let to = (last + 1..self.0.len()).take_while(near).find(|at| verb(&self.0[*at]));
+                let to = to.unwrap_or_else(|| (last..self.0.len()).take_while(near).last().map_or(last, |at| at + 1));
+                let added = ["add", "append"].contains(&self.0[from].word.lower.as_str());
+                let bare = |m: &Mention| has_digit(&m.word) || m.word.quoted || tells_nothing(&m.word.lower);
+                (missing || added) && self.0[from + 1..first].iter().chain(&self.0[last + 1..to]).all(bare)
+            })
+        };
+        let mut found = self.found(value).into_iter().peekable();
+        (missing || kept) && found.peek().is_some() && found.all(adds)
+    }
+
     /// Whether a value stands with what is said at one of the first places, and not with what is said at one of the others:
     /// behind it, before it, or behind another that is joined to it. What stands before all of them is anybody's.
-    pub(super) fn stands_with(&self, value: &Word, own: &[usize], others: &[usize]) -> bool {
-        let near = |at: usize, place: &&usize| self.0[**place].sentence == self.0[at].sentence;
-        let is_own = |at: usize| {
-            let all = || own.iter().chain(others).filter(|place| near(at, place));
-            let Some(before) = all().filter(|place| **place < at).max() else {
-                return all().next().is_none() || own.iter().any(|place| near(at, &place));
+    pub(super) fn stands_with(&self, value: &[Word], own: &[usize], others: &[usize]) -> bool {
+        let is_own = |place: &usize| own.contains(place) || own.iter().any(|own| self.joins(*own, *place));
+        let stands = |(first, last): (usize, usize)| {
+            if own.iter().any(|place| (first..=last).contains(place)) {
+                return true;
+            }
+            let near = |place: &&usize| self.0[**place].sentence == self.0[first].sentence;
+            let all = || own.iter().chain(others).filter(near);
+            let Some(before) = all().filter(|place| **place < first).max() else {
+                return all().next().is_none() || own.iter().any(|place| near(&place));
             };
-            let after = all().filter(|place| **place > at).min();
-            let after = after.filter(|after| !self.acts_between(at, **after));
-            own.contains(before)
-                || after.is_some_and(|after| own.contains(after))
-                || own.iter().any(|place| self.joins(*place, *before))
+            let after = all().filter(|place| **place > last).min();
+            let Some(after) = after.filter(|after| !self.acts_between(last, **after)) else {
+                return is_own(before);
+            };
+            match (self.parted(*before, first), self.parted(last, *after)) {
+                (false, true) => is_own(before),
+                (true, false) => own.contains(after),
+                _ => is_own(before) || own.contains(after),
+            }
         };
-        let mut places = (0..self.0.len()).filter(|at| same(&self.0[*at].word, value)).peekable();
-        places.peek().is_none() || places.any(is_own)
+        let mut found = self.found(value).into_iter().peekable();
+        found.peek().is_none() || found.any(stands)
+    }
+
+    /// Whether a new part of the sentence begins between two places. What joins two values makes a list of them.
+    fn parted(&self, a: usize, b: usize) -> bool {
+        let is_value = |m: &Mention| m.word.quoted || has_digit(&m.word);
+        let joins = |m: &Mention| !m.word.quoted && JOINING.contains(&m.word.lower.as_str());
+        let words: Vec<&Mention> = self.0[a..=b].iter().collect();
+        let values = |before: usize, after: usize| {
+            let of = |at: usize| words.get(at).is_some_and(|m| is_value(m));
+            of(before) && of(after)
+        };
+        (0..words.len() - 1).any(|at| {
+            let ends = words[at].word.clause_ends && words[at].place != words[at + 1].place;
+            let next = if joins(words[at + 1]) { at + 2 } else { at + 1 };
+            (ends && !values(at, next)) || (at > 0 && joins(words[at]) && !values(at - 1, at + 1))
+        })
+    }
+
+    /// Where a value stands: its first part and its last.
+    fn found(&self, value: &[Word]) -> Vec<(usize, usize)> {
+        if value.is_empty() {
+            return Vec::new();
+        }
+        let firsts: Vec<usize> = self.firsts().collect();
+        let within = |m: &Mention| m.word.quoted && times(&unquoted(&m.word.raw), value) > 0;
+        let last = |at: usize| firsts.get(at).map_or(self.0.len(), |next| *next) - 1;
+        let here = |at: usize| {
+            let row = firsts.get(at..at + value.len());
+            let same = |(first, wanted): (&usize, &Word)| same(&self.0[*first].word, wanted);
+            let in_a_row = row.is_some_and(|row| row.iter().zip(value).all(same));
+            let length = if in_a_row { value.len() } else { 1 };
+            (in_a_row || within(&self.0[firsts[at]])).then(|| (firsts[at], last(at + length)))
+        };
+        (0..firsts.len()).filter_map(here).collect()
+    }
+
+    /// Where words begin.
+    fn firsts(&self) -> impl Iterator<Item = usize> {
+        (0..self.0.len()).filter(|at| *at == 0 || self.0[at - 1].place != self.0[*at].place)
     }
 
     /// Whether the text names something only to say that it is to stay as it is: "not on r2".
@@ -133,9 +251,10 @@ impl Mentions {
     }
 
     /// Whether a value stands right behind one of these words: "OSPF 100".
-    pub(super) fn stands_behind(&self, value: &Word, words: &[String]) -> bool {
+    pub(super) fn stands_behind(&self, value: &Word, words: &[String], known: &Known) -> bool {
         self.0.windows(2).any(|pair| {
-            let of_it = pair[0].counts && words.iter().any(|word| stem(word) == pair[0].stem);
+            let of_it =
+                pair[0].counts && !known.is_thing(&pair[0].word) && words.iter().any(|word| stem(word) == pair[0].stem);
             of_it && pair[0].sentence == pair[1].sentence && pair[1].counts && same(&pair[1].word, value)
         })
     }
@@ -156,13 +275,56 @@ fn sentences(text: &str) -> Vec<Vec<Word>> {
     sentences
 }
 
+/// What of a sentence only says what there is.
+fn told(words: &[Word]) -> Vec<Option<Told>> {
+    const HAVING: &[&str] = &["has", "have", "had"];
+    const PRESENT: &[&str] = &["existing", "current", "present", "old", "configured"];
+    let is = |at: usize, list: &[&str]| {
+        words
+            .get(at)
+            .is_some_and(|w| !w.quoted && list.contains(&w.lower.as_str()))
+    };
+    let mut told = vec![None; words.len()];
+    for at in 0..words.len() {
+        let of = if is(at, HAVING) && is(at + 1, &["no"]) {
+            Told::Missing
+        } else if is(at, &["keep", "keeping"]) && (is(at + 1, PRESENT) || is(at + 2, PRESENT)) {
+            Told::Kept
+        } else {
+            continue;
+        };
+        let ends = |n: &usize| is(*n, JOINING) || is(*n, &["but", "then", "so"]) || words[n - 1].clause_ends;
+        let end = (at + 2..words.len()).find(ends).unwrap_or(words.len());
+        told[at + 1..end].fill(Some(of));
+    }
+    told
+}
+
+/// Whether a word beside a value to be added tells nothing of what it is.
+fn tells_nothing(word: &str) -> bool {
+    let general = [
+        "server",
+        "address",
+        "one",
+        "another",
+        "too",
+        "additionally",
+        "device",
+        "there",
+    ];
+    keywords(word).iter().all(|word| general.contains(&word.as_str()))
+}
+
 /// What has a digit in it is a name or a value, and one piece.
 fn parts(word: &Word) -> Vec<String> {
     if word.quoted || has_digit(word) || !word.lower.contains(char::is_alphanumeric) {
         return vec![word.lower.clone()];
     }
-    let parts = word.lower.split(PARTING).filter(|part| !part.is_empty());
-    parts.map(str::to_owned).collect()
+    let parts = || word.lower.split(PARTING).filter(|part| !part.is_empty());
+    if parts().nth(MOST_PARTS).is_some() {
+        return vec![word.lower.clone()];
+    }
+    parts().map(str::to_owned).collect()
 }
 
 pub(super) fn has_digit(word: &Word) -> bool {
@@ -174,11 +336,12 @@ fn left_alone(words: &[Word]) -> Vec<bool> {
     let is = |at: usize, list: &[&str]| !words[at].quoted && list.contains(&words[at].lower.as_str());
     let mut left = vec![false; words.len()];
     let mut leaving = false;
+    let main = main_verb(words);
     for at in 0..words.len() {
         let said = |n: &usize| !words[*n].is_filler() && !is(*n, &["just", "only", "simply", "please", "now"]);
         let behind = (0..at).rfind(said);
         let opens = behind.is_some_and(|before| words[before].clause_ends || is(before, &["and", "also"]));
-        if is(at, &["but", "then"]) || (opens && (is_verb(&words[at].lower) || is(at, &["use"]))) {
+        if main == Some(at) || is(at, &["but", "then"]) || (opens && (is_verb(&words[at].lower) || is(at, &["use"]))) {
             leaving = false;
         }
         leaving |= is(at, LEAVING) || (!words[at].quoted && negates(&words[at].lower));
@@ -199,7 +362,12 @@ mod tests {
 
     fn speaks(text: &str, name: &str) -> bool {
         let name: Vec<String> = name.split(' ').map(str::to_owned).collect();
-        !Mentions::of(text).places(&name, &[]).is_empty()
+        let words = name.iter().map(|word| stem(word)).collect();
+        let known = Known {
+            words,
+            ..Known::default()
+        };
+        !Mentions::of(text).places(&name, &known).is_empty()
     }
 
     #[test]

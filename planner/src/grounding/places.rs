@@ -3,6 +3,7 @@
 use super::{Ground, same, spoken, unquoted};
 use crate::words::Word;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// A value with the argument that takes it.
 struct Taken<'v> {
@@ -48,9 +49,10 @@ impl Ground {
 
     /// Whether the intent speaks of two arguments together.
     fn says_of_both(&self, a: &str, b: &str, values: &Map<String, Value>) -> bool {
+        let known = spoken::known(values.keys().map(String::as_str), &[], BTreeSet::new());
         let places = |name: &str| {
             let names = spoken::names_of(name, values.keys().map(String::as_str));
-            let places = names.into_iter().flat_map(|name| self.mentions.places(&name, &[]));
+            let places = names.into_iter().flat_map(|name| self.mentions.places(&name, &known));
             places.collect::<Vec<usize>>()
         };
         let (a, b) = (places(a), places(b));

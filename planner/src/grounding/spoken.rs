@@ -1,10 +1,11 @@
-//! Whether an intent speaks of an argument that a tool does not need. What must be given is given; of what may be left out
-//! the intent must have the word, or the value goes where nobody put it: a log host becomes a time server. The word is what
-//! tells the argument from the tool's others (`cost` for `ospf_cost`), or what people say for it. A tool that needs nothing
-//! at all is not held to this: there nobody has said what may be left out.
+//! Whether an intent speaks of an argument that a tool does not need. What must be given is given; of what may be
+//! left out the intent must have the word, or the value goes where nobody put it: a log host becomes a time server.
+//! The word is what tells the argument from the tool's others (`cost` for `ospf_cost`), or what people say for it. A
+//! tool that names nothing as needed needs the things that it is for.
 
 use super::form::Form;
-use super::mention::has_digit;
+use super::mention::{Known, has_digit};
+use super::reads::is_of_a_network;
 use super::{Ground, Piece, literals, mutates, pieces, tool_of, unquoted};
 use crate::retrieve::{is_interface, parts, stem};
 use crate::verbs::is_verb;
@@ -22,6 +23,9 @@ const SAID: &[(&str, &[&str])] = &[
             "clock",
             "time server",
             "timeserver",
+            "sntp",
+            "ntpv3",
+            "ntpv4",
             "time source",
             "time from",
             "sync time",
@@ -32,13 +36,39 @@ const SAID: &[(&str, &[&str])] = &[
     ("syslog", &["log", "loghost", "event", "message"]),
     ("cost", &["metric", "weight"]),
     ("metric", &["cost"]),
-    ("description", &["describe", "label", "comment", "text"]),
-    ("mtu", &["jumbo", "packet size", "frame size"]),
-    ("process", &["instance"]),
+    (
+        "description",
+        &[
+            "describe",
+            "desc",
+            "label",
+            "labelled",
+            "comment",
+            "text",
+            "as note",
+            "with note",
+            "note saying",
+        ],
+    ),
+    (
+        "mtu",
+        &[
+            "mtus",
+            "jumbo",
+            "packet size",
+            "frame size",
+            "maximum transmission unit",
+        ],
+    ),
+    ("process", &["instance", "pid", "proc"]),
+    ("router id", &["rid"]),
+    ("interface", &["port", "nic"]),
+    ("assignee", &["assign"]),
 ];
 /// Parts of names that do not say what an argument is about.
 const GENERIC: &[&str] = &[
-    "id", "ip", "name", "server", "host", "address", "number", "value", "size", "list", "new",
+    "id", "ip", "name", "server", "host", "address", "number", "value", "size", "list", "new", "ts", "iid", "uid",
+    "uuid", "num",
 ];
 /// Words that an intent has anyway, so that in a name of several parts they tell nothing by themselves.
 const COMMON: &[&str] = &[
@@ -52,15 +82,36 @@ const COMMON: &[&str] = &[
     "time",
 ];
 
-/// A step's tool, and what its arguments' values are.
-struct Held {
+/// What people join to an argument's name: `log-collector`, `ntp-source`.
+const JOINED: &[&str] = &[
+    "setting",
+    "option",
+    "parameter",
+    "config",
+    "level",
+    "target",
+    "source",
+    "collector",
+    "service",
+    "client",
+    "entry",
+];
+
+/// A step's tool, and the names of things: what its arguments' values are, and what the inventory has.
+struct Held<'a> {
     tool: Vec<String>,
-    values: Vec<Word>,
+    things: &'a BTreeSet<String>,
 }
 
 impl Ground {
     /// The optional arguments of a mutating step of which the intent does not speak.
-    pub(super) fn unspoken(&self, pointer: &str, step: &Value, context: &PlanningContext) -> Vec<Fault> {
+    pub(super) fn unspoken(
+        &self,
+        pointer: &str,
+        step: &Value,
+        things: &BTreeSet<String>,
+        context: &PlanningContext,
+    ) -> Vec<Fault> {
         let tool = tool_of(step);
         let schema = tool
             .as_ref()
@@ -70,12 +121,7 @@ impl Ground {
         };
         let held = Held {
             tool: parts(tool.tool()).into_iter().filter(|part| !is_verb(part)).collect(),
-            values: args
-                .as_object()
-                .into_iter()
-                .flatten()
-                .flat_map(|(_, value)| texts(value))
-                .collect(),
+            things,
         };
         let mut faults = Vec::new();
         let at = format!("{pointer}/args");
@@ -89,11 +135,12 @@ impl Ground {
         let steps = plan.get("steps").and_then(Value::as_array).into_iter().flatten();
         let writing = steps.filter(|step| mutates(step, context));
         let args = |step: &Value| step.get("args").and_then(Value::as_object).cloned().unwrap_or_default();
+        let things = self.things(std::iter::empty(), context);
         let args = writing.flat_map(|step| args(step).into_iter().map(move |(arg, given)| (step, arg, given)));
         args.filter_map(|(step, arg, given)| {
             let param = given.as_str()?.strip_prefix("${params.")?.strip_suffix('}')?;
             let alone = json!({"tool": step["tool"], "args": {arg: values.get(param)?}});
-            let fault = self.unspoken("", &alone, context).pop()?;
+            let fault = self.unspoken("", &alone, &things, context).pop()?;
             Some(Fault::new(
                 format!("/params/{}", escape_pointer(param)),
                 "ground.argument",
@@ -103,6 +150,20 @@ impl Ground {
         .collect()
     }
 
+    /// The names that the text has of things: what mutating steps give their arguments, and the inventory's devices.
+    pub(super) fn things<'s>(
+        &self,
+        steps: impl Iterator<Item = &'s Value>,
+        context: &PlanningContext,
+    ) -> BTreeSet<String> {
+        let said: BTreeSet<&str> = self.words.iter().map(|word| word.lower.as_str()).collect();
+        let given = steps.filter_map(|step| step.get("args")).flat_map(texts);
+        let given = given.map(|word| word.lower);
+        let devices = context.inventory.devices().into_iter().flatten();
+        let all = given.chain(devices.map(|name| name.to_lowercase()));
+        all.filter(|name| said.contains(name.as_str())).collect()
+    }
+
     /// `holds`: something around it must be given, so that what need not be can be told.
     fn unspoken_in(
         &self,
@@ -110,7 +171,7 @@ impl Ground {
         value: &Value,
         form: &Form<'_>,
         holds: bool,
-        held: &Held,
+        held: &Held<'_>,
         faults: &mut Vec<Fault>,
     ) {
         let args = match value {
@@ -123,19 +184,29 @@ impl Ground {
             }
             _ => return,
         };
-        let (names, required) = (form.names(), form.required());
-        let holds = holds || !required.is_empty();
+        let (names, mut required) = (form.names(), form.required());
+        if required.is_empty() && !holds {
+            required = needed(&names);
+        }
+        let holds = holds || !names.is_empty();
+        let known = known(names.iter().copied(), &held.tool, held.things.clone());
         for (name, value) in args.iter().filter(|(name, _)| names.contains(name.as_str())) {
             let (at, below) = (format!("{pointer}/{}", escape_pointer(name)), form.property(name));
-            let optional = |name: &str| holds && !required.contains(name);
-            if optional(name) && is_claimed(value, &below) {
-                let others: Vec<&str> = names.iter().copied().filter(|other| optional(other)).collect();
-                let wrong = if !self.speaks_of_argument(name, value, &names, held) {
-                    Some(format!("the intent does not speak of `{name}`"))
-                } else if !self.gives_it(name, value, &names, &others) {
-                    Some(format!("the intent says this of another argument than `{name}`"))
-                } else {
-                    None
+            let needed = |name: &str| !holds || required.contains(name);
+            let others = names.iter().copied().filter(|other| other != name);
+            let others: Vec<&str> = match needed(name) {
+                true => others.filter(|other| !is_of_a_network(other)).collect(),
+                false => others.filter(|other| !needed(other)).collect(),
+            };
+            let beside: Vec<Form<'_>> = others.iter().map(|other| form.property(other)).collect();
+            if !is_of_a_network(name) || !needed(name) {
+                let said = || needed(name) || self.speaks_of_argument(name, value, &names, held, &known);
+                let wrong = match is_claimed(value, &below, &beside) {
+                    true if !said() => Some(format!("the intent does not speak of `{name}`")),
+                    true if !self.gives_it(name, value, &names, &others, &known) => {
+                        Some(format!("the intent says this of another argument than `{name}`"))
+                    }
+                    _ => None,
                 };
                 let hint = "use the argument that the intent speaks of, or say in `cannot` what is not clear";
                 faults.extend(wrong.map(|message| Fault::new(at.clone(), "ground.argument", message).suggest(hint)));
@@ -144,35 +215,51 @@ impl Ground {
         }
     }
 
-    fn speaks_of_argument(&self, name: &str, value: &Value, names: &BTreeSet<&str>, held: &Held) -> bool {
-        let said = names_of(name, names.iter().copied());
-        let said = said
-            .iter()
-            .any(|name| !self.mentions.places(name, &held.values).is_empty());
+    fn speaks_of_argument(
+        &self,
+        name: &str,
+        value: &Value,
+        names: &BTreeSet<&str>,
+        held: &Held<'_>,
+        known: &Known,
+    ) -> bool {
+        let spoken_of = |name: &str| {
+            let said = names_of(name, names.iter().copied());
+            said.iter().any(|name| !self.mentions.places(name, known).is_empty())
+        };
+        let adds = || {
+            let own = names_of(name, names.iter().copied());
+            let mut others = names.iter().filter(|other| **other != name && !is_of_a_network(other));
+            let added = |words: &Vec<Word>| own.iter().any(|own| self.mentions.adds_to(words, own, known));
+            let values = each(value);
+            !values.is_empty() && !others.any(|other| spoken_of(other)) && values.iter().all(added)
+        };
+        let said = spoken_of(name) || adds();
         let values = texts(value);
         let all = |is: &dyn Fn(&Word) -> bool| !values.is_empty() && values.iter().all(is);
-        let numbered = |value: &Word| has_digit(value) && self.mentions.stands_behind(value, &held.tool);
+        let numbered = |value: &Word| has_digit(value) && self.mentions.stands_behind(value, &held.tool, known);
         said || all(&numbered) || (is_of_interfaces(name) && all(&|value| is_interface(&value.raw)))
     }
 
-    /// Whether the intent says a number, an address or a name of this argument, and not of another one that may be left out.
-    fn gives_it(&self, name: &str, value: &Value, names: &BTreeSet<&str>, optional: &[&str]) -> bool {
+    /// Whether the intent says a value of this argument, and not of another one that may be left out.
+    fn gives_it(&self, name: &str, value: &Value, names: &BTreeSet<&str>, others: &[&str], known: &Known) -> bool {
         let places = |name: &str| -> Vec<usize> {
             let said = names_of(name, names.iter().copied());
-            said.iter().flat_map(|said| self.mentions.places(said, &[])).collect()
+            said.iter().flat_map(|said| self.mentions.places(said, known)).collect()
         };
         let own = places(name);
-        let others: Vec<usize> = optional
-            .iter()
-            .filter(|other| **other != name)
-            .flat_map(|other| places(other))
-            .filter(|place| !own.contains(place))
-            .collect();
-        let mut numbered = each(value)
-            .into_iter()
-            .filter(|words| words.len() == 1 && has_digit(&words[0]));
-        own.is_empty() || numbered.all(|words| self.mentions.stands_with(&words[0], &own, &others))
+        let others = others.iter().flat_map(|other| places(other));
+        let others: Vec<usize> = others.filter(|place| !own.contains(place)).collect();
+        let stands = |words: &Vec<Word>| words.is_empty() || self.mentions.stands_with(words, &own, &others);
+        own.is_empty() || each(value).iter().all(stands)
     }
+}
+
+/// What a tool that says nothing of that needs: the things it is for, and what it does to them if that is one
+/// argument only.
+fn needed<'n>(names: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
+    let (things, others): (BTreeSet<&str>, BTreeSet<&str>) = names.iter().partition(|name| is_of_a_network(name));
+    if others.len() > 1 { things } else { names.clone() }
 }
 
 /// The words of each entry of a list, or of the one value.
@@ -185,15 +272,21 @@ fn each(value: &Value) -> Vec<Vec<Word>> {
 
 /// Whether a value is somebody's claim: a binding is what a tool answered, a boolean has rules of its own, what the schema
 /// says or lists says itself what it is, and of an object each value is looked at by itself.
-fn is_claimed(value: &Value, form: &Form<'_>) -> bool {
-    // A number that is listed is a number all the same: 100 may be said of something else.
+fn is_claimed(value: &Value, form: &Form<'_>, beside: &[Form<'_>]) -> bool {
+    // A number that is listed is a number all the same: 100 may be said of something else. So may what two arguments
+    // list.
     let has_digit = |text: &str| text.contains(|c: char| c.is_ascii_digit());
-    if form.says(value) || (form.lists(value) && value.as_str().is_some_and(|text| !has_digit(text))) {
+    let says_itself = |text: &str| !has_digit(text) && !beside.iter().any(|form| form.lists(value));
+    if form.says(value) || (form.lists(value) && value.as_str().is_some_and(says_itself)) {
         return false;
     }
     match value {
         Value::Null | Value::Bool(_) | Value::Object(_) => false,
-        Value::Array(items) => items.is_empty() || items.iter().any(|item| is_claimed(item, &form.items())),
+        Value::Array(items) if items.is_empty() => true,
+        Value::Array(items) => {
+            let beside: Vec<Form<'_>> = beside.iter().map(|form| form.items_or_self()).collect();
+            items.iter().any(|item| is_claimed(item, &form.items(), &beside))
+        }
         Value::String(text) => !is_bound(text),
         Value::Number(_) => true,
     }
@@ -211,7 +304,7 @@ fn is_bound(text: &str) -> bool {
 }
 
 /// The words of all texts and numbers of a value.
-fn texts(value: &Value) -> Vec<Word> {
+pub(super) fn texts(value: &Value) -> Vec<Word> {
     match value {
         Value::String(text) => unquoted(text),
         Value::Number(number) => unquoted(&number.to_string()),
@@ -224,6 +317,26 @@ fn texts(value: &Value) -> Vec<Word> {
 /// Whether an argument takes interfaces: what is called `eth1` says itself what it is.
 fn is_of_interfaces(name: &str) -> bool {
     keywords(name).last().is_some_and(|word| word == "interface")
+}
+
+/// What words may be joined with an argument's name, and the names of things.
+pub(super) fn known<'n>(names: impl Iterator<Item = &'n str>, tool: &[String], things: BTreeSet<String>) -> Known {
+    let said = SAID.iter().flat_map(|(_, said)| *said).flat_map(|said| said.split(' '));
+    let own = names.flat_map(parts).chain(tool.iter().cloned());
+    let general = [GENERIC, COMMON, JOINED].into_iter().flatten().copied();
+    let words = general.chain(said).map(stem);
+    Known {
+        things,
+        words: words.chain(own.map(|part| stem(&part))).collect(),
+    }
+}
+
+/// What an argument is about: its name without what says nothing of that.
+pub(super) fn subject(name: &str) -> String {
+    let all: Vec<String> = parts(name).iter().map(|part| stem(part)).collect();
+    let telling = |part: &&String| !GENERIC.iter().any(|general| stem(general) == **part);
+    let some: Vec<&str> = all.iter().filter(telling).map(String::as_str).collect();
+    if some.is_empty() { all.join(" ") } else { some.join(" ") }
 }
 
 /// By what an intent may call an argument, each as words that stand beside each other: its whole name, the part that tells
@@ -241,9 +354,10 @@ pub(super) fn names_of<'n>(name: &'n str, all: impl Iterator<Item = &'n str>) ->
     let tells = |part: &&String| !GENERIC.contains(&singular(part).as_str()) && !others.contains(&stem(part));
     let telling = own.iter().rev().find(tells);
     let telling = telling.filter(|part| own.len() == 1 || !COMMON.contains(&singular(part).as_str()));
+    let whole = own.join(" ");
     let rows = SAID
         .iter()
-        .filter(|(called, _)| telling.is_some_and(|part| stem(part) == stem(called)));
+        .filter(|(called, _)| *called == whole || telling.is_some_and(|part| stem(part) == stem(called)));
     let said = rows.flat_map(|(_, said)| *said);
     let said: Vec<Vec<String>> = said.map(|said| said.split(' ').map(str::to_owned).collect()).collect();
     let telling = telling.map(|part| vec![part.clone()]);

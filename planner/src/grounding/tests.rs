@@ -34,6 +34,17 @@ fn a_literal_may_be_said_in_another_form() {
         ("two words", json!("two\nwords"), false),
         ("r1 and r2", json!(["r1", "r2"]), true),
         ("r1 and r2", json!(["r1", "r3"]), false),
+        ("to 1,500", json!(1500), true),
+        ("to 1,500", json!(500), false),
+        ("to 1,500", json!(1), false),
+        ("to 1, 500", json!(1500), false),
+        ("to -5", json!(-5), true),
+        ("to -5", json!(5), false),
+        ("to 5", json!(-5), false),
+        ("to 9k", json!(9000), true),
+        ("to 1.5k", json!(1500), true),
+        ("to 9k", json!(9), false),
+        ("to 9k", json!(90000), false),
     ];
     for (text, literal, wanted) in cases {
         assert_eq!(Ground::of(text).has(&literal), wanted, "{literal} in {text:?}");
@@ -199,6 +210,53 @@ fn what_is_to_stay_as_it_is_gives_no_write_a_value() {
     }
 }
 
+fn switched(device: &str, enabled: bool) -> Value {
+    let args = json!({"device": device, "interface": "eth1", "enabled": enabled});
+    json!([{"id": "a", "tool": "config/set_interface", "args": args}])
+}
+
+#[test]
+fn a_list_of_what_is_to_stay_gives_no_write_a_value() {
+    let shut = |device: &str| switched(device, false);
+    for text in [
+        "Shut eth1 of r9. Don't touch:\n- r7\n- r8",
+        "don't touch:\n- r7\n- r8\n\nShut eth1 of r9.",
+        "Do not touch\n- r7\n- r8\nShut eth1 of r9",
+        "Don't touch:\n1. r7.\n2. r8.\nShut eth1 of r9",
+        "Leave these alone:\n\n* r7\n* r8, and r6\nShut eth1 of r9",
+        "These stay as they are:\nr7\nr8\n\nShut eth1 of r9",
+    ] {
+        for device in ["r7", "r8"] {
+            let refused = ["/plan/steps/0/args/device ground.literal"];
+            assert_eq!(faults(text, &shut(device)), refused, "{text}");
+        }
+        assert_eq!(faults(text, &shut("r9")), Vec::<String>::new(), "{text}");
+    }
+    let forbidden = "Do not:\n- reload r8\n- shut eth1 of r7, then shut eth1 of r8";
+    assert!(faults(forbidden, &shut("r8")).contains(&"/plan/steps/0/tool ground.verb".to_owned()));
+    let wanted = "Do the following:\n- shut eth1 of r7\n- leave r8 alone";
+    assert_eq!(faults(wanted, &shut("r7")), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_set_up_is_not_switched_on() {
+    let on = switched("r7", true);
+    for text in [
+        "set up interface eth1 of r7",
+        "interface eth1 of r7: please set it up",
+        "leave eth2 up and set interface eth1 of r7",
+    ] {
+        let refused = ["/plan/steps/0/args/enabled ground.literal"];
+        assert_eq!(faults(text, &on), refused, "{text}");
+    }
+    for text in ["bring up eth1 of r7", "bring eth1 of r7 up again", "set eth1 of r7 up"] {
+        assert_eq!(faults(text, &on), Vec::<String>::new(), "{text}");
+    }
+    let off = switched("r7", false);
+    let text = "remove the label of eth1 on r7, but do not shut it down";
+    assert_eq!(faults(text, &off), ["/plan/steps/0/args/enabled ground.literal"]);
+}
+
 #[test]
 fn a_draft_changes_no_more_than_the_intent_names() {
     let set = |id: &str, device: &str| json!({"id": id, "tool": "config/set_interface", "args": {"device": device, "interface": "eth1"}});
@@ -283,3 +341,5 @@ fn a_device_that_nobody_has_is_named_with_the_one_that_may_be_meant() {
 fn a_plan_without_steps_is_none() {
     assert_eq!(faults(OSPF, &json!([])), ["/plan/steps ground.empty"]);
 }
+
+mod together;

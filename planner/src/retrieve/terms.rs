@@ -316,19 +316,55 @@ pub(crate) fn is_interface(raw: &str) -> bool {
     kinds(raw).is_some_and(|kinds| kinds.contains(&"interface"))
 }
 
+/// Whether a word looks like the name of a device: `bj-core-1`, `r7`.
+pub(crate) fn is_device(raw: &str) -> bool {
+    kinds(raw).is_some_and(|kinds| kinds.contains(&"device"))
+}
+
 /// What a word with digits in it names on a network: an interface (`Gi0/1`, `eth2`), a device (`bj-core-1`, `r7`), or a
 /// number, which tells nothing.
 fn of_a_network(raw: &str) -> Option<&'static [&'static str]> {
     const PORTS: &[&str] = &[
-        "eth", "gi", "te", "fa", "ge", "xe", "et", "po", "lo", "vlan", "ae", "hu", "ens", "eno",
+        "eth",
+        "gi",
+        "te",
+        "fa",
+        "ge",
+        "xe",
+        "et",
+        "po",
+        "lo",
+        "vlan",
+        "ae",
+        "hu",
+        "ens",
+        "eno",
+        "loopback",
+        "serial",
+        "tunnel",
+        "bond",
+        "swp",
+        "irb",
+        "port-channel",
+        "bundle-ether",
+        "eth-trunk",
+        "vlanif",
+        "bvi",
+        "bdi",
+        "nve",
+        "lag",
+        "mgmt",
     ];
-    let letters = raw.chars().take_while(|c| c.is_ascii_alphabetic()).count();
-    let (name, rest) = raw.split_at(letters);
-    let lower = name.to_lowercase();
-    let port = !name.is_empty() && rest.starts_with(|c: char| c.is_ascii_digit() || c == '-');
-    if port && (rest.contains('/') || PORTS.contains(&lower.as_str()) || lower.ends_with("ethernet")) {
+    let end = raw
+        .find(|c: char| !(c.is_ascii_alphabetic() || c == '-'))
+        .unwrap_or(raw.len());
+    let (name, rest) = raw.split_at(end);
+    let lower = name.trim_end_matches('-').to_lowercase();
+    let port = !lower.is_empty() && rest.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let slashed = rest.contains('/') && !lower.contains('-');
+    if port && (slashed || PORTS.contains(&lower.as_str()) || lower.ends_with("ethernet")) {
         Some(&["interface"])
-    } else if !name.is_empty() {
+    } else if raw.starts_with(|c: char| c.is_ascii_alphabetic()) {
         Some(&["device"])
     } else {
         Some(&[])
@@ -431,6 +467,25 @@ mod tests {
         let terms = |text: &str| -> Vec<String> { of_intent(&words(text)).into_iter().map(|(term, _)| term).collect() };
         assert_eq!(terms("sh-core-1 \"reload now\" 17"), [stem("device")]);
         assert_eq!(terms("GigabitEthernet0/1 eth2 Gi0/0/1"), [stem("interface")]);
+        for port in [
+            "Loopback0",
+            "Serial0",
+            "Tunnel1",
+            "bond0",
+            "swp1",
+            "irb.10",
+            "Port-channel1",
+            "Vlanif10",
+            "et-0/0/1",
+            "lo0.1",
+            "eth1.100",
+            "Eth-Trunk3",
+        ] {
+            assert!(is_interface(port) && !is_device(port), "{port}");
+        }
+        for device in ["bj-core-1", "serial-box-1", "r7", "port-1", "tunnelserver1"] {
+            assert!(is_device(device) && !is_interface(device), "{device}");
+        }
         assert!(!terms("all core switches").contains(&stem("core")));
         assert!(terms("dump the core").contains(&stem("core")));
         assert_eq!(terms("notes/handover.txt"), ["fil", "path"]);

@@ -40,6 +40,13 @@ fn only_what_is_asked_for_is_a_change() {
         ("report whether they set the mtu", &[]),
         ("I wonder if we should set the mtu", &[]),
         ("leave the set mtu alone", &[]),
+        ("without touching NTP set the mtu of eth1", &[Change]),
+        ("without changing the cost shut eth1", &[Remove]),
+        ("without touching the cost set on eth1", &[]),
+        ("without having set the mtu", &[]),
+        ("without needing to set the mtu", &[]),
+        ("without touching NTP", &[]),
+        ("without being asked to shut eth1", &[]),
         ("", &[]),
     ];
     for (text, wanted) in cases {

@@ -24,6 +24,16 @@ fn tools() -> Vec<(&'static str, Value)> {
             "config/set_ospf",
             json!({"process_id": number, "router_id": text, "interfaces": list}),
         ),
+        ("config/set_at_will", json!({"ntp": list, "syslog": list})),
+        ("config/set_banner_at_will", json!({"text": text})),
+        ("config/make_tunnel", json!({"label": text, "colour": text})),
+        ("config/make_vlan", json!({"name": text})),
+        ("config/set_issue", json!({"assignees": list, "thread_ts": text})),
+        (
+            "config/set_names",
+            json!({"description": text, "location": text,
+                   "ingress": {"enum": ["permit", "deny"]}, "egress": {"enum": ["permit", "deny"]}}),
+        ),
         (
             "config/set_speed",
             json!({"speed": {"anyOf": [{"$ref": "#/$defs/Speed"}, {"type": "null"}]},
@@ -41,10 +51,15 @@ fn context() -> PlanningContext {
         let contract: Contract = serde_json::from_value(json!({"effect": "reversible"})).unwrap();
         contracts.contracts.insert(name.parse().unwrap(), contract);
         properties["device"] = json!({"type": "string"});
+        let needed: &[&str] = match name {
+            _ if name.ends_with("_at_will") => &[],
+            "config/make_tunnel" => &["device", "label"],
+            _ => &["device"],
+        };
         ToolSpec {
             name: name.parse().unwrap(),
             description: String::new(),
-            input_schema: json!({"type": "object", "properties": properties, "required": ["device"],
+            input_schema: json!({"type": "object", "properties": properties, "required": needed,
                                  "$defs": {"Speed": {"enum": ["slow", "fast"]}}}),
             output_schema: None,
             annotations: None,
@@ -114,6 +129,8 @@ fn what_people_say_for_a_service_speaks_of_it() {
         "synchronise the time of r1 with 192.0.2.9",
         "synchronized time for r1: set 192.0.2.9",
         "set the NTP-server of r1 to 192.0.2.9",
+        "set SNTP on r1 to 192.0.2.9",
+        "set NTPv4 on r1 to 192.0.2.9",
     ];
     let no_time = ["set 192.0.2.9 on r1 in time", "sync the config of r1 with 192.0.2.9"];
     check("config/set_services", "ntp", &one, &said_of_ntp, &no_time);
@@ -142,6 +159,8 @@ fn what_people_say_for_a_setting_of_a_port_speaks_of_it() {
         "jumbo frames of 9000 on r1",
         "set the packet size on r1 to 9000",
         "set the size of frames on r1 to 9000",
+        "set the MTUs on r1 to 9000",
+        "set the maximum transmission unit on r1 to 9000",
     ];
     check(
         "config/set_port",
@@ -156,13 +175,20 @@ fn what_people_say_for_a_setting_of_a_port_speaks_of_it() {
         "set the comment of r1 to uplink",
         "set the text of r1 to uplink",
         "set the descriptions of r1 to uplink",
+        "set desc of r1 to uplink",
+        "r1 is to be labelled uplink, set that",
+        "set uplink as the note of r1",
     ];
     check(
         "config/set_port",
         "description",
         &json!("uplink"),
         &said_of_text,
-        &["set the uplink of r1"],
+        &[
+            "set the uplink of r1",
+            "Note: set the uplink of r1",
+            "note that r1 is the uplink, set it",
+        ],
     );
     let said_of_metric = ["set the metric of r1 to 50", "set the cost of r1 to 50"];
     check(
@@ -172,7 +198,12 @@ fn what_people_say_for_a_setting_of_a_port_speaks_of_it() {
         &said_of_metric,
         &["set r1 to 50"],
     );
-    let said_of_process = ["set OSPF instance 100 on r1", "set process 100 of OSPF on r1"];
+    let said_of_process = [
+        "set OSPF instance 100 on r1",
+        "set process 100 of OSPF on r1",
+        "set OSPF PID 100 on r1",
+        "set OSPF proc 100 on r1",
+    ];
     check(
         "config/set_ospf",
         "process_id",
@@ -227,6 +258,7 @@ fn what_is_alone_of_its_form_needs_its_word_too() {
     let speaking = [
         "set OSPF on r1 with router id 10.0.0.1",
         "set OSPF on r1, router-id=10.0.0.1",
+        "set OSPF on r1, RID 10.0.0.1",
         "set 10.0.0.1 as the id of router r1 in OSPF",
     ];
     let silent = [
@@ -250,6 +282,21 @@ fn what_says_itself_what_it_is_needs_no_word() {
         &ports,
         &["set OSPF on eth1 and Gi0/1 of r1"],
         &[],
+    );
+    let numbers = json!(["1", "2"]);
+    let silent = ["set OSPF 1 and 2 on r1"];
+    check(
+        "config/set_ospf",
+        "interfaces",
+        &numbers,
+        &["set OSPF on ports 1 and 2 of r1"],
+        &silent,
+    );
+    let to = json!({"assignees": ["olga"], "thread_ts": "1731"});
+    assert!(unspoken("set issue of r1: assign olga, thread 1731", "config/set_issue", &to).is_empty());
+    assert_eq!(
+        unspoken("set issue of r1: olga, 1731", "config/set_issue", &to),
+        ["assignees", "thread_ts"]
     );
     check(
         "config/set_ospf",
@@ -372,68 +419,4 @@ fn a_schema_is_looked_into_for_what_it_says_itself() {
     assert_eq!(of(json!({"shape": {"rate": 100, "unit": "kbit"}})), ["shape/rate"]);
 }
 
-#[test]
-fn a_value_feeds_as_many_arguments_as_it_is_said_times() {
-    let numbers = json!({"mtu": 50, "ospf_cost": 50, "metric": 50});
-    let of = |text: &str| refused(text, "config/set_port", &numbers, "ground.literal").len();
-    assert_eq!(of("set MTU, cost, metric of r1: 50"), 2);
-    assert_eq!(of("set MTU 50, cost 50, metric of r1"), 1);
-    assert_eq!(of("set MTU 50, cost 50, metric 50 of r1"), 0);
-    let taken = json!({"description": "to r2 by 50", "mtu": 50, "metric": 50});
-    let of = |text: &str| refused(text, "config/set_port", &taken, "ground.literal").len();
-    assert!(of("describe r1 as \"to r2 by 50\", MTU 50, metric") > 0);
-    assert_eq!(of("describe r1 as \"to r2 by 50\", MTU 50, metric 50"), 0);
-}
-
-#[test]
-fn two_arguments_share_what_is_said_of_both() {
-    let both = json!({"ntp": ["10.0.0.5"], "syslog": ["10.0.0.5"]});
-    let of = |text: &str, rule: &str| refused(text, "config/set_services", &both, rule);
-    for text in [
-        "use 10.0.0.5 as NTP and syslog server of r1",
-        "set 10.0.0.5 as NTP server and as log host of r1",
-        "r1: set NTP/syslog to 10.0.0.5",
-        "set 10.0.0.5 for syslog as well as for NTP on r1",
-        "set NTP to 10.0.0.5 and syslog to 10.0.0.5 on r1",
-    ] {
-        assert_eq!(of(text, "ground.literal"), Vec::<String>::new(), "{text}");
-        assert_eq!(of(text, "ground.argument"), Vec::<String>::new(), "{text}");
-    }
-    for text in [
-        "set NTP to 10.0.0.5 and syslog to 10.0.0.6 on r1",
-        "set NTP to 10.0.0.5 on r1, and ask me for the syslog",
-        "set NTP of r1 to 10.0.0.5. And the syslog?",
-        "set NTP of r1 to 10.0.0.5 and leave syslog alone",
-    ] {
-        assert_eq!(of(text, "ground.literal"), ["syslog"], "{text}");
-    }
-    let ospf = json!({"process_id": 100, "router_id": "100"});
-    let text = "set OSPF process 100 and a router id on r1";
-    assert_eq!(refused(text, "config/set_ospf", &ospf, "ground.literal").len(), 1);
-}
-
-#[test]
-fn a_value_goes_where_the_intent_says_it() {
-    let of = |text: &str| {
-        let args = json!({"ntp": ["10.0.0.5"], "syslog": ["10.0.0.6"]});
-        unspoken(text, "config/set_services", &args)
-    };
-    let none: [&str; 0] = [];
-    for text in [
-        "set NTP to 10.0.0.5 and syslog to 10.0.0.6 on r1",
-        "use 10.0.0.5 as NTP and 10.0.0.6 as syslog server of r1",
-        "set NTP and syslog of r1 to 10.0.0.5 and 10.0.0.6",
-        "set 10.0.0.5 and 10.0.0.6 on r1, for NTP and syslog",
-        "set the syslog of r1 to 10.0.0.6. NTP comes from 10.0.0.5.",
-    ] {
-        assert_eq!(of(text), none, "{text}");
-    }
-    assert_eq!(of("set NTP to 10.0.0.6 and syslog to 10.0.0.5 on r1"), ["ntp"]);
-    assert_eq!(
-        of("set NTP to 10.0.0.6. Set syslog to 10.0.0.5 on r1"),
-        ["ntp", "syslog"]
-    );
-    let args = json!({"mtu": 50, "ospf_cost": 9000});
-    let swapped = unspoken("set the cost of r1 to 50, the MTU to 9000", "config/set_port", &args);
-    assert_eq!(swapped, ["ospf_cost"]);
-}
+mod given;
