@@ -19,6 +19,7 @@ use flyball_executors::{Executors, ServerEntry, ServerSettings};
 use flyball_planner::{ApiKey, Checker, FlyballPlanner, ModelSettings, Runbooks};
 use flyball_store::OpenOptions;
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,11 +126,20 @@ struct Rules {
 }
 
 impl Rules {
+    /// Side by side: each takes longer than all the rest of a start.
     fn read(settings: &Settings) -> Result<Self, StartError> {
-        let contracts = library::contracts(settings, None);
-        let runbooks = library::runbooks(settings);
-        let policies = library::policies(settings);
-        match (contracts, runbooks, policies) {
+        let read = std::thread::scope(|threads| {
+            let contracts = threads.spawn(|| library::contracts(settings, None));
+            let policies = threads.spawn(|| library::policies(settings));
+            let runbooks = library::runbooks(settings);
+            let (contracts, policies) = (contracts.join(), policies.join());
+            (
+                contracts.unwrap_or_else(|p| resume_unwind(p)),
+                runbooks,
+                policies.unwrap_or_else(|p| resume_unwind(p)),
+            )
+        });
+        match read {
             (Ok(contracts), Ok(runbooks), Ok(policies)) => Ok(Self {
                 contracts,
                 runbooks,
