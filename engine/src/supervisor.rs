@@ -70,6 +70,8 @@ pub struct Supervisor {
     halted: watch::Sender<Option<Halt>>,
     /// The same, as far as it is on record: what others are told of.
     recorded_halt: watch::Sender<Option<Halt>>,
+    /// Held while a halt is recorded or lifted.
+    braking: tokio::sync::Mutex<()>,
     stopping: watch::Sender<bool>,
     running: Mutex<HashMap<IntentId, Running>>,
     /// Intents that this engine cannot drive at the moment.
@@ -96,6 +98,7 @@ impl Supervisor {
             signals,
             halted,
             recorded_halt: watch::channel(None).0,
+            braking: tokio::sync::Mutex::default(),
             stopping,
             running: Mutex::default(),
             not_driven: Mutex::default(),

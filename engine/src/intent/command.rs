@@ -4,7 +4,7 @@
 use crate::actor::Actor;
 use crate::canonical::Digest;
 use crate::ids::{IntentId, ItemId};
-use crate::intent::event::{Resolution, Settlement};
+use crate::intent::event::{Event, Resolution, Settlement};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,6 +65,35 @@ pub enum What {
 }
 
 impl What {
+    /// Whether an entry may be what this came to.
+    pub fn comes_to(&self, event: &Event) -> bool {
+        match (self, event) {
+            (
+                Self::Settle { item, verdict, .. },
+                Event::CallSettled {
+                    call, verdict: settled, ..
+                },
+            ) => call.item == *item && verdict == settled,
+            (
+                Self::Resolve { item, resolution, .. },
+                Event::Resolved {
+                    item: of,
+                    resolution: said,
+                    ..
+                },
+            ) => item == of && resolution == said,
+            (Self::Approve { approval, .. }, Event::ApprovalGiven { approval: given, .. })
+            | (Self::Deny { approval, .. }, Event::ApprovalDenied { approval: given, .. }) => approval == given,
+            (Self::Input { request, .. }, Event::InputGiven { request: of, .. }) => request == of,
+            (Self::Apply, Event::ApplyRequested { .. })
+            | (Self::Cancel { .. }, Event::CancelRequested { .. })
+            | (Self::Pause { .. }, Event::PauseRequested { .. })
+            | (Self::Resume, Event::Resumed { .. })
+            | (Self::ReleaseLock { .. } | Self::HandOver { .. }, Event::TargetsReleased { .. }) => true,
+            _ => false,
+        }
+    }
+
     /// What is asked, in words.
     pub fn words(&self) -> String {
         match self {

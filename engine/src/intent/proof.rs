@@ -101,6 +101,7 @@ impl ItemState {
 struct Unproven {
     settled: usize,
     accepted: usize,
+    missing: usize,
     nobodys: usize,
 }
 
@@ -111,6 +112,7 @@ impl IntentState {
         let told = [
             (unproven.settled, "settled by a person"),
             (unproven.accepted, "accepted by a person as it stands"),
+            (unproven.missing, "not in place"),
             (unproven.nobodys, "unverified"),
         ];
         let told = told.iter().filter(|(n, _)| *n > 0);
@@ -134,6 +136,7 @@ impl IntentState {
             match item.proof(gate) {
                 Some(true) => {}
                 _ if item.accepted_by().is_some() => unproven.accepted += 1,
+                Some(false) => unproven.missing += 1,
                 _ if item.is_settled_by_a_person() => unproven.settled += 1,
                 _ => unproven.nobodys += 1,
             }

@@ -50,6 +50,9 @@ impl Supervisor {
         };
         // The brake comes first: it holds even if it cannot be written down.
         self.halted.send_replace(Some(halt.clone()));
+        let _in_turn = self.braking.lock().await;
+        // Whoever lifted the brake meanwhile did not know of this.
+        self.halted.send_replace(Some(halt.clone()));
         let key = format!("{PREFIX}/{:016}-{}", halt.at_ms, uuid::Uuid::now_v7());
         self.keep(&key, &halt).await?;
         self.recorded_halt.send_replace(Some(halt));
@@ -62,6 +65,7 @@ impl Supervisor {
             by: by.clone(),
             at_ms: self.deps.clock.now_ms(),
         };
+        let _in_turn = self.braking.lock().await;
         for (key, mut halt) in self.records().await? {
             if halt.lifted.is_none() {
                 halt.lifted = Some(lifted.clone());
@@ -78,9 +82,9 @@ impl Supervisor {
         self.halted.borrow().clone()
     }
 
-    /// Whether the halt in force is on record, so that it outlives this engine.
+    /// Whether a halt in force is on record, so that it outlives this engine.
     pub fn is_halt_recorded(&self) -> bool {
-        *self.halted.borrow() == *self.recorded_halt.borrow()
+        self.recorded_halt.borrow().is_some()
     }
 
     /// Tells of each halt, once it is on record, and of its end.

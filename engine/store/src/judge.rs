@@ -61,6 +61,8 @@ pub(crate) struct Moved {
     pub(crate) from: Head,
     /// The row before; none: the intent is new.
     pub(crate) row: Option<IntentRow>,
+    /// Commands that are not in the inbox after it.
+    pub(crate) consumed: Vec<Command>,
     pub(crate) to: Head,
     pub(crate) open: bool,
 }
@@ -170,8 +172,9 @@ impl Judge<'_> {
                 .put(keys::entry(intent, stored.entry.seq), &entry_value(stored))?;
         }
         self.put_blobs(intent, commit.blobs.iter())?;
+        let mut consumed = Vec::new();
         for id in &commit.consumed {
-            self.consume(intent, id)?;
+            consumed.extend(self.consume(intent, id)?);
         }
         self.put_locks(intent, &commit)?;
         if let Some(checkpoint) = &commit.checkpoint {
@@ -184,11 +187,14 @@ impl Judge<'_> {
         }
         if head != from {
             self.news.grown.push(intent);
+        }
+        if head != from || !consumed.is_empty() {
             let open = record.is_open();
             self.news.moved.push(Moved {
                 intent,
                 from,
                 row: row_before,
+                consumed,
                 to: head,
                 open,
             });
@@ -270,14 +276,18 @@ impl Judge<'_> {
     }
 
     /// Takes a command out of the inbox and remembers that it was there.
-    fn consume(&mut self, intent: IntentId, id: &str) -> Result<(), Fault> {
+    /// The command, if it waited still.
+    fn consume(&mut self, intent: IntentId, id: &str) -> Result<Option<Command>, Fault> {
         let known = keys::known(intent, id);
         let number = self.group.value(&known)?.and_then(|n| n.try_into().ok());
-        if let Some(number) = number.map(u64::from_be_bytes) {
-            self.group.remove(keys::command(intent, number))?;
-            self.group.put(known, &[])?;
-        }
-        Ok(())
+        let Some(number) = number.map(u64::from_be_bytes) else {
+            return Ok(None);
+        };
+        let place = keys::command(intent, number);
+        let command = self.group.json(&place)?;
+        self.group.remove(place)?;
+        self.group.put(known, &[])?;
+        Ok(command)
     }
 
     fn shred(&mut self, intent: IntentId) -> Result<(), Refusal> {

@@ -25,17 +25,21 @@ pub(crate) struct Reader {
     pub(crate) master: Arc<Master>,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) standby: Arc<Standby>,
+    /// Reads from the copy: all that one look reads is from the same tree.
+    pub(crate) from_standby: bool,
 }
 
 impl Reader {
     fn tree(&self) -> &Tree {
-        &self.standby.disk().unwrap_or(&self.disk).db
+        let copy = self.standby.disk().filter(|_| self.from_standby);
+        &copy.unwrap_or(&self.disk).db
     }
 
     /// Whether the same can be read from elsewhere, now that the database cannot be read. It is not written any more then.
-    pub(crate) fn stands_by(&self, fault: &Fault) -> bool {
-        self.disk.fence(&fault.to_string());
-        self.standby.stand_in_for(&self.disk)
+    pub(crate) fn stands_by(&mut self, error: &std::io::Error) -> bool {
+        self.disk.fence(&format!("disk: {error}"));
+        let had = std::mem::replace(&mut self.from_standby, self.standby.stand_in_for(&self.disk));
+        self.from_standby && !had
     }
 
     fn record(&self, intent: IntentId) -> Result<Option<Intent>, Fault> {
@@ -223,8 +227,19 @@ impl Reader {
 
     pub(crate) fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Refusal> {
         self.known(intent)?;
-        let found = self.scan(&keys::inbox(intent))?;
-        Ok(found.into_iter().map(|(_, command)| command).collect())
+        // Looked at first: a write that is through meanwhile has taken them out of the tree as well.
+        let durable = self.in_flight.durable(intent);
+        let found = self
+            .scan::<Command>(&keys::inbox(intent))?
+            .into_iter()
+            .map(|(_, command)| command);
+        let mut all: Vec<Command> = durable.map_or_else(Vec::new, |durable| durable.consumed);
+        for command in found {
+            if all.iter().all(|known| known.id != command.id) {
+                all.push(command);
+            }
+        }
+        Ok(all)
     }
 
     pub(crate) fn used_for(&self, scope: &str, body: &Digest) -> Result<Option<IntentId>, Refusal> {

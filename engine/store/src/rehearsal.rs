@@ -29,19 +29,20 @@ pub(crate) fn rehearse(store: &Path, options: &OpenOptions) -> Result<bool, Open
         remove(&copy);
         return Ok(false);
     }
-    let sound = verified(store, &copy, options);
+    let sound = verified(store, &copy, options).map(|(_, lost)| lost);
     wait_until_closed(&copy.join("db"));
     remove(&copy);
     sound.map_err(|error| error.of(&copy, &journal))
 }
 
-fn verified(store: &Path, copy: &Path, options: &OpenOptions) -> Result<bool, OpenError> {
+/// Opens a copy of the store's database and verifies that it holds all that is known to have been acknowledged.
+pub(crate) fn verified(store: &Path, copy: &Path, options: &OpenOptions) -> Result<(Disk, bool), OpenError> {
     let disk = Disk::open_copy(copy, options)?;
     let head_file = store.join("heads.json");
     let outside = Acknowledged::read(&head_file).map_err(|e| OpenError::io(&head_file, e))?;
     let lost = verify::against_file(store, &outside, &disk, options.accept_lost_tail)?;
     verify::at_open(store, &disk, |_, _, _| {})?;
-    Ok(lost)
+    Ok((disk, lost))
 }
 
 /// Keeps the database as it is, for whoever may want to read more of it one day.

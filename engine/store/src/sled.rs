@@ -75,7 +75,8 @@ impl SledJournal {
             disk: disk.clone(),
             master: master.clone(),
             in_flight: Arc::default(),
-            standby: Arc::new(Standby::of(path.join("journal"), options.clone())),
+            standby: Arc::new(Standby::of(path, options)),
+            from_standby: false,
         };
         let locks = reader
             .scan::<Lock>(&[keys::LOCKS])
@@ -138,14 +139,12 @@ impl SledJournal {
         intent: Option<IntentId>,
         read: impl Fn(&Reader) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Error> {
-        let reader = self.reader.clone();
+        let mut reader = self.reader.clone();
         let looked = tokio::task::spawn_blocking(move || {
-            let told = read(&reader);
-            match &told {
-                Err(Refusal::Fault(fault @ (Fault::Disk(_) | Fault::Sled(_)))) if reader.stands_by(fault) => {
-                    read(&reader)
-                }
-                _ => told,
+            reader.from_standby = reader.standby.disk().is_some();
+            match read(&reader) {
+                Err(Refusal::Fault(Fault::Disk(error))) if reader.stands_by(&error) => read(&reader),
+                told => told,
             }
         })
         .await;

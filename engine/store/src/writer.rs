@@ -9,6 +9,7 @@ use crate::keys;
 use crate::seal::Master;
 use crate::value::Fault;
 use flyball_engine::ids::IntentId;
+use flyball_engine::intent::command::Command;
 use flyball_engine::journal::rules::LockTable;
 use flyball_engine::journal::watchers::Watchers;
 use flyball_engine::journal::{Error, Head, IntentRow};
@@ -41,6 +42,8 @@ pub(crate) struct Durable {
     pub(crate) head: Head,
     /// None: nothing of it is on disk yet. Targets too many for the row are not in it.
     pub(crate) row: Option<IntentRow>,
+    /// Commands that wait in its inbox on disk, and no more after the write.
+    pub(crate) consumed: Vec<Command>,
 }
 
 impl InFlight {
@@ -62,10 +65,12 @@ impl InFlight {
     fn begin(&self, moved: &[Moved]) {
         let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for m in moved {
-            heads.entry(m.intent).or_insert_with(|| Durable {
+            let durable = heads.entry(m.intent).or_insert_with(|| Durable {
                 head: m.from.clone(),
                 row: m.row.clone(),
+                consumed: Vec::new(),
             });
+            durable.consumed.extend(m.consumed.iter().cloned());
         }
     }
 

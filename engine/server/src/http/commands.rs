@@ -43,48 +43,69 @@ async fn allowed(
 /// Posts a command that was checked, and waits a moment for the intent's owner to take it in, so that the answer can say
 /// what came of it.
 pub(super) async fn post(app: &App, caller: &Caller, state: &IntentState, what: What) -> Answer {
+    let asked = what.clone();
     let command = app.command(caller, state, what).await?;
-    let taken_in = is_taken_in(app, state.id, &command).await?;
-    let now = app.supervisor.state(state.id).await.map_err(|e| read_problem(&e))?;
-    let came = match taken_in {
-        true => came_of(app, caller, state, &command).await?,
-        false => None,
-    };
+    // It is recorded: whatever keeps the rest from being read, the command was taken.
+    let known = tokio::time::timeout(TAKEN_IN_WITHIN, outcome(app, caller, state, &asked, &command)).await;
+    let (now, came) = known.ok().and_then(Result::ok).unzip();
+    let came = came.flatten();
     let taken = Taken {
         id: state.id.to_string(),
-        state: now.api_state().to_owned(),
-        taken_in,
+        taken_in: now.is_some(),
+        state: now.unwrap_or_else(|| state.api_state().to_owned()),
         refused: matches!(came, Some(Event::CommandRefused { .. })),
         came: came.map(|event| narrate::line(&event)),
     };
     Ok((StatusCode::ACCEPTED, Json(taken)))
 }
 
-/// Whether a recorded command waits no more, within a moment.
-async fn is_taken_in(app: &App, intent: IntentId, command: &str) -> Result<bool, Problem> {
-    let deadline = tokio::time::Instant::now() + TAKEN_IN_WITHIN;
+/// Where the intent stands once it has taken the command in, and what came of that.
+async fn outcome(
+    app: &App,
+    caller: &Caller,
+    before: &IntentState,
+    asked: &What,
+    command: &str,
+) -> Result<(String, Option<Event>), Problem> {
+    taken_in(app, before.id, command).await?;
+    let now = app.supervisor.state(before.id).await.map_err(|e| read_problem(&e))?;
+    let came = came_of(app, caller, before, asked, command).await?;
+    Ok((now.api_state().to_owned(), came))
+}
+
+/// Returns once a recorded command waits no more.
+async fn taken_in(app: &App, intent: IntentId, command: &str) -> Result<(), Problem> {
     let mut grown = app.journal().watch(intent);
     loop {
         grown.borrow_and_update();
         let inbox = app.journal().inbox(intent).await.map_err(|e| journal_problem(&e))?;
-        if inbox.iter().all(|waiting| waiting.id != command) {
-            return Ok(true);
-        }
-        if !matches!(tokio::time::timeout_at(deadline, grown.changed()).await, Ok(Ok(()))) {
-            return Ok(false);
+        if inbox.iter().all(|waiting| waiting.id != command) || grown.changed().await.is_err() {
+            return Ok(());
         }
     }
 }
 
-/// What a command came to: the first entry behind `before` that is its sender's.
-async fn came_of(app: &App, caller: &Caller, before: &IntentState, command: &str) -> Result<Option<Event>, Problem> {
+/// What a command came to: that it was refused, or the first entry behind `before` that is its sender's and what it asks for.
+async fn came_of(
+    app: &App,
+    caller: &Caller,
+    before: &IntentState,
+    asked: &What,
+    command: &str,
+) -> Result<Option<Event>, Problem> {
     let entries = app.journal().read(before.id, before.seq, 1000).await;
     let entries = entries.map_err(|e| journal_problem(&e))?.into_iter().map(|e| e.entry);
-    let mut own = entries.filter(|entry| entry.actor == caller.actor).map(|e| e.event);
-    Ok(own.find(|event| match event {
-        Event::CommandRefused { command: refused, .. } => refused == command,
-        _ => true,
-    }))
+    let mut came = None;
+    for entry in entries {
+        match &entry.event {
+            Event::CommandRefused { command: refused, .. } if refused == command => return Ok(Some(entry.event)),
+            event if came.is_none() && entry.actor == caller.actor && asked.comes_to(event) => {
+                came = Some(entry.event);
+            }
+            _ => {}
+        }
+    }
+    Ok(came)
 }
 
 /// Goes on with an intent that was only planned.

@@ -16,6 +16,7 @@ use flyball_engine::intent::{Mode, Request, Window, Wish};
 use flyball_engine::span::Span;
 use flyball_engine::supervisor::Submitted;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// Says what is wanted, in words, as a plan or as a runbook with its parameters.
 ///
@@ -63,23 +64,33 @@ pub(super) struct Asked {
 }
 
 /// The moments of a body, as they are written.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 struct Times {
     deadline: Option<String>,
     backout_by: Option<String>,
     window: Option<WindowBody>,
 }
 
+impl Times {
+    fn is_empty(&self) -> bool {
+        self.deadline.is_none() && self.backout_by.is_none() && self.window.is_none()
+    }
+}
+
 impl Asked {
     /// The same each time that the body is sent: a deadline of `2h` means another moment then.
-    pub(super) fn as_written(&self) -> impl Serialize + use<> {
+    pub(super) fn as_written(&self) -> Value {
         let timeless = Request {
             deadline_ms: None,
             backout_by_ms: None,
             window: None,
             ..self.request.clone()
         };
-        (timeless, self.times.clone())
+        let value = serde_json::to_value(timeless).expect("a request serialises");
+        match self.times.is_empty() {
+            true => value,
+            false => json!([value, self.times]),
+        }
     }
 
     /// The request, if nothing that it names has passed or its key was used for it before: then it is answered as it was.
@@ -167,7 +178,7 @@ pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<
                 window: moments.window,
                 backout_by_ms: moments.backout_by_ms,
                 undo_of: None,
-                alarm: serde_json::Value::Null,
+                alarm: Value::Null,
                 heard: None,
             },
             times: Times {

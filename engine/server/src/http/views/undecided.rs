@@ -35,8 +35,7 @@ pub fn undecided(state: &IntentState, inbox: &[Command]) -> Undecided {
 fn decides(command: &Command, about: &str) -> bool {
     match &command.what {
         What::Settle { item, .. } | What::Resolve { item, .. } => item.to_string() == about,
-        What::Resume => about == "intent",
-        What::Cancel { .. } => true,
+        What::Resume | What::Cancel { .. } => about == "intent",
         _ => false,
     }
 }
