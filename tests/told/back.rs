@@ -76,7 +76,7 @@ async fn an_undo_that_failed_is_shown_as_failed_and_once_a_person_leaves_it_as_n
     let view = told.view();
     says(
         &view.ways.join("\n"),
-        &format!("flyball resolve {undo} two retry|accept"),
+        &format!("flyball resolve {undo} two retry\nflyball resolve {undo} two accept"),
     );
     engine
         .command(undo, resolve("two", Resolution::Accept, "the customer wants it"))
@@ -121,7 +121,9 @@ async fn a_conflict_is_shown_with_what_was_left_and_what_another_hand_has_put_th
     assert_eq!(world.value("b", "k"), Some(json!(4000)));
     says(
         &told.view().ways.join("\n"),
-        &format!("flyball resolve {undo} two retry|overwrite|accept"),
+        &["retry", "overwrite", "accept"]
+            .map(|fit| format!("flyball resolve {undo} two {fit}"))
+            .join("\n"),
     );
     says(&told.why, "somebody else changed it since");
     says(&told.why, &format!("flyball resolve {undo} two"));

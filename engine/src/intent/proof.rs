@@ -76,6 +76,8 @@ impl ItemState {
         match (gate, self.read_back()) {
             // The reading and what came later do not agree.
             _ if self.contradiction.is_some() => None,
+            // What an undo has not taken back was read when another intent left it so, if ever.
+            _ if self.expanded.undoes.is_some() && self.status != ItemStatus::Undone => None,
             (Some(CheckVerdict::Missed), _) => Some(false),
             // A taken-back item of a probed tool is only `undone` once the probe saw the state before.
             _ if self.status == ItemStatus::Undone && self.probed => Some(true),

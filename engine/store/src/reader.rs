@@ -227,14 +227,11 @@ impl Reader {
 
     pub(crate) fn inbox(&self, intent: IntentId) -> Result<Vec<Command>, Refusal> {
         self.known(intent)?;
-        // Looked at first: a write that is through meanwhile has taken them out of the tree as well.
+        let found = self.scan::<Command>(&keys::inbox(intent))?;
+        // Asked after the tree was read, as for entries: what a write in flight takes out waits until that is through.
         let durable = self.in_flight.durable(intent);
-        let found = self
-            .scan::<Command>(&keys::inbox(intent))?
-            .into_iter()
-            .map(|(_, command)| command);
         let mut all: Vec<Command> = durable.map_or_else(Vec::new, |durable| durable.consumed);
-        for command in found {
+        for (_, command) in found {
             if all.iter().all(|known| known.id != command.id) {
                 all.push(command);
             }

@@ -66,11 +66,7 @@ impl SledJournal {
             heads.write().map_err(|e| OpenError::io(path, e))?;
         }
         warn_of_the_last_end(path, &lock, lost);
-        if writes > 0 && outside.is_empty() {
-            tracing::warn!(
-                "no file of heads says what was acknowledged: if the journal's end were lost, it would go unseen"
-            );
-        }
+        warn_of_no_heads(writes > 0 && outside.is_empty());
         let reader = Reader {
             disk: disk.clone(),
             master: master.clone(),
@@ -182,6 +178,14 @@ fn take_lock(path: &Path) -> Result<ProcessLock, OpenError> {
         },
         NotLocked::Io(e) => OpenError::io(path, e),
     })
+}
+
+fn warn_of_no_heads(none: bool) {
+    if none {
+        tracing::warn!(
+            "no file of heads says what was acknowledged: if the journal's end were lost, it would go unseen"
+        );
+    }
 }
 
 /// A store that its last process did not close.

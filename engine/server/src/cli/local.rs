@@ -52,6 +52,8 @@ pub(super) fn logs() {
     let filter = filter.unwrap_or_else(|()| tracing_subscriber::EnvFilter::new("info,rmcp=warn,async_openai=off"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Told on standard error, where it cannot be written either: whoever logs would panic, the store's threads too.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr);
     // A second call (the demo starts several parts in one process) keeps the first.

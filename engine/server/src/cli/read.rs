@@ -204,6 +204,9 @@ fn standing(view: &IntentView) -> String {
     if let Some(deadline) = &view.deadline {
         text += &format!("to be done by {deadline}\n");
     }
+    for cooling in &view.cooling {
+        text += &format!("{}\n", harmless(cooling));
+    }
     for released in &view.released {
         text += &format!("{}\n", harmless(released));
     }

@@ -32,13 +32,13 @@ pub(super) async fn to_the_end(client: &Client, intent: &str, output: Output) ->
 /// command that was only posted has not moved it yet.
 pub(super) async fn until_rest(client: &Client, intent: &str, after: Option<u64>, output: Output) -> Outcome {
     let moved = after.unwrap_or(0);
-    let view = follow(client, intent, moved, output, |v| rests(&v.state) && v.seq > moved).await?;
+    let view = follow(client, intent, moved, output, |v| rests(v) && v.seq > moved).await?;
     finish(client, &view, output).await
 }
 
 /// Follows until the intent has ended or waits for a person, and shows nothing of what it came to.
 pub(super) async fn to_rest(client: &Client, intent: &str, output: Output) -> Result<IntentView, Failure> {
-    follow(client, intent, 0, output, |v| rests(&v.state)).await
+    follow(client, intent, 0, output, |v| rests(v)).await
 }
 
 pub(super) fn has_ended(state: &str) -> bool {
@@ -46,12 +46,14 @@ pub(super) fn has_ended(state: &str) -> bool {
 }
 
 /// Whether nothing more happens without a person.
-fn rests(state: &str) -> bool {
-    has_ended(state)
-        || matches!(
-            state,
+fn rests(view: &IntentView) -> bool {
+    let waits = || {
+        matches!(
+            view.state.as_str(),
             "planned" | "awaiting_approval" | "awaiting_input" | "paused" | "stuck"
         )
+    };
+    has_ended(&view.state) || (waits() && !view.about_to_move)
 }
 
 async fn follow(
@@ -351,13 +353,16 @@ mod tests {
         let view = IntentView {
             state: "stuck".into(),
             stuck: vec!["s: the outcome is not known".into()],
-            ways: vec!["flyball settle ID s applied|not_applied".into()],
+            ways: vec![
+                "flyball settle ID s applied".into(),
+                "flyball settle ID s not_applied".into(),
+            ],
             ..IntentView::default()
         };
         let text = next_step(&view);
         assert!(text.contains("s: the outcome is not known"), "{text}");
         assert!(
-            text.contains("go on with one of:\n  flyball settle ID s applied|not_applied\n"),
+            text.contains("go on with one of:\n  flyball settle ID s applied\n  flyball settle ID s not_applied\n"),
             "{text}"
         );
         assert!(!text.contains("resolve"), "{text}");
@@ -365,6 +370,10 @@ mod tests {
 
     #[test]
     fn every_resting_state_has_its_exit_code() {
+        let at = |state: &str| IntentView {
+            state: state.to_owned(),
+            ..IntentView::default()
+        };
         for (state, code) in [
             ("fulfilled", Exit::Done),
             ("planned", Exit::Done),
@@ -376,9 +385,14 @@ mod tests {
             ("awaiting_approval", Exit::Waiting),
             ("awaiting_input", Exit::Stuck),
         ] {
-            assert!(rests(state), "{state}");
+            assert!(rests(&at(state)), "{state}");
             assert_eq!(Exit::of_state(state), code, "{state}");
         }
-        assert!(!rests("executing") && !rests("looking"));
+        assert!(!rests(&at("executing")) && !rests(&at("looking")));
+        let about_to_move = |state| IntentView {
+            about_to_move: true,
+            ..at(state)
+        };
+        assert!(!rests(&about_to_move("stuck")) && rests(&about_to_move("cancelled")));
     }
 }

@@ -177,6 +177,9 @@ pub struct IntentView {
     /// When it is looked at again although nothing happens. Absent: only an event, or a person, moves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wakes_at: Option<String>,
+    /// It is about to record something: where it stands changes at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub about_to_move: bool,
     pub revision: u32,
     /// The plans that failed and were taken back before this one was made, oldest first, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -190,6 +193,9 @@ pub struct IntentView {
     /// Targets that a person took away from it, by whom and why; while it is stuck or waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub released: Vec<String>,
+    /// What was sent and may still land, until when, though it is settled: nothing more is done there before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cooling: Vec<String>,
     /// Targets that others hold, and who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<Waiting>,

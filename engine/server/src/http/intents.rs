@@ -149,6 +149,7 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
     let undone_by = undone_by.map_err(|e| journal_problem(&e))?;
     let questions = views::questions(&app.supervisor, state).await;
     let undecided = undecided(app, state).await?;
+    let due = state.due(app.clock.now_ms());
     Ok(IntentView {
         stuck: undecided.stuck,
         ways: undecided.ways,
@@ -156,8 +157,10 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
         questions: questions.map_err(|e| journal_problem(&e))?,
         undone_by: undone_by.iter().map(ToString::to_string).collect(),
         halted: halt::on(app, state),
-        wakes_at: state.due(app.clock.now_ms()).wake_ms.map(super::dto::time),
+        wakes_at: due.wake_ms.map(super::dto::time),
+        about_to_move: !due.record.is_empty() && app.supervisor.not_driven(state.id).is_none(),
         released: views::released(&entries),
+        cooling: views::cooling(state, app.clock.now_ms()),
         in_doubt: views::doubts(state, app.clock.now_ms()),
         not_driven: not_driven(app, state),
         unwritable: app.journal().unwritable().filter(|_| state.ended.is_none()),

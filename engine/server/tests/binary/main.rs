@@ -8,6 +8,7 @@ mod damage;
 mod edges;
 mod epochs;
 mod keys;
+mod log;
 #[path = "../../../../planner/tests/support/script.rs"]
 #[allow(dead_code, reason = "the planner's tests need more of it")]
 mod script;

@@ -16,6 +16,10 @@ impl Server {
     }
 
     pub(crate) fn start_with(dir: &Path, words: &[&str]) -> Self {
+        Self::start_logging_to(dir, words, Stdio::piped())
+    }
+
+    pub(crate) fn start_logging_to(dir: &Path, words: &[&str], log: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_flyball"))
             .arg("serve")
             .args(words)
@@ -23,7 +27,7 @@ impl Server {
             .env_clear()
             .env("FLYBALL_LISTEN", "127.0.0.1:0")
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();

@@ -122,12 +122,14 @@ pub fn intent(state: &IntentState, faults: Vec<ProblemFault>) -> IntentView {
         updated_at: time(state.updated_ms),
         deadline: state.request.deadline_ms.map(time),
         wakes_at: None,
+        about_to_move: false,
         revision: state.revision,
         earlier: state.earlier.iter().map(earlier).collect(),
         plan: state.accepted.as_ref().map(plan_ref),
         approval: state.approval.as_ref().map(|a| approval(state, a)),
         locked: texts(&state.locked),
         released: Vec::new(),
+        cooling: Vec::new(),
         waiting_for: waiting,
         beside: beside(state),
         halted: None,
@@ -292,6 +294,24 @@ pub fn refusal_faults(entries: &[StoredEntry]) -> Vec<ProblemFault> {
         _ => None,
     });
     refusals.next().into_iter().flatten().cloned().map(Into::into).collect()
+}
+
+/// What was settled before it was certain to be over, and what is held up by that.
+pub fn cooling(state: &IntentState, now: i64) -> Vec<String> {
+    let open = state.items.iter().filter(|_| state.ended.is_none());
+    open.filter(|(_, item)| item.hot_until() > now && !item.status.is_open())
+        .map(|(id, item)| {
+            let until = match item.hot_until() {
+                i64::MAX => "until its server answers".to_owned(),
+                at => format!("until {}", time(at)),
+            };
+            let targets: Vec<String> = item.expanded.targets.iter().map(ToString::to_string).collect();
+            format!(
+                "{id}: what was sent may still land: nothing more is done on {} {until}",
+                targets.join(", ")
+            )
+        })
+        .collect()
 }
 
 /// What a person took away from it.

@@ -50,14 +50,18 @@ fn given(command: &Command) -> String {
     format!("{what}{verdict}, given by {by} at {at}: recorded, and yet to be taken in")
 }
 
+/// One command to a line, so that a line can be given as it stands.
 fn ways<'a>(state: &IntentState, stuck: impl Iterator<Item = &'a str>) -> Vec<String> {
     let intent = state.id;
     let mut ways: Vec<String> = Vec::new();
     for about in stuck {
         let item = about.parse::<ItemId>().ok();
         let known = item.as_ref().and_then(|id| Some((id, state.items.get(id)?)));
-        let way = known.and_then(|(id, item)| way_of(state, id, item));
-        ways.push(way.unwrap_or_else(|| format!("flyball resume {intent}")));
+        let fit = known.map(|(id, item)| ways_of(state, id, item)).unwrap_or_default();
+        match fit.is_empty() {
+            true => ways.push(format!("flyball resume {intent}")),
+            false => ways.extend(fit),
+        }
     }
     ways.dedup();
     if !ways.is_empty() && state.back_out.is_none() && state.rollback.is_none() {
@@ -66,13 +70,15 @@ fn ways<'a>(state: &IntentState, stuck: impl Iterator<Item = &'a str>) -> Vec<St
     ways
 }
 
-fn way_of(state: &IntentState, id: &ItemId, item: &ItemState) -> Option<String> {
+fn ways_of(state: &IntentState, id: &ItemId, item: &ItemState) -> Vec<String> {
     let intent = state.id;
     if item.contradiction.is_some() || item.doubtful_phase().is_some() {
-        return Some(format!(
-            "flyball settle {intent} {id} applied|not_applied|partial|taken_over"
-        ));
+        let verdicts = ["applied", "not_applied", "partial", "taken_over"];
+        return verdicts
+            .map(|verdict| format!("flyball settle {intent} {id} {verdict}"))
+            .to_vec();
     }
-    let fits: Vec<&str> = state.resolutions(id).iter().map(|r| r.as_str()).collect();
-    (!fits.is_empty()).then(|| format!("flyball resolve {intent} {id} {}", fits.join("|")))
+    let fits = state.resolutions(id).iter();
+    fits.map(|fit| format!("flyball resolve {intent} {id} {}", fit.as_str()))
+        .collect()
 }
