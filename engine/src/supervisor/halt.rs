@@ -82,9 +82,9 @@ impl Supervisor {
         self.halted.borrow().clone()
     }
 
-    /// Whether a halt in force is on record, so that it outlives this engine.
+    /// Whether a halt in force, if there is one, is on record, so that it outlives this engine.
     pub fn is_halt_recorded(&self) -> bool {
-        self.recorded_halt.borrow().is_some()
+        self.halted.borrow().is_none() || self.recorded_halt.borrow().is_some()
     }
 
     /// Tells of each halt, once it is on record, and of its end.
