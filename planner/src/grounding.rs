@@ -3,8 +3,10 @@
 //! step needs a verb behind it; of an argument that may be left out the text must speak. What tools answered, and the
 //! alarm's text, ground nothing. How much may change, and whether the devices exist, is in [`budget`] and [`targets`].
 
+mod beside;
 mod bound;
 mod budget;
+mod excepted;
 mod expression;
 mod form;
 mod mention;
@@ -14,9 +16,11 @@ mod shared;
 mod spoken;
 mod switched;
 pub(crate) mod targets;
+mod walk;
 
 use crate::acts;
 use crate::runbook::{Runbook, area, prefix};
+use crate::speech::parted;
 use crate::verbs::{self, AskedFor, Verb};
 use crate::words::{Word, keywords, singular, words};
 use expression::{Piece, literals, pieces};
@@ -29,6 +33,7 @@ use places::times;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use walk::{Named, Walk};
 
 /// What an intent's text gives a plan to stand on.
 pub(crate) struct Ground {
@@ -42,6 +47,7 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn of(text: &str) -> Self {
+        let text = &parted(text);
         let asked = verbs::asked_for(text);
         Self {
             words: unquoted(text),
@@ -142,14 +148,19 @@ impl Ground {
         }
     }
 
-    /// Whether the intent names a number, an address or a device only to say that it is to stay as it is.
-    fn leaves(&self, literal: &Value) -> bool {
+    /// Whether the intent names something only to say that it is to stay as it is: a number, an address, and of what
+    /// names things anything.
+    fn leaves(&self, literal: &Value, named: Named) -> bool {
         let text = match literal {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             _ => return false,
         };
-        matches!(unquoted(&text).as_slice(), [word] if mention::has_digit(word) && self.mentions.leaves(word))
+        let words = unquoted(&text);
+        let [word] = words.as_slice() else {
+            return false;
+        };
+        (named != Named::Other || mention::has_digit(word)) && self.mentions.leaves(word, named == Named::Thing)
     }
 
     fn has_text(&self, literal: &str) -> bool {
@@ -187,14 +198,18 @@ impl Ground {
                 .map(|(step, _)| *step)
         };
         let things = self.things(writing(), context);
+        let devices = inventory(context);
         for (i, step) in steps.iter().enumerate() {
             let pointer = format!("/plan/steps/{i}");
             if mutating[i] {
                 faults.extend(self.verb_fault(&pointer, step));
                 faults.extend(self.unspoken(&pointer, step, &things, context));
             }
+            if mutating[i] {
+                faults.extend(self.unexcepted(i, step, &devices));
+            }
             if mutating[i] || feeding[i] {
-                self.literals_of(&pointer, step, context, &mut faults);
+                self.literals_of(&pointer, step, &devices, context, &mut faults);
             }
         }
         let writes = steps.iter().copied().enumerate().filter(|(at, _)| mutating[*at]);
@@ -219,12 +234,21 @@ impl Ground {
         (!backed).then(|| fault.suggest("leave the step out, or say what is missing in `cannot`"))
     }
 
-    fn literals_of(&self, pointer: &str, step: &Value, context: &PlanningContext, faults: &mut Vec<Fault>) {
+    fn literals_of(
+        &self,
+        pointer: &str,
+        step: &Value,
+        devices: &BTreeSet<String>,
+        context: &PlanningContext,
+        faults: &mut Vec<Fault>,
+    ) {
         let schema = tool_of(step).and_then(|name| Some(&context.catalogue.get(&name)?.spec.input_schema));
         let form = schema.map_or_else(Form::unknown, Form::of);
         let mut walk = Walk {
             ground: self,
             writes: true,
+            feeds: !mutates(step, context),
+            devices,
             faults,
         };
         if let Some(args) = step.get("args") {
@@ -240,6 +264,12 @@ impl Ground {
             walk.value(&format!("{pointer}/for_each"), None, items, &Form::unknown());
         }
     }
+}
+
+/// What the inventory has, in lower case.
+fn inventory(context: &PlanningContext) -> BTreeSet<String> {
+    let devices = context.inventory.devices().into_iter().flatten();
+    devices.map(|name| name.to_lowercase()).collect()
 }
 
 fn tool_of(step: &Value) -> Option<ToolName> {
@@ -270,76 +300,11 @@ fn feeding(steps: &[&Value], mutating: &[bool]) -> Vec<bool> {
     feeding
 }
 
-struct Walk<'a> {
-    ground: &'a Ground,
-    /// What is to stay as it is may be looked at, and gives no write a value.
-    writes: bool,
-    faults: &'a mut Vec<Fault>,
-}
-
-impl Walk<'_> {
-    fn value(&mut self, pointer: &str, name: Option<&str>, value: &Value, form: &Form<'_>) {
-        if form.says(value) {
-            return;
-        }
-        match value {
-            Value::Object(map) => {
-                for (key, item) in map {
-                    let below = form.property(key);
-                    self.value(&format!("{pointer}/{}", escape_pointer(key)), Some(key), item, &below);
-                }
-            }
-            Value::Array(items) => {
-                let below = form.items();
-                for (i, item) in items.iter().enumerate() {
-                    self.value(&format!("{pointer}/{i}"), name, item, &below);
-                }
-            }
-            Value::Bool(on) => self.hold(pointer, value, self.ground.has_bool(*on, name)),
-            Value::String(text) if text.contains("${") => self.template(pointer, text),
-            Value::String(text) if name.is_some_and(|name| is_its_name(text, name)) => self.no_value(pointer, text),
-            other => {
-                let stays = self.writes && self.ground.leaves(other);
-                self.hold(pointer, other, self.ground.has(other) && !stays);
-            }
-        }
-    }
-
-    /// Text around expressions, and literals inside them, are literals like any other.
-    fn template(&mut self, pointer: &str, text: &str) {
-        for piece in pieces(text) {
-            let said: Vec<String> = match piece {
-                Piece::Text(text) if words(&text).is_empty() => Vec::new(),
-                Piece::Text(text) => vec![text],
-                Piece::Expression(source) => literals(&source),
-            };
-            for literal in said {
-                let grounded = self.ground.has_text(&literal);
-                self.hold(pointer, &Value::from(literal), grounded);
-            }
-        }
-    }
-
-    fn no_value(&mut self, pointer: &str, text: &str) {
-        let message = format!("{text:?} is what the argument is called, not a value");
-        let fault = Fault::new(pointer, "ground.literal", message);
-        let hint = "use the value that the intent says, or say in `cannot` that it says none";
-        self.faults.push(fault.suggest(hint));
-    }
-
-    fn hold(&mut self, pointer: &str, value: &Value, grounded: bool) {
-        if !grounded {
-            let message = format!("{value} does not stand in the intent");
-            let fault = Fault::new(pointer, "ground.literal", message);
-            let hint = "use what the intent says or a binding to an earlier step, or say what is missing in `cannot`";
-            self.faults.push(fault.suggest(hint));
-        }
-    }
-}
-
 /// The words of a text, those in quotes like any other.
 fn unquoted(text: &str) -> Vec<Word> {
-    words(&text.replace(['"', '“', '”'], " "))
+    let all = words(&text.replace(['"', '“', '”'], " "));
+    let within = |word: Word| if word.quoted { words(&word.raw) } else { vec![word] };
+    all.into_iter().flat_map(within).collect()
 }
 
 /// A value that takes in what the intent says of another.
@@ -375,6 +340,7 @@ fn same(said: &Word, wanted: &Word) -> bool {
         || owner == Some(wanted)
         || singular(said) == singular(wanted)
         || thousands(said).is_some_and(|said| said == wanted)
+        || (said == "backbone" && area(wanted) == area("0"))
         || both(said, wanted, area)
         || both(said, wanted, |text| text.parse::<IpAddr>().ok())
         || both(said, wanted, prefix)

@@ -1,38 +1,29 @@
 //! Lists over several lines of what is not to be done: "don't touch:" speaks of each of the lines below it. They are
 //! read as one sentence, in which each goes on with `nor`.
 
-use crate::verbs::negates;
+use crate::negation;
+use crate::speech::plainly;
+use crate::verbs::is_verb;
 use crate::words::words;
 use std::borrow::Cow;
 
-/// Words that say, as a negation does, that nothing is to be done with what is listed below.
-const STAYING: &[&str] = &[
-    "leave",
-    "leaves",
-    "keep",
-    "keeps",
-    "except",
-    "excluding",
-    "ignore",
-    "skip",
-    "spare",
-    "stay",
-    "stays",
-    "remain",
-    "remains",
-    "alone",
-    "untouched",
-    "unchanged",
-    "excluded",
-    "exempt",
-    "forbidden",
-];
+/// How the items of a list are told from what follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    /// A mark stands before each.
+    Marked,
+    /// Nothing does; an empty line ends it.
+    Plain,
+    /// Nothing does, and each is a name.
+    Names,
+}
 
 /// A text in which what is listed as not to be done stands in the sentence that says so.
 pub(crate) fn folded(text: &str) -> Cow<'_, str> {
     if !text.contains('\n') {
-        return Cow::Borrowed(text);
+        return plainly(text);
     }
+    let text = joined(&plainly(text));
     let mut folded = String::with_capacity(text.len());
     let mut list = None;
     let mut lines = text.split_inclusive('\n').peekable();
@@ -41,8 +32,11 @@ pub(crate) fn folded(text: &str) -> Cow<'_, str> {
         list = match list {
             Some(_) if item.is_empty() && folded.ends_with(':') => list,
             Some(_) if item.is_empty() => None,
-            Some(true) if !marked => None,
-            Some(_) => Some(marked),
+            Some(List::Marked) if !marked => None,
+            Some(List::Names) if !is_name(item) => None,
+            Some(List::Names) => list,
+            Some(_) if marked => Some(List::Marked),
+            Some(_) => Some(List::Plain),
             None => None,
         };
         if list.is_some() {
@@ -53,13 +47,32 @@ pub(crate) fn folded(text: &str) -> Cow<'_, str> {
             }
             folded.push_str(line);
         }
-        let below = lines.peek().is_some_and(|next| listed(next).1);
-        if list.is_none() && forbids(line, below && !marked) {
+        let next = lines.peek().map(|next| listed(next));
+        let below = next.is_some_and(|(_, next)| next);
+        let begun = list
+            .is_none()
+            .then(|| begins(line, below && !marked, next.map_or("", |(item, _)| item)));
+        if let Some(begun) = begun.flatten() {
             folded.truncate(folded.trim_end().len());
-            list = Some(false);
+            list = Some(begun);
         }
     }
     Cow::Owned(folded)
+}
+
+/// A text in which a sentence that goes on in the next line stands in one.
+fn joined(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let first = line.split_whitespace().next().map(str::to_lowercase);
+        let goes_on = first.as_deref().map(|first| ["and", "or", "nor"].contains(&first));
+        if joined.ends_with('\n') && goes_on.is_some_and(|goes_on| goes_on || joined.trim_end().ends_with(',')) {
+            joined.truncate(joined.trim_end().len());
+            joined.push(' ');
+        }
+        joined.push_str(line);
+    }
+    joined
 }
 
 /// What a line lists, and whether a mark of a list stands before it.
@@ -73,13 +86,24 @@ fn listed(line: &str) -> (&str, bool) {
     (rest.unwrap_or(line).trim(), rest.is_some())
 }
 
-/// Whether a line begins a list of what is not to be done. `above`: it stands right above an item.
-fn forbids(line: &str, above: bool) -> bool {
+/// The list of what is not to be done that begins below a line. `above`: it stands right above a marked item.
+fn begins(line: &str, above: bool, next: &str) -> Option<List> {
     let line = line.trim_end();
     let sentence = line.rsplit(['.', '!', '?', ';']).next().unwrap_or(line);
-    let says_so = |word: &str| negates(word) || STAYING.contains(&word);
-    let goes_on = line.ends_with(':') || (above && !sentence.is_empty());
-    goes_on && words(sentence).iter().any(|word| !word.quoted && says_so(&word.lower))
+    let list = if line.ends_with(':') || (above && !sentence.is_empty()) {
+        List::Plain
+    } else if sentence.contains(':') && is_name(next) {
+        List::Names
+    } else {
+        return None;
+    };
+    negation::forbids(&words(sentence)).then_some(list)
+}
+
+/// Whether a line is the name of a thing and nothing else.
+fn is_name(line: &str) -> bool {
+    let words = words(line);
+    (1..=2).contains(&words.len()) && words.iter().all(|word| !word.quoted && !is_verb(&word.lower))
 }
 
 /// An item, all of which is not to be done.

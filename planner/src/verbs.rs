@@ -1,12 +1,15 @@
 //! What kinds of change a text asks for. Errs on the side of none: a write that nobody asked for is the failure to avoid;
 //! a request that is not understood only gets a question.
 
+mod lists;
 mod without;
 
 pub(crate) use without::main_verb;
 
+use crate::left::left_alone;
 use crate::lists::folded;
 use crate::words::{Word, words};
+use lists::{BEFORE_NOUNS, BESIDE, CHANGE, CHANGE_AT_FIRST, JOINERS, READ, REMOVE, RESTART};
 use std::collections::BTreeSet;
 
 /// A kind of change.
@@ -19,300 +22,6 @@ pub(crate) enum Verb {
     /// Interrupt something to begin anew.
     Restart,
 }
-
-const CHANGE: &[&str] = &[
-    "configure",
-    "set",
-    "add",
-    "create",
-    "enable",
-    "apply",
-    "change",
-    "update",
-    "move",
-    "shift",
-    "drain",
-    "steer",
-    "assign",
-    "install",
-    "push",
-    "deploy",
-    "provision",
-    "write",
-    "save",
-    "put",
-    "bring",
-    "raise",
-    "lower",
-    "increase",
-    "decrease",
-    "restore",
-    "roll",
-    "replace",
-    "rename",
-    "turn",
-    "activate",
-    "allow",
-    "permit",
-    "open",
-    "start",
-    "migrate",
-    "reroute",
-    "redirect",
-    "upgrade",
-    "downgrade",
-    "advertise",
-    "announce",
-    "originate",
-    "redistribute",
-    "setup",
-    "make",
-    "adjust",
-    "tune",
-    "fix",
-    "repair",
-    "modify",
-    "edit",
-    "switch",
-    "unshut",
-    "merge",
-    "fork",
-    "scale",
-    "click",
-    "publish",
-    "upload",
-    "copy",
-    "notify",
-    "remember",
-    "grant",
-    "rotate",
-    "register",
-    "import",
-    "reopen",
-    "approve",
-];
-/// Words that name a change where a clause begins with them, and a thing anywhere else.
-const CHANGE_AT_FIRST: &[&str] = &[
-    "post",
-    "comment",
-    "stage",
-    "commit",
-    "label",
-    "fill",
-    "press",
-    "answer",
-    "reply",
-    "react",
-    "forward",
-    "run",
-    "execute",
-    "send",
-    "tag",
-    "order",
-    "schedule",
-    "trigger",
-    "tell",
-    "cordon",
-    "uncordon",
-    "bump",
-    "reconfigure",
-    "reapply",
-    "redeploy",
-    "reduce",
-    "extend",
-    "renumber",
-    "reconnect",
-    "reenable",
-    "unblock",
-    "rebalance",
-    "divert",
-    "tweak",
-    "amend",
-    "alter",
-    "revise",
-    "correct",
-    "suspend",
-    "resume",
-    "override",
-    "resize",
-];
-const REMOVE: &[&str] = &[
-    "remove",
-    "delete",
-    "disable",
-    "shut",
-    "shutdown",
-    "withdraw",
-    "clear",
-    "erase",
-    "unset",
-    "undo",
-    "stop",
-    "take",
-    "deactivate",
-    "uninstall",
-    "drop",
-    "block",
-    "deny",
-    "revert",
-    "turn",
-    "close",
-    "detach",
-    "forget",
-    "revoke",
-    "cancel",
-    "unregister",
-    "purge",
-    "tear",
-    "decommission",
-    "retire",
-    "wipe",
-    "destroy",
-];
-const RESTART: &[&str] = &["reboot", "reload", "restart", "reset", "bounce", "cycle"];
-
-/// Words that ask, where a clause begins with them, to do something with what is not the network itself; each with the words
-/// by which a tool that does it is called. They license no other tool: "leave r1 alone" changes nothing.
-const BESIDE: &[(&[&str], &[&str])] = &[
-    (
-        &[
-            "file", "log", "submit", "register", "draft", "generate", "build", "launch", "spin", "cut",
-        ],
-        &["create", "start"],
-    ),
-    (
-        &["leave", "note", "record", "document", "remark"],
-        &["create", "add", "write", "comment"],
-    ),
-    (
-        &[
-            "let",
-            "inform",
-            "broadcast",
-            "share",
-            "email",
-            "mail",
-            "message",
-            "escalate",
-        ],
-        &["post", "send", "message", "notify", "reply"],
-    ),
-    (&["respond"], &["reply", "respond", "comment", "post"]),
-    (
-        &["store", "persist", "archive", "keep", "back", "snapshot"],
-        &["save", "write", "keep", "copy", "backup"],
-    ),
-    (
-        &["export", "append", "insert", "prepend"],
-        &["write", "edit", "add", "export", "create"],
-    ),
-    (&["paste", "load"], &["apply", "write", "import", "load"]),
-    (
-        &["mark", "flag", "acknowledge", "complete", "finish", "resolve"],
-        &["update", "patch", "mark", "resolve", "close"],
-    ),
-    (&["title", "rename"], &["update", "patch", "move", "rename"]),
-    (&["choose"], &["select", "choose"]),
-    (&["type", "enter"], &["type", "fill", "press", "enter"]),
-    (&["drag"], &["drag"]),
-    (&["accept"], &["accept", "dialog", "review", "approve"]),
-    (
-        &["dismiss", "decline", "reject"],
-        &["dismiss", "dialog", "review", "reject", "decline"],
-    ),
-    (&["attach"], &["attach", "upload"]),
-    (&["visit", "navigate", "browse"], &["navigate", "open"]),
-    (&["link", "connect"], &["link", "connect", "relation", "relations"]),
-    (&["invite", "join"], &["invite", "join", "add"]),
-    (
-        &[
-            "pin", "star", "lock", "sign", "mute", "clone", "mirror", "sync", "stash", "mount", "hook",
-        ],
-        &[
-            "pin", "star", "lock", "sign", "mute", "clone", "fork", "mirror", "sync", "stash", "mount", "hook",
-        ],
-    ),
-    (&["request"], &["request", "create"]),
-    (
-        &["book", "reserve", "allocate"],
-        &["book", "reserve", "reservation", "allocate"],
-    ),
-    (
-        &["patch", "promote", "demote"],
-        &["patch", "promote", "demote", "update"],
-    ),
-    (&["pause"], &["pause", "suspend", "rollout"]),
-    (&["rebase"], &["rebase", "update"]),
-    (&["unstage"], &["reset", "unstage"]),
-    (
-        &["evict", "kill", "terminate", "abort", "discard", "purge"],
-        &["delete", "stop", "kill", "abort", "reset", "cleanup"],
-    ),
-    (
-        &["unpin", "unsubscribe", "unassign", "exclude"],
-        &["unpin", "unsubscribe", "unassign", "remove"],
-    ),
-];
-
-/// Words that begin a question or a request to look.
-const READ: &[&str] = &[
-    "check",
-    "show",
-    "list",
-    "display",
-    "get",
-    "verify",
-    "report",
-    "is",
-    "are",
-    "was",
-    "were",
-    "does",
-    "did",
-    "has",
-    "what",
-    "which",
-    "why",
-    "how",
-    "when",
-    "where",
-    "who",
-    "find",
-    "describe",
-    "tell",
-    "ping",
-    "test",
-    "diagnose",
-    "monitor",
-    "watch",
-    "view",
-    "see",
-    "look",
-    "count",
-    "compare",
-    "explain",
-    "summarize",
-    "summarise",
-    "audit",
-    "investigate",
-    "analyze",
-    "analyse",
-    "validate",
-    "inspect",
-    "read",
-    "trace",
-    "search",
-    "fetch",
-];
-const NEGATIONS: &[&str] = &[
-    "not", "don't", "dont", "don’t", "never", "without", "no", "avoid", "cannot", "can't", "nor",
-];
-/// After one of these a verb's form is a noun or a passive.
-const BEFORE_NOUNS: &[&str] = &[
-    "the", "a", "an", "of", "this", "that", "these", "those", "each", "every", "any", "its", "was", "were", "is",
-    "are", "been", "which", "who", "whose", "my", "our", "their",
-];
-const JOINERS: &[&str] = &["and", "then", "but", "or", "also"];
 
 pub(crate) fn of_word(word: &str) -> Vec<Verb> {
     let lists = [(CHANGE, Verb::Change), (REMOVE, Verb::Remove), (RESTART, Verb::Restart)];
@@ -333,11 +42,6 @@ pub(crate) fn looks(word: &str) -> bool {
     READ.contains(&word) && !CHANGE_AT_FIRST.contains(&word) && of_word(word).is_empty()
 }
 
-/// Whether a word turns what follows it into its contrary.
-pub(crate) fn negates(word: &str) -> bool {
-    NEGATIONS.contains(&word)
-}
-
 /// What a text asks for; nothing, if it only wants to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct AskedFor {
@@ -354,37 +58,73 @@ pub(crate) fn asked_for(text: &str) -> AskedFor {
     let mut looking = false;
     for sentence in sentences(&folded(text)).filter(|sentence| !is_question(sentence)) {
         let words = words(sentence);
-        let main = main_verb(&words).map(|at| words[at].start);
+        let left = words.iter().zip(left_alone(&words)).filter(|(_, left)| *left);
+        let left: BTreeSet<usize> = left.map(|(word, _)| word.start).collect();
+        if only_plans(&words, &left) {
+            continue;
+        }
         for clause in clauses(&words) {
-            in_clause(&clause, main, &mut looking, &mut asked);
+            in_clause(&clause, &left, &mut looking, &mut asked);
         }
     }
     asked
 }
 
-fn in_clause(clause: &[Word], main: Option<usize>, looking: &mut bool, asked: &mut AskedFor) {
+/// Whether a sentence says that nothing of it is to be done now: "but don't apply it".
+fn only_plans(words: &[Word], left: &BTreeSet<usize>) -> bool {
+    let applies = |word: &Word| ["apply", "execute"].contains(&word.lower.as_str()) && left.contains(&word.start);
+    let points = |word: &Word| ["it", "this", "that", "anything", "them"].contains(&word.lower.as_str());
+    words.windows(2).any(|pair| applies(&pair[0]) && points(&pair[1]))
+}
+
+/// Words of what was, may be or is only thought of, and of what is left.
+const THOUGHT: &[&str] = &[
+    "whether",
+    "wonder",
+    "wondering",
+    "alone",
+    "how",
+    "might",
+    "yesterday",
+    "simulate",
+    "hypothetically",
+    "estimate",
+    "nobody",
+    "anyone",
+];
+
+/// `left`: where the words begin of what is not to be done.
+fn in_clause(clause: &[Word], left: &BTreeSet<usize>, looking: &mut bool, asked: &mut AskedFor) {
     let mut said = clause.iter().filter(|word| !word.is_filler());
-    let first = said.next().map_or("", |word| word.lower.as_str());
+    let at_first = said.next();
+    let first = at_first.map_or("", |word| word.lower.as_str());
     let for_us = said
         .next()
         .is_some_and(|word| matches!(word.lower.as_str(), "me" | "us"));
     let begins = clause.len() > 1 && !for_us && !clause[0].quoted;
     let change_at_first = begins && CHANGE_AT_FIRST.contains(&first);
     let beside = BESIDE.iter().find(|(words, _)| begins && words.contains(&first));
-    if READ.contains(&first) && !change_at_first {
+    let gets = first == "get"
+        && clause
+            .iter()
+            .any(|word| ["shut", "up", "down"].contains(&word.lower.as_str()));
+    if READ.contains(&first) && !change_at_first && !gets {
         *looking = true;
-    } else if change_at_first || beside.is_some() || (clause.len() > 1 && !of_word(first).is_empty()) {
+    } else if change_at_first || gets || beside.is_some() || (clause.len() > 1 && !of_word(first).is_empty()) {
         *looking = false;
     }
-    let says_none = |word: &Word| matches!(word.lower.as_str(), "whether" | "wonder" | "wondering" | "alone");
-    if *looking || clause.iter().any(|word| !word.quoted && says_none(word)) {
+    let thought = |word: &Word| THOUGHT.contains(&word.lower.as_str());
+    let dry = clause
+        .windows(2)
+        .any(|pair| pair[0].lower == "dry" && pair[1].lower == "run");
+    if *looking || dry || clause.iter().any(|word| !word.quoted && thought(word)) {
         return;
     }
     asked.beside.extend(beside.map(|(_, tools)| *tools));
-    if change_at_first {
+    if change_at_first && at_first.is_some_and(|word| !left.contains(&word.start)) {
         asked.changes.push(Verb::Change);
     }
-    asked.changes.extend(of_clause(clause, main));
+    asked.changes.extend(of_clause(clause, left));
 }
 
 /// A text's sentences with what ends them. A full stop within a name or an address ends none.
@@ -410,7 +150,8 @@ fn is_question(sentence: &str) -> bool {
     let polite = matches!(word(0), "can" | "could" | "would" | "will" | "may" | "shall")
         && matches!(word(1), "you" | "we" | "i" | "somebody" | "someone");
     let please = words.iter().any(|word| word.lower == "please");
-    sentence.trim_end().ends_with('?') && !polite && !please
+    let wonders = matches!(word(0), "would" | "should" | "is") && word(1) == "it";
+    (sentence.trim_end().ends_with('?') && !polite && !please) || wonders
 }
 
 /// A text's words, parted where a clause ends or another is joined to it.
@@ -433,23 +174,22 @@ pub(crate) fn clauses(words: &[Word]) -> Vec<Vec<Word>> {
     clauses
 }
 
-fn of_clause(clause: &[Word], main: Option<usize>) -> Vec<Verb> {
+fn of_clause(clause: &[Word], left: &BTreeSet<usize>) -> Vec<Verb> {
     let mut verbs = Vec::new();
-    let word = |at: usize| clause.get(at).map_or("", |word| word.lower.as_str());
-    let not_doing = word(0) == "without" && word(1).ends_with("ing");
+    let off = |w: &Word| !w.quoted && matches!(w.lower.as_str(), "off" | "down" | "out" | "away" | "offline");
+    let off = clause.iter().rposition(off);
     for (at, word) in clause.iter().enumerate() {
-        let noun = at > 0 && BEFORE_NOUNS.contains(&clause[at - 1].lower.as_str());
-        let negated = not_doing || clause[at.saturating_sub(3)..at].iter().any(|w| negates(&w.lower));
-        if word.quoted || noun || (negated && main != Some(word.start)) {
+        let before = |n: usize| at.checked_sub(n).map_or("", |at| clause[at].lower.as_str());
+        let told = before(1) == "to" && ["was", "were"].contains(&before(2));
+        if word.quoted || told || BEFORE_NOUNS.contains(&before(1)) || left.contains(&word.start) {
             continue;
         }
-        let off = clause[at + 1..]
-            .iter()
-            .any(|w| matches!(w.lower.as_str(), "off" | "down" | "out" | "away"));
+        let off = off.is_some_and(|off| off > at);
         match word.lower.as_str() {
             "turn" | "take" if off => verbs.push(Verb::Remove),
             "take" => {}
             "turn" => verbs.push(Verb::Change),
+            "bring" | "set" | "put" | "get" if off => verbs.extend([Verb::Change, Verb::Remove]),
             other => verbs.extend(of_word(other)),
         }
     }

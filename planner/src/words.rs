@@ -13,6 +13,8 @@ pub(crate) struct Word {
     pub(crate) quoted: bool,
     /// A comma, a full stop or the like follows.
     pub(crate) clause_ends: bool,
+    /// A colon follows.
+    pub(crate) colon: bool,
 }
 
 impl Word {
@@ -131,6 +133,9 @@ fn plain(words: &mut Vec<Word>, text: &str, start: usize, end: usize) {
     if from_left[kept.len()..].contains(ends_clause) {
         end_clause(words);
     }
+    if let Some(last) = words.last_mut() {
+        last.colon |= from_left[kept.len()..].contains(':');
+    }
 }
 
 fn push(words: &mut Vec<Word>, text: &str, start: usize, end: usize, quoted: bool) {
@@ -146,6 +151,7 @@ fn push(words: &mut Vec<Word>, text: &str, start: usize, end: usize, quoted: boo
         end,
         quoted,
         clause_ends: false,
+        colon: false,
     });
 }
 

@@ -64,36 +64,24 @@ impl Ground {
             .any(|word| GROUP.contains(&word.lower.as_str()) || plural(word))
     }
 
-    /// The things that the text names one by one: whatever has a digit in it, and of what it lists ("alpha, beta and
-    /// gamma") what the draft takes for one of the network.
+    /// The things that the text names one by one: whatever has a digit in it, and where it names several
+    /// what the draft takes for one of the network.
     fn named_things<'s>(&self, steps: impl Iterator<Item = &'s Value>) -> usize {
         let args = steps.filter_map(|step| step.get("args")?.as_object()).flatten();
         let given = args
             .filter(|(name, _)| is_of_a_network(name))
             .flat_map(|(_, value)| texts(value));
-        let given: BTreeSet<String> = given.map(|word| word.lower).collect();
+        let given = given
+            .map(|word| word.lower)
+            .filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+        let given: BTreeSet<String> = given.collect();
         let named = self.words.iter().map(|word| word.lower.as_str());
         let named =
             named.filter(|word| word.contains(char::is_alphabetic) && word.contains(|c: char| c.is_ascii_digit()));
-        let listed = self.listed().into_iter().filter(|word| given.contains(*word));
+        let listed = self.words.iter().map(|word| word.lower.as_str());
+        let listed: BTreeSet<&str> = listed.filter(|word| given.contains(*word)).collect();
+        let listed = listed.iter().copied().filter(|_| listed.len() > 1);
         named.chain(listed).collect::<BTreeSet<&str>>().len()
-    }
-
-    /// The plain words of lists of three or more.
-    fn listed(&self) -> Vec<&str> {
-        let words = &self.words;
-        let and = |at: usize| {
-            words
-                .get(at)
-                .is_some_and(|word| ["and", "or"].contains(&word.lower.as_str()))
-        };
-        let among = |at: &usize| *at > 0 && words[at - 1].clause_ends && (words[*at].clause_ends || and(at + 1));
-        let with_its_neighbours = |at: usize| [at - 1, at, at + if and(at + 1) { 2 } else { 1 }];
-        let listed = (0..words.len()).filter(among).flat_map(with_its_neighbours);
-        listed
-            .filter_map(|at| words.get(at))
-            .map(|word| word.lower.as_str())
-            .collect()
     }
 
     /// What of a draft goes beyond what the text asks for, by count and by effect.

@@ -1,38 +1,17 @@
 //! Which words of an intent can speak of an argument: those outside quotes, parted where a name is (`NTP-server`), and none
 //! of what is to stay as it is ("leave the NTP servers alone"). Knows no tool.
 
+use super::beside;
 use super::places::times;
 use super::{same, unquoted};
+use crate::left::{self, Left};
 use crate::lists::folded;
+use crate::negation::is_of_change;
 use crate::retrieve::stem;
-use crate::verbs::{is_verb, looks, main_verb, negates};
+use crate::verbs::{is_verb, looks};
 use crate::words::{Word, keywords, words};
 use std::collections::BTreeSet;
 
-/// Words that, as a negation does, say of what follows that nothing is to be done with it.
-const LEAVING: &[&str] = &[
-    "leave",
-    "leaving",
-    "keep",
-    "keeping",
-    "except",
-    "excluding",
-    "instead",
-    "rather",
-    "ignore",
-    "neither",
-];
-/// Words that say so of what stands before them.
-const STAYING: &[&str] = &[
-    "alone",
-    "untouched",
-    "unchanged",
-    "intact",
-    "stay",
-    "stays",
-    "remain",
-    "remains",
-];
 /// What parts a name.
 const PARTING: [char; 3] = ['_', '-', '/'];
 /// How many parts a name has at most.
@@ -77,8 +56,10 @@ struct Mention {
     stem: String,
     sentence: usize,
     counts: bool,
-    /// What it stands for is to stay as it is.
-    left: bool,
+    /// Whether what it stands for is to stay as it is.
+    left: Left,
+    /// It only says where another thing is, or what else is the case.
+    beside: bool,
     /// And is spoken of all the same, if nothing else is: "r1 has no NTP server. Add 10.0.0.1".
     told: Option<Told>,
 }
@@ -87,10 +68,13 @@ impl Mentions {
     pub(super) fn of(text: &str) -> Self {
         let mut mentions = Vec::new();
         let mut place = 0;
-        for (sentence, words) in sentences(&folded(text)).into_iter().enumerate() {
-            let (left, told) = (left_alone(&words), told(&words));
-            for ((word, left), told) in words.into_iter().zip(left).zip(told) {
-                let counts = !word.quoted && !left;
+        let sentences = sentences(&folded(text));
+        let asked = asked(&sentences);
+        for (sentence, words) in sentences.into_iter().enumerate() {
+            let (left, told) = (left::of_sentence(&words, &|verb| asked.contains(verb)), told(&words));
+            let beside = beside::of(&words);
+            for (at, ((word, left), told)) in words.into_iter().zip(left).zip(told).enumerate() {
+                let counts = !word.quoted && !left.left;
                 place += 1;
                 mentions.extend(parts(&word).into_iter().map(|part| Mention {
                     word: word.clone(),
@@ -99,6 +83,7 @@ impl Mentions {
                     sentence,
                     counts,
                     left,
+                    beside: beside.contains(&at),
                     told,
                 }));
             }
@@ -244,10 +229,25 @@ impl Mentions {
         (0..self.0.len()).filter(|at| *at == 0 || self.0[at - 1].place != self.0[*at].place)
     }
 
-    /// Whether the text names something only to say that it is to stay as it is: "not on r2".
-    pub(super) fn leaves(&self, value: &Word) -> bool {
-        let mut said = self.0.iter().filter(|mention| same(&mention.word, value)).peekable();
-        said.peek().is_some() && said.all(|mention| mention.left)
+    /// Whether the text names something only to say that it is to stay as it is: "not on r2". Of a thing, once is enough.
+    pub(super) fn leaves(&self, value: &Word, thing: bool) -> bool {
+        let said = || self.0.iter().filter(|mention| same(&mention.word, value));
+        let all = said().next().is_some() && said().all(|mention| mention.left.left);
+        all || (thing && said().any(|mention| mention.left.itself))
+    }
+
+    /// The names, in lower case, of which the text says that they themselves are to stay as they are.
+    pub(super) fn left_themselves(&self, is: &dyn Fn(&Word) -> bool) -> BTreeSet<String> {
+        let left = self.0.iter().filter(|mention| mention.left.itself && is(&mention.word));
+        left.map(|mention| mention.word.lower.clone()).collect()
+    }
+
+    /// Whether the text names a thing only beside another, which is to be changed.
+    pub(super) fn names_beside(&self, value: &Word, is_thing: &dyn Fn(&Word) -> bool) -> bool {
+        let said = || self.0.iter().filter(|mention| same(&mention.word, value));
+        let beside = |mention: &Mention| mention.left.left || mention.beside;
+        let other = |mention: &Mention| mention.counts && !beside(mention) && is_thing(&mention.word);
+        said().next().is_some() && said().all(beside) && self.0.iter().any(other)
     }
 
     /// Whether a value stands right behind one of these words: "OSPF 100".
@@ -273,6 +273,21 @@ fn sentences(text: &str) -> Vec<Vec<Word>> {
         }
     }
     sentences
+}
+
+/// The verbs of change that stand outside of what is not to be done.
+fn asked(sentences: &[Vec<Word>]) -> BTreeSet<String> {
+    let mut asked = BTreeSet::new();
+    for words in sentences {
+        let left = left::of_sentence(words, &|_| false);
+        let meant = words.iter().zip(left).filter(|(word, left)| !word.quoted && !left.left);
+        asked.extend(
+            meant
+                .filter(|(word, _)| is_of_change(&word.lower))
+                .map(|(word, _)| word.lower.clone()),
+        );
+    }
+    asked
 }
 
 /// What of a sentence only says what there is.
@@ -329,31 +344,6 @@ fn parts(word: &Word) -> Vec<String> {
 
 pub(super) fn has_digit(word: &Word) -> bool {
     word.lower.contains(|c: char| c.is_ascii_digit())
-}
-
-/// Which words of a sentence are of what is to stay as it is. Errs towards more: a value that is refused gets a question.
-fn left_alone(words: &[Word]) -> Vec<bool> {
-    let is = |at: usize, list: &[&str]| !words[at].quoted && list.contains(&words[at].lower.as_str());
-    let mut left = vec![false; words.len()];
-    let mut leaving = false;
-    let main = main_verb(words);
-    for at in 0..words.len() {
-        let said = |n: &usize| !words[*n].is_filler() && !is(*n, &["just", "only", "simply", "please", "now"]);
-        let behind = (0..at).rfind(said);
-        let opens = behind.is_some_and(|before| words[before].clause_ends || is(before, &["and", "also"]));
-        if main == Some(at) || is(at, &["but", "then"]) || (opens && (is_verb(&words[at].lower) || is(at, &["use"]))) {
-            leaving = false;
-        }
-        leaving |= is(at, LEAVING) || (!words[at].quoted && negates(&words[at].lower));
-        left[at] |= leaving;
-        let stays = is(at, STAYING) || (is(at, &["as"]) && at + 1 < words.len() && is(at + 1, &["is", "it", "they"]));
-        if stays {
-            let parts = |n: &usize| is(*n, &["but", "then", "while", "so", "that"]) || is(*n, LEAVING);
-            let from = (0..at).rfind(|n| words[*n].clause_ends || parts(n) || is_verb(&words[*n].lower));
-            left[from.map_or(0, |n| n + 1)..at].fill(true);
-        }
-    }
-    left
 }
 
 #[cfg(test)]

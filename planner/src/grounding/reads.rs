@@ -9,6 +9,7 @@ use crate::words::{keywords, singular};
 use flyball_engine::fault::{Fault, escape_pointer};
 use flyball_engine::ports::PlanningContext;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 impl Ground {
     /// The devices and interfaces of a draft's reads that neither the text nor what else was told names: an alarm,
@@ -32,6 +33,8 @@ impl Ground {
                 let mut walk = Walk {
                     ground: self,
                     writes: false,
+                    feeds: false,
+                    devices: &BTreeSet::new(),
                     faults: &mut faults,
                 };
                 let pointer = format!("/plan/steps/{at}/args/{}", escape_pointer(name));

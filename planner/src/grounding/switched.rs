@@ -14,6 +14,7 @@ const OFF: &[&str] = &[
     "stop",
     "suspend",
     "kill",
+    "offline",
 ];
 /// Words that mean another thing with `up` behind them: "set up OSPF" switches no interface on.
 const WITH_UP: &[&str] = &[
@@ -68,7 +69,9 @@ impl Ground {
         };
         let up = |at: usize| {
             let pointed = POINTING.contains(&before(at, 1)) && ["set", "sets", "setting"].contains(&before(at, 2));
-            !pointed && !WITH_UP.contains(&before(at, 1))
+            let brought =
+                before(at, 1) == "back" && (2..9).any(|n| ["bring", "brings", "get"].contains(&before(at, n)));
+            !pointed && (brought || !WITH_UP.contains(&before(at, 1)))
         };
         meant.iter().enumerate().any(|(at, said)| match said.lower.as_str() {
             "enable" | "activate" | "unshut" => true,

@@ -342,4 +342,6 @@ fn a_plan_without_steps_is_none() {
     assert_eq!(faults(OSPF, &json!([])), ["/plan/steps ground.empty"]);
 }
 
+mod attacks;
+mod left;
 mod together;

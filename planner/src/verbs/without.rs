@@ -1,6 +1,7 @@
 //! Sentences that begin with what is not to be done.
 
-use super::{BEFORE_NOUNS, negates, of_word};
+use super::{BEFORE_NOUNS, of_word};
+use crate::negation::negates;
 use crate::words::Word;
 
 /// The verb with which a sentence goes on that begins with what is not to be done, and has no comma there: "without
