@@ -191,6 +191,7 @@ async fn a_write_that_nobody_asked_for_never_becomes_a_draft() {
         faults(&planned),
         [
             "/plan/steps/0/tool ground.verb",
+            "/plan/steps/0/args/area ground.argument",
             "/plan/steps/0/args/area ground.literal"
         ]
     );

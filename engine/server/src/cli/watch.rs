@@ -38,7 +38,7 @@ pub(super) async fn until_rest(client: &Client, intent: &str, after: Option<u64>
 
 /// Follows until the intent has ended or waits for a person, and shows nothing of what it came to.
 pub(super) async fn to_rest(client: &Client, intent: &str, output: Output) -> Result<IntentView, Failure> {
-    follow(client, intent, 0, output, |v| rests(v)).await
+    follow(client, intent, 0, output, rests).await
 }
 
 pub(super) fn has_ended(state: &str) -> bool {

@@ -208,8 +208,8 @@ struct Moments {
 impl Moments {
     fn of(body: &IntentBody, now_ms: i64) -> Self {
         let mut moments = Self::default();
-        moments.deadline_ms = moments.to_come("/deadline", body.deadline.as_ref(), now_ms);
-        moments.backout_by_ms = moments.to_come("/backout_by", body.backout_by.as_ref(), now_ms);
+        moments.deadline_ms = moments.ahead("/deadline", body.deadline.as_ref(), now_ms);
+        moments.backout_by_ms = moments.ahead("/backout_by", body.backout_by.as_ref(), now_ms);
         let window = body.window.as_ref();
         let from = window.and_then(|w| moments.moment("/window/from", &w.from, now_ms));
         let until = window.and_then(|w| moments.moment("/window/until", &w.until, now_ms));
@@ -240,7 +240,7 @@ impl Moments {
         at
     }
 
-    fn to_come(&mut self, pointer: &str, text: Option<&String>, now_ms: i64) -> Option<i64> {
+    fn ahead(&mut self, pointer: &str, text: Option<&String>, now_ms: i64) -> Option<i64> {
         let at = self.moment(pointer, text?, now_ms)?;
         if at <= now_ms {
             let message = format!("{:?} is over already", text?);
