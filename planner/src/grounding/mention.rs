@@ -1,8 +1,8 @@
 //! Which words of an intent can speak of an argument: those outside quotes, parted where a name is (`NTP-server`), and none
 //! of what is to stay as it is ("leave the NTP servers alone"). Knows no tool.
 
-use super::beside;
 use super::places::times;
+use super::{beside, old};
 use super::{same, unquoted};
 use crate::left::{self, Left};
 use crate::lists::folded;
@@ -60,6 +60,8 @@ struct Mention {
     left: Left,
     /// It only says where another thing is, or what else is the case.
     beside: bool,
+    /// It is a value that is only told of.
+    old: bool,
     /// And is spoken of all the same, if nothing else is: "r1 has no NTP server. Add 10.0.0.1".
     told: Option<Told>,
 }
@@ -72,7 +74,7 @@ impl Mentions {
         let asked = asked(&sentences);
         for (sentence, words) in sentences.into_iter().enumerate() {
             let (left, told) = (left::of_sentence(&words, &|verb| asked.contains(verb)), told(&words));
-            let beside = beside::of(&words);
+            let (beside, old) = (beside::of(&words), old::of(&words));
             for (at, ((word, left), told)) in words.into_iter().zip(left).zip(told).enumerate() {
                 let counts = !word.quoted && !left.left;
                 place += 1;
@@ -84,6 +86,7 @@ impl Mentions {
                     counts,
                     left,
                     beside: beside.contains(&at),
+                    old: old.contains(&at),
                     told,
                 }));
             }
@@ -232,8 +235,25 @@ impl Mentions {
     /// Whether the text names something only to say that it is to stay as it is: "not on r2". Of a thing, once is enough.
     pub(super) fn leaves(&self, value: &Word, thing: bool) -> bool {
         let said = || self.0.iter().filter(|mention| same(&mention.word, value));
-        let all = said().next().is_some() && said().all(|mention| mention.left.left);
+        let all = said().next().is_some() && said().all(|mention| mention.left.left || mention.old);
         all || (thing && said().any(|mention| mention.left.itself))
+    }
+
+    /// Whether a word stands in quotes by itself.
+    pub(super) fn quotes(&self, word: &str) -> bool {
+        self.0
+            .iter()
+            .any(|mention| mention.word.quoted && mention.word.lower == word)
+    }
+
+    /// Whether a quoted passage is only told of.
+    pub(super) fn tells_only(&self, passage: &str) -> bool {
+        let said = || {
+            self.0
+                .iter()
+                .filter(|mention| mention.word.quoted && mention.word.raw == passage)
+        };
+        said().next().is_some() && said().all(|mention| mention.left.left || mention.old)
     }
 
     /// The names, in lower case, of which the text says that they themselves are to stay as they are.

@@ -46,10 +46,10 @@ impl Ground {
         self.mentions.meant().any(|said| switches(said) == Some(false))
     }
 
-    /// Whether the text switches some things on and others off, and this is not what it calls by its name.
-    pub(super) fn switches_both(&self, name: &str) -> bool {
-        let says = |on: bool| self.mentions.meant().any(|said| switches(said) == Some(on));
-        says(true) && says(false) && !self.is_named(name, &|said| switches(said).is_none())
+    /// Whether a word of the text switches this, and not only its name says so.
+    pub(super) fn switches_by_itself(&self, name: &str) -> bool {
+        self.mentions.meant().any(|said| switches(said).is_some())
+            && !self.is_named(name, &|said| switches(said).is_none())
     }
 
     fn is_named(&self, name: &str, counts: &dyn Fn(&Word) -> bool) -> bool {

@@ -343,5 +343,7 @@ fn a_plan_without_steps_is_none() {
 }
 
 mod attacks;
+mod doing;
 mod left;
+mod old;
 mod together;
