@@ -229,6 +229,7 @@ impl Ground {
                 faults.push(fault);
             }
         }
+        faults.extend(self.wider(&steps, &mutating));
         faults.extend(targets::unknown(draft, &Value::Null, context));
         faults
     }

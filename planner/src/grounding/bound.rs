@@ -126,7 +126,8 @@ impl<'w> Stretches<'w> {
             return (0..=at).rev().find(has).or_else(|| (at..self.all.len()).find(has));
         }
         let own = self.all[at].acts();
-        let before = !own || self.all[at].points() || !self.all[at].is_specific();
+        let general = kind != Kind::Switch && !self.all[at].is_specific();
+        let before = !own || self.all[at].points() || general;
         let before = (0..=at).rev().take(if before { at + 1 } else { 1 }).find(has);
         let goes_on = |behind: &usize| *behind == at || !(own && self.all[*behind].acts());
         before.or_else(|| (at..self.all.len()).take_while(goes_on).find(has))
@@ -166,6 +167,22 @@ fn only_looks(stretches: &[Stretch<'_>]) -> bool {
 /// Words that speak again of what was named before.
 const POINTING: &[&str] = &[
     "it", "its", "them", "their", "both", "all", "each", "every", "these", "those", "there", "same",
+];
+/// Words that stand where a device does and are the name of none.
+const GENERAL: &[&str] = &[
+    "device",
+    "core",
+    "edge",
+    "leaf",
+    "spine",
+    "both",
+    "any",
+    "them",
+    "these",
+    "those",
+    "other",
+    "same",
+    "interface",
 ];
 /// Words that join what comes with what was said.
 const JOINING: &[&str] = &["and", "then", "but", "also", "plus", "or"];
@@ -218,10 +235,11 @@ impl Ground {
             let known = spoken::known(form.names().into_iter(), &[], BTreeSet::new());
             let telling = |word: &str| known.words.contains(&stem(word));
             let args = step.get("args").and_then(Value::as_object);
+            let quotes = |text: &str| self.quotes(&text.to_lowercase());
             let doing = tool
                 .as_ref()
                 .zip(args)
-                .and_then(|(tool, args)| Doing::of(tool, args, &form));
+                .and_then(|(tool, args)| Doing::of(tool, args, &form, &quotes));
             let places = doing.as_ref().map(|doing| doing.places(&stretches));
             let doing = doing.filter(|_| tool.as_ref().is_some_and(|tool| self.backs(tool)));
             faults.extend(doing.and_then(|doing| undone(at, step, &doing, places.as_ref(), &stretches)));
@@ -242,6 +260,23 @@ impl Ground {
         faults
     }
 
+    /// What stands where a device does: "eth1 on alpha".
+    fn named_by_place(&self) -> Vec<String> {
+        let words: Vec<&Word> = self.mentions.meant().collect();
+        let on = |word: &Word| ["on", "of", "at"].contains(&word.lower.as_str());
+        let name = |word: &Word| {
+            let known = is_verb(&word.lower)
+                || keywords(&word.lower)
+                    .iter()
+                    .all(|word| GENERAL.contains(&word.as_str()));
+            !known && !word.is_filler() && word.lower.chars().all(char::is_alphabetic)
+        };
+        let rows = words
+            .windows(3)
+            .filter(|row| is_interface(&row[0].lower) && on(row[1]) && name(row[2]));
+        rows.map(|row| row[2].lower.clone()).collect()
+    }
+
     /// What devices are called, as far as it is known: by the inventory, else by how names of devices look.
     fn devices<'s>(&self, steps: impl Iterator<Item = &'s Value>, context: &PlanningContext) -> Devices {
         let args = steps.filter_map(|step| step.get("args")?.as_object()).flatten();
@@ -251,6 +286,9 @@ impl Ground {
         let mut names: BTreeSet<String> = given.map(|word| word.lower).collect();
         let listed = context.inventory.devices();
         let by_look = listed.is_none();
+        if by_look {
+            names.extend(self.named_by_place());
+        }
         names.extend(listed.into_iter().flatten().map(|name| name.to_lowercase()));
         Devices { names, by_look }
     }

@@ -7,7 +7,7 @@ use super::{same, unquoted};
 use crate::left::{self, Left};
 use crate::lists::folded;
 use crate::negation::is_of_change;
-use crate::retrieve::stem;
+use crate::retrieve::{ROLES, stem};
 use crate::verbs::{is_verb, looks};
 use crate::words::{Word, keywords, words};
 use std::collections::BTreeSet;
@@ -237,6 +237,22 @@ impl Mentions {
         let said = || self.0.iter().filter(|mention| same(&mention.word, value));
         let all = said().next().is_some() && said().all(|mention| mention.left.left || mention.old);
         all || (thing && said().any(|mention| mention.left.itself))
+    }
+
+    /// What the text chooses things by, in lower case: a place ("in Beijing") and a role ("core switches").
+    pub(super) fn choices(&self) -> Vec<String> {
+        let words: Vec<&Word> = self.meant().collect();
+        let place = |pair: &[&Word]| {
+            let name = pair[1].raw.chars().next().is_some_and(char::is_uppercase);
+            let short = pair[1].raw.chars().all(|c| c.is_uppercase() || !c.is_alphabetic());
+            pair[0].lower == "in" && name && !short && !has_digit(pair[1])
+        };
+        let role = |pair: &[&Word]| ROLES.contains(&pair[0].lower.as_str()) && keywords(&pair[1].lower) == ["device"];
+        let name = |word: &Word| super::owner(&word.lower).unwrap_or(&word.lower).to_owned();
+        let places = words.windows(2).filter(|pair| place(pair)).map(|pair| name(pair[1]));
+        places
+            .chain(words.windows(2).filter(|pair| role(pair)).map(|pair| name(pair[0])))
+            .collect()
     }
 
     /// Whether a word stands in quotes by itself.

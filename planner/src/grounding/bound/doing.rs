@@ -63,7 +63,6 @@ const ANYTHING: &[&str] = &[
     "batch",
     "kept",
     "set",
-    "line",
     "command",
     "network",
     "change",
@@ -90,11 +89,18 @@ pub(super) struct Doing<'a> {
     given: Vec<Vec<String>>,
     open: Vec<Vec<String>>,
     args: &'a Map<String, Value>,
+    /// Whether it gives what the intent has in quotes.
+    quoted: bool,
 }
 
 impl<'a> Doing<'a> {
     /// What a call does to a network; of other tools nothing is told.
-    pub(super) fn of(tool: &ToolName, args: &'a Map<String, Value>, form: &Form<'_>) -> Option<Self> {
+    pub(super) fn of(
+        tool: &ToolName,
+        args: &'a Map<String, Value>,
+        form: &Form<'_>,
+        quotes: &dyn Fn(&str) -> bool,
+    ) -> Option<Self> {
         let names = form.names();
         if !names.iter().any(|name| is_of_a_network(name)) {
             return None;
@@ -124,6 +130,7 @@ impl<'a> Doing<'a> {
             given: given.into_iter().flat_map(called).collect(),
             open: open.into_iter().flat_map(called).collect(),
             args,
+            quoted: args.values().flat_map(each).filter_map(Value::as_str).any(quotes),
         })
     }
 
@@ -166,9 +173,17 @@ impl<'a> Doing<'a> {
             let open = |word: &Word| self.open.iter().any(|name| ends(name, word));
             let mut valued =
                 pairs.filter(|pair| !pair[0].0.quoted && number(pair[1].0) && pair[1].1 == Some(Kind::Number));
-            valued.any(|pair| open(pair[0].0) && !self.args.values().any(|value| value.to_string() == pair[1].0.lower))
+            valued.any(|pair| open(pair[0].0) && !self.gives(pair[1].0))
         };
         self.verb == Some(Verb::Remove) && stretches.all.iter().any(gives)
+    }
+
+    fn gives(&self, number: &Word) -> bool {
+        let same = |value: &Value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_lowercase);
+            text == number.lower
+        };
+        self.args.values().any(same)
     }
 
     fn is_about(&self, stretch: &Stretch<'_>) -> bool {
@@ -177,12 +192,7 @@ impl<'a> Doing<'a> {
     }
 
     fn says_given(&self, stretch: &Stretch<'_>) -> bool {
-        let quoted = |word: &Word| {
-            let is = |value: &Value| value.as_str().is_some_and(|text| text.to_lowercase() == word.lower);
-            let within = |value: &Value| is(value) || value.as_array().is_some_and(|items| items.iter().any(is));
-            word.quoted && self.args.values().any(within)
-        };
-        stretch.words.iter().any(|(word, _)| quoted(word)) || self.given.iter().any(|name| stretch.calls(name))
+        self.quoted || self.given.iter().any(|name| stretch.calls(name))
     }
 
     /// Whether a stretch speaks of what this call does not give.
@@ -259,6 +269,10 @@ impl Stretch<'_> {
             self.words.iter().any(|(word, _)| !word.quoted && part(word, &wanted))
         })
     }
+}
+
+fn each(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
 /// The kind of words that say themselves that they are what a part of a name calls.

@@ -17,17 +17,25 @@ fn what_is_only_told_of_is_no_value_to_set() {
         "Within 1400 seconds set the MTU of eth1 on r7 to 9000",
         "Set the MTU of eth1 on r7 to 9000; at most 1400 is supported elsewhere",
     ] {
-        assert_eq!(faults(text, &mtu(1400)), ["/plan/steps/0/args/mtu ground.literal"], "{text}");
+        assert_eq!(
+            faults(text, &mtu(1400)),
+            ["/plan/steps/0/args/mtu ground.literal"],
+            "{text}"
+        );
         assert_eq!(faults(text, &mtu(9000)), Vec::<String>::new(), "{text}");
     }
 }
 
 #[test]
 fn a_word_that_only_joins_others_is_no_value() {
-    let ospf = |area: &str| json!([{"id": "a", "tool": "config/configure_ospf", "args": {"device": "r7", "area": area}}]);
+    let ospf =
+        |area: &str| json!([{"id": "a", "tool": "config/configure_ospf", "args": {"device": "r7", "area": area}}]);
     for area in ["in", "ospf", "on"] {
         let found = faults("Configure OSPF on r7 in area 0", &ospf(area));
         assert_eq!(found, ["/plan/steps/0/args/area ground.literal"], "{area}");
     }
-    assert_eq!(faults("Configure OSPF on r7 in area 0", &ospf("0")), Vec::<String>::new());
+    assert_eq!(
+        faults("Configure OSPF on r7 in area 0", &ospf("0")),
+        Vec::<String>::new()
+    );
 }
