@@ -177,6 +177,8 @@ fn a_long_text_is_held_to_in_bounded_time() {
         ",111",
         "not:\n- r1\n",
         "without touching ",
+        "say no: ",
+        "alone ",
         "eth1 on r1 to 9000 and ",
     ] {
         let text = piece.repeat(8_000 / piece.len());
