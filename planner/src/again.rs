@@ -6,7 +6,7 @@ use crate::planner::{FlyballPlanner, from_runbook, refused};
 use crate::record::Record;
 use crate::runbook::Runbook;
 use flyball_engine::intent::event::{PlanSource, PlanStage, StageEnd};
-use flyball_engine::intent::{Request, Wish};
+use flyball_engine::intent::{LONGEST_TEXT, Request, Wish};
 use flyball_engine::ports::{PlanAnswer, PlanningContext, Tried};
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ impl FlyballPlanner {
         }
         record.stage(PlanStage::Next, StageEnd::Passed, "no runbook is named as the next");
         match (&request.wish, &self.models) {
-            (Wish::Text(text), Some(models)) => {
+            (Wish::Text(text), Some(models)) if text.len() <= LONGEST_TEXT => {
                 let asked = Asked {
                     text,
                     alarm: &request.alarm,

@@ -10,6 +10,7 @@ mod excepted;
 mod expression;
 mod form;
 mod mention;
+mod old;
 mod places;
 mod reads;
 mod shared;
@@ -19,6 +20,7 @@ pub(crate) mod targets;
 mod walk;
 
 use crate::acts;
+use crate::retrieve::parts;
 use crate::runbook::{Runbook, area, prefix};
 use crate::speech::parted;
 use crate::verbs::{self, AskedFor, Verb};
@@ -158,7 +160,7 @@ impl Ground {
         };
         let words = unquoted(&text);
         let [word] = words.as_slice() else {
-            return false;
+            return self.mentions.tells_only(&text);
         };
         (named != Named::Other || mention::has_digit(word)) && self.mentions.leaves(word, named == Named::Thing)
     }
@@ -173,6 +175,11 @@ impl Ground {
             return literal.trim().is_empty() && self.verbs.contains(&Verb::Remove);
         }
         times(&self.words, &wanted) > 0
+    }
+
+    /// Whether a word stands in quotes by itself.
+    fn quotes(&self, word: &str) -> bool {
+        self.mentions.quotes(word)
     }
 
     /// All that a draft says and the text does not.
@@ -222,6 +229,7 @@ impl Ground {
                 faults.push(fault);
             }
         }
+        faults.extend(self.wider(&steps, &mutating));
         faults.extend(targets::unknown(draft, &Value::Null, context));
         faults
     }
@@ -244,10 +252,13 @@ impl Ground {
     ) {
         let schema = tool_of(step).and_then(|name| Some(&context.catalogue.get(&name)?.spec.input_schema));
         let form = schema.map_or_else(Form::unknown, Form::of);
+        let tool = tool_of(step).map(|tool| parts(tool.tool())).unwrap_or_default();
+        let tool: Vec<String> = tool.into_iter().filter(|part| !verbs::is_verb(part)).collect();
         let mut walk = Walk {
             ground: self,
             writes: true,
             feeds: !mutates(step, context),
+            tool: &tool,
             devices,
             faults,
         };

@@ -181,7 +181,8 @@ fn goes_on(words: &[Word], from: usize, at: usize) -> bool {
     let is = |at: usize, list: &[&str]| !words[at].quoted && list.contains(&words[at].lower.as_str());
     let said = |n: &usize| !words[*n].is_filler() && !is(*n, &["just", "only", "simply", "please", "now"]);
     let behind = (0..at).rev().take(8).find(said);
-    let whole = |before: usize| words[before].colon && is_whole(&words[from..=before]);
+    let near = |before: usize| before < from + NEAR;
+    let whole = |before: usize| words[before].colon && near(before) && is_whole(&words[from..=before]);
     let opens = behind
         .is_some_and(|before| words[before].clause_ends || whole(before) || is(before, &["and", "also", "so", "then"]));
     // A negation without anything behind it goes on over what is put in: "do not, under any circumstances, shut it".

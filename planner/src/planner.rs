@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use flyball_engine::fault::{Fault, nearest};
 use flyball_engine::intent::event::{PlanSource, PlanStage, StageEnd};
 use flyball_engine::intent::meaning::Meaning;
-use flyball_engine::intent::{Request, Wish};
+use flyball_engine::intent::{LONGEST_TEXT, Request, Wish};
 use flyball_engine::journal::Journal;
 use flyball_engine::ports::{Clock, PlanAnswer, Planned, Planner, PlanningContext};
 use serde_json::Value;
@@ -125,6 +125,11 @@ impl FlyballPlanner {
     }
 
     async fn text(&self, text: &str, request: &Request, context: &PlanningContext, record: &mut Record) -> PlanAnswer {
+        if text.len() > LONGEST_TEXT {
+            let why = format!("the text is longer than {LONGEST_TEXT} bytes");
+            record.stage(PlanStage::Phrase, StageEnd::Passed, why.clone());
+            return refused(format!("{why}: say it in fewer words"), Vec::new(), Vec::new());
+        }
         let found = self.runbooks.find(text);
         let (end, why) = by_phrase(&found, self.runbooks.nearly(text));
         record.stage(PlanStage::Phrase, end, why);

@@ -7,7 +7,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use terms::{is_device, is_interface, parts, stem};
+pub(crate) use terms::{ROLES, is_device, is_interface, parts, stem};
 
 use crate::grounding::Ground;
 use crate::prompt;

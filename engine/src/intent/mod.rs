@@ -24,6 +24,9 @@ use crate::ids::IntentId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The longest words of an intent, in bytes: who reads them looks at each word together with those around it.
+pub const LONGEST_TEXT: usize = 16 * 1024;
+
 /// How an intent says what is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

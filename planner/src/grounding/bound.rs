@@ -2,6 +2,8 @@
 //! interface has its device, and each number its interface. The words are parted into stretches, a new one where a
 //! kind of word comes again after others; what a stretch lacks it has from those beside it.
 
+mod doing;
+
 use super::expression::{Piece, literals, pieces};
 use super::form::Form;
 use super::mention::has_digit;
@@ -13,6 +15,7 @@ use super::{Ground, owner, same, tool_of, unquoted};
 use crate::retrieve::{is_device, is_interface, stem};
 use crate::verbs::{is_verb, looks};
 use crate::words::{Word, keywords};
+use doing::Doing;
 use flyball_engine::fault::{Fault, escape_pointer};
 use flyball_engine::ports::PlanningContext;
 use serde_json::Value;
@@ -87,7 +90,13 @@ impl<'w> Stretches<'w> {
             let of = kind(word);
             let stretch = all.last_mut().expect("there is one from the beginning");
             let turns = is_verb(&word.lower) && looking.is_some_and(|looking| looking != looks(&word.lower));
-            let turns = turns && stretch.words.last().is_some_and(|(before, _)| opens(before));
+            let again = !word.quoted && doing::acts(&word.lower) && stretch.acts();
+            let again = again
+                && stretch
+                    .words
+                    .iter()
+                    .any(|(_, kind)| kind.is_some_and(|kind| kind != Kind::Switch));
+            let turns = (turns || again) && stretch.words.last().is_some_and(|(before, _)| opens(before));
             if turns || of.is_some_and(|of| last != Some(of) && stretch.has(of)) {
                 let words = stretch.words.split_off(joint(&stretch.words));
                 all.push(Stretch { words });
@@ -102,10 +111,26 @@ impl<'w> Stretches<'w> {
         Self { all, acting }
     }
 
-    /// The stretch whose words of a kind go with this one: itself, else one before it, else one behind it.
-    fn with(&self, at: usize, kind: Kind) -> Option<usize> {
+    /// The stretch whose words of a kind go with this one: itself, else one before it, else one behind it. What is done
+    /// with its own verb has its own values.
+    fn with(&self, at: usize, kind: Kind, fits: &dyn Fn(usize) -> bool) -> bool {
+        let own = self.source(at, kind).is_some_and(fits);
+        let before = || (0..at).rev().find(|at| self.all[*at].has(kind)).is_some_and(fits);
+        let thing = matches!(kind, Kind::Device | Kind::Interface);
+        own || (!thing && self.all[at].points() && before())
+    }
+
+    fn source(&self, at: usize, kind: Kind) -> Option<usize> {
         let has = |at: &usize| self.all[*at].has(kind);
-        (0..=at).rev().find(has).or_else(|| (at..self.all.len()).find(has))
+        if matches!(kind, Kind::Device | Kind::Interface) {
+            return (0..=at).rev().find(has).or_else(|| (at..self.all.len()).find(has));
+        }
+        let own = self.all[at].acts();
+        let general = kind != Kind::Switch && !self.all[at].is_specific();
+        let before = !own || self.all[at].points() || general;
+        let before = (0..=at).rev().take(if before { at + 1 } else { 1 }).find(has);
+        let goes_on = |behind: &usize| *behind == at || !(own && self.all[*behind].acts());
+        before.or_else(|| (at..self.all.len()).take_while(goes_on).find(has))
     }
 
     /// With which stretches a value may go, of those in which something is to be done.
@@ -119,8 +144,8 @@ impl<'w> Stretches<'w> {
         let said: BTreeSet<usize> = (0..self.all.len()).filter(|at| says(&self.all[*at])).collect();
         let fits = |at: &usize| match value.kind {
             _ if said.is_empty() => true,
-            Some(kind) => self.with(*at, kind).is_none_or(|from| said.contains(&from)),
-            None => said.contains(at) || self.all[*at].is_bare(telling),
+            Some(kind) => self.with(*at, kind, &|from| said.contains(&from)),
+            None => said.contains(at) || (self.all[*at].is_bare(telling) && !self.all[*at].is_specific()),
         };
         self.acting.iter().copied().filter(fits).collect()
     }
@@ -142,6 +167,22 @@ fn only_looks(stretches: &[Stretch<'_>]) -> bool {
 /// Words that speak again of what was named before.
 const POINTING: &[&str] = &[
     "it", "its", "them", "their", "both", "all", "each", "every", "these", "those", "there", "same",
+];
+/// Words that stand where a device does and are the name of none.
+const GENERAL: &[&str] = &[
+    "device",
+    "core",
+    "edge",
+    "leaf",
+    "spine",
+    "both",
+    "any",
+    "them",
+    "these",
+    "those",
+    "other",
+    "same",
+    "interface",
 ];
 /// Words that join what comes with what was said.
 const JOINING: &[&str] = &["and", "then", "but", "also", "plus", "or"];
@@ -193,10 +234,19 @@ impl Ground {
             let form = schema.map_or_else(Form::unknown, Form::of);
             let known = spoken::known(form.names().into_iter(), &[], BTreeSet::new());
             let telling = |word: &str| known.words.contains(&stem(word));
+            let args = step.get("args").and_then(Value::as_object);
+            let quotes = |text: &str| self.quotes(&text.to_lowercase());
+            let doing = tool
+                .as_ref()
+                .zip(args)
+                .and_then(|(tool, args)| Doing::of(tool, args, &form, &quotes));
+            let places = doing.as_ref().map(|doing| doing.places(&stretches));
+            let doing = doing.filter(|_| tool.as_ref().is_some_and(|tool| self.backs(tool)));
+            faults.extend(doing.and_then(|doing| undone(at, step, &doing, places.as_ref(), &stretches)));
             for given in reading.step(&format!("/plan/steps/{at}"), step, &form) {
                 let together = match stretches.all.len() {
                     0 | 1 => Vec::new(),
-                    _ => strangers(&stretches, &given, &telling),
+                    _ => strangers(&stretches, &given, places.as_ref(), &telling),
                 };
                 for fault in together {
                     if !faults.contains(&fault) {
@@ -210,6 +260,23 @@ impl Ground {
         faults
     }
 
+    /// What stands where a device does: "eth1 on alpha".
+    fn named_by_place(&self) -> Vec<String> {
+        let words: Vec<&Word> = self.mentions.meant().collect();
+        let on = |word: &Word| ["on", "of", "at"].contains(&word.lower.as_str());
+        let name = |word: &Word| {
+            let known = is_verb(&word.lower)
+                || keywords(&word.lower)
+                    .iter()
+                    .all(|word| GENERAL.contains(&word.as_str()));
+            !known && !word.is_filler() && word.lower.chars().all(char::is_alphabetic)
+        };
+        let rows = words
+            .windows(3)
+            .filter(|row| is_interface(&row[0].lower) && on(row[1]) && name(row[2]));
+        rows.map(|row| row[2].lower.clone()).collect()
+    }
+
     /// What devices are called, as far as it is known: by the inventory, else by how names of devices look.
     fn devices<'s>(&self, steps: impl Iterator<Item = &'s Value>, context: &PlanningContext) -> Devices {
         let args = steps.filter_map(|step| step.get("args")?.as_object()).flatten();
@@ -219,6 +286,9 @@ impl Ground {
         let mut names: BTreeSet<String> = given.map(|word| word.lower).collect();
         let listed = context.inventory.devices();
         let by_look = listed.is_none();
+        if by_look {
+            names.extend(self.named_by_place());
+        }
         names.extend(listed.into_iter().flatten().map(|name| name.to_lowercase()));
         Devices { names, by_look }
     }
@@ -269,7 +339,7 @@ impl Reading<'_> {
             Value::String(text) if text.contains("${") => bound_literals(text),
             Value::String(text) => vec![text.clone()],
             Value::Number(number) => vec![number.to_string()],
-            Value::Bool(on) if self.ground.switches_both(name) => vec![on.to_string()],
+            Value::Bool(on) if self.ground.switches_by_itself(name) => vec![on.to_string()],
             Value::Bool(_) | Value::Null => return,
         };
         for text in texts {
@@ -330,8 +400,35 @@ fn kind(word: &Word, devices: &Devices) -> Option<Kind> {
     }
 }
 
+/// What a step does that the intent does not ask for, or not so.
+fn undone(
+    at: usize,
+    step: &Value,
+    doing: &Doing<'_>,
+    places: Option<&BTreeSet<usize>>,
+    stretches: &Stretches<'_>,
+) -> Option<Fault> {
+    let tool = &step["tool"];
+    if places.is_some_and(BTreeSet::is_empty) && !stretches.acting.is_empty() {
+        let message = format!("the intent does not speak of what {tool} does");
+        let fault = Fault::new(format!("/plan/steps/{at}/tool"), "ground.tool", message);
+        return Some(fault.suggest("use the tool that does what the intent says, or say what is missing in `cannot`"));
+    }
+    let message = format!("the intent says of what {tool} is to take something away, and this step takes it all");
+    let fault = Fault::new(format!("/plan/steps/{at}/args"), "ground.tool", message);
+    doing
+        .is_wider(stretches)
+        .then(|| fault.suggest("give the argument that the intent gives"))
+}
+
 /// What stands together in a step and not in the intent.
-fn strangers(stretches: &Stretches<'_>, given: &[Given], telling: &dyn Fn(&str) -> bool) -> Vec<Fault> {
+fn strangers(
+    stretches: &Stretches<'_>,
+    given: &[Given],
+    places: Option<&BTreeSet<usize>>,
+    telling: &dyn Fn(&str) -> bool,
+) -> Vec<Fault> {
+    let done = |at: usize| places.is_none_or(|places| places.is_empty() || places.contains(&at));
     let fitting: Vec<BTreeSet<usize>> = given.iter().map(|value| stretches.fitting(value, telling)).collect();
     let (devices, interfaces) = (targets(given, Kind::Device), targets(given, Kind::Interface));
     let is_target = |value: &Given| matches!(value.kind, Some(Kind::Device | Kind::Interface));
@@ -344,7 +441,7 @@ fn strangers(stretches: &Stretches<'_>, given: &[Given], telling: &dyn Fn(&str) 
     for (device, interface) in devices.iter().flat_map(|d| interfaces.iter().map(move |i| (d, i))) {
         for other in &others {
             let together: Vec<usize> = [device, interface, other].into_iter().flatten().copied().collect();
-            let joined = |at: usize| together.iter().all(|value| fitting[*value].contains(&at));
+            let joined = |at: usize| done(at) && together.iter().all(|value| fitting[*value].contains(&at));
             if !stretches.acting.iter().any(|at| joined(*at)) {
                 apart.extend(together.last());
             }

@@ -38,6 +38,29 @@ impl Ground {
     }
 }
 
+impl Ground {
+    /// The changes of a whole group that is wider than the one of the intent: "in Beijing", and no list says so.
+    pub(super) fn wider(&self, steps: &[&Value], mutating: &[bool]) -> Vec<Fault> {
+        let group = |at: &usize| mutating[*at] && steps[*at].get("for_each").is_some_and(is_bound);
+        let said = steps
+            .iter()
+            .map(|step| step.to_string().to_lowercase())
+            .collect::<String>();
+        let missing = self.mentions.choices();
+        let missing: Vec<String> = missing
+            .into_iter()
+            .filter(|choice| !said.contains(choice.as_str()))
+            .collect();
+        let fault = |at: usize| {
+            let choice = missing.first()?;
+            let message = format!("the intent says {choice:?}, and the list is not held to that");
+            let hint = "choose by all that the intent says, or say in `cannot` what cannot be chosen";
+            Some(Fault::new(format!("/plan/steps/{at}/for_each"), "ground.wider", message).suggest(hint))
+        };
+        (0..steps.len()).filter(group).filter_map(fault).collect()
+    }
+}
+
 fn is_bound(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.contains("${"))
 }

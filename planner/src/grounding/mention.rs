@@ -1,13 +1,13 @@
 //! Which words of an intent can speak of an argument: those outside quotes, parted where a name is (`NTP-server`), and none
 //! of what is to stay as it is ("leave the NTP servers alone"). Knows no tool.
 
-use super::beside;
 use super::places::times;
+use super::{beside, old};
 use super::{same, unquoted};
 use crate::left::{self, Left};
 use crate::lists::folded;
 use crate::negation::is_of_change;
-use crate::retrieve::stem;
+use crate::retrieve::{ROLES, stem};
 use crate::verbs::{is_verb, looks};
 use crate::words::{Word, keywords, words};
 use std::collections::BTreeSet;
@@ -60,6 +60,8 @@ struct Mention {
     left: Left,
     /// It only says where another thing is, or what else is the case.
     beside: bool,
+    /// It is a value that is only told of.
+    old: bool,
     /// And is spoken of all the same, if nothing else is: "r1 has no NTP server. Add 10.0.0.1".
     told: Option<Told>,
 }
@@ -72,7 +74,7 @@ impl Mentions {
         let asked = asked(&sentences);
         for (sentence, words) in sentences.into_iter().enumerate() {
             let (left, told) = (left::of_sentence(&words, &|verb| asked.contains(verb)), told(&words));
-            let beside = beside::of(&words);
+            let (beside, old) = (beside::of(&words), old::of(&words));
             for (at, ((word, left), told)) in words.into_iter().zip(left).zip(told).enumerate() {
                 let counts = !word.quoted && !left.left;
                 place += 1;
@@ -84,6 +86,7 @@ impl Mentions {
                     counts,
                     left,
                     beside: beside.contains(&at),
+                    old: old.contains(&at),
                     told,
                 }));
             }
@@ -232,8 +235,41 @@ impl Mentions {
     /// Whether the text names something only to say that it is to stay as it is: "not on r2". Of a thing, once is enough.
     pub(super) fn leaves(&self, value: &Word, thing: bool) -> bool {
         let said = || self.0.iter().filter(|mention| same(&mention.word, value));
-        let all = said().next().is_some() && said().all(|mention| mention.left.left);
+        let all = said().next().is_some() && said().all(|mention| mention.left.left || mention.old);
         all || (thing && said().any(|mention| mention.left.itself))
+    }
+
+    /// What the text chooses things by, in lower case: a place ("in Beijing") and a role ("core switches").
+    pub(super) fn choices(&self) -> Vec<String> {
+        let words: Vec<&Word> = self.meant().collect();
+        let place = |pair: &[&Word]| {
+            let name = pair[1].raw.chars().next().is_some_and(char::is_uppercase);
+            let short = pair[1].raw.chars().all(|c| c.is_uppercase() || !c.is_alphabetic());
+            pair[0].lower == "in" && name && !short && !has_digit(pair[1])
+        };
+        let role = |pair: &[&Word]| ROLES.contains(&pair[0].lower.as_str()) && keywords(&pair[1].lower) == ["device"];
+        let name = |word: &Word| super::owner(&word.lower).unwrap_or(&word.lower).to_owned();
+        let places = words.windows(2).filter(|pair| place(pair)).map(|pair| name(pair[1]));
+        places
+            .chain(words.windows(2).filter(|pair| role(pair)).map(|pair| name(pair[0])))
+            .collect()
+    }
+
+    /// Whether a word stands in quotes by itself.
+    pub(super) fn quotes(&self, word: &str) -> bool {
+        self.0
+            .iter()
+            .any(|mention| mention.word.quoted && mention.word.lower == word)
+    }
+
+    /// Whether a quoted passage is only told of.
+    pub(super) fn tells_only(&self, passage: &str) -> bool {
+        let said = || {
+            self.0
+                .iter()
+                .filter(|mention| mention.word.quoted && mention.word.raw == passage)
+        };
+        said().next().is_some() && said().all(|mention| mention.left.left || mention.old)
     }
 
     /// The names, in lower case, of which the text says that they themselves are to stay as they are.

@@ -34,6 +34,7 @@ impl Ground {
                     ground: self,
                     writes: false,
                     feeds: false,
+                    tool: &[],
                     devices: &BTreeSet::new(),
                     faults: &mut faults,
                 };

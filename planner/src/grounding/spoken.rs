@@ -6,7 +6,7 @@
 use super::form::Form;
 use super::mention::{Known, has_digit};
 use super::reads::is_of_a_network;
-use super::{Ground, Piece, literals, mutates, pieces, tool_of, unquoted};
+use super::{Ground, Piece, literals, mutates, pieces, same, tool_of, unquoted};
 use crate::retrieve::{is_interface, parts, stem};
 use crate::verbs::is_verb;
 use crate::words::{Word, keywords, singular, words};
@@ -203,6 +203,9 @@ impl Ground {
                 let said = || needed(name) || self.speaks_of_argument(name, value, &names, held, &known);
                 let wrong = match is_claimed(value, &below, &beside) {
                     true if !said() => Some(format!("the intent does not speak of `{name}`")),
+                    true if self.labels_otherwise(name, value, &names, &held.tool) => {
+                        Some(format!("the intent says this of another argument than `{name}`"))
+                    }
                     true if !self.gives_it(name, value, &names, &others, &known) => {
                         Some(format!("the intent says this of another argument than `{name}`"))
                     }
@@ -239,6 +242,32 @@ impl Ground {
         let all = |is: &dyn Fn(&Word) -> bool| !values.is_empty() && values.iter().all(is);
         let numbered = |value: &Word| has_digit(value) && self.mentions.stands_behind(value, &held.tool, known);
         said || all(&numbered) || (is_of_interfaces(name) && all(&|value| is_interface(&value.raw)))
+    }
+
+    /// Whether a number stands right behind what another argument is called, wherever the intent has it.
+    fn labels_otherwise(&self, name: &str, value: &Value, names: &BTreeSet<&str>, tool: &[String]) -> bool {
+        let words: Vec<&Word> = self.mentions.meant().collect();
+        let called = |name: &str, at: usize| {
+            names_of(name, names.iter().copied()).iter().any(|called| {
+                let said = at.checked_sub(called.len()).map(|from| &words[from..at]);
+                let is = |(said, part): (&&Word, &String)| !said.quoted && stem(&said.lower) == stem(part);
+                said.is_some_and(|said| said.iter().zip(called).all(is))
+            })
+        };
+        let otherwise = |value: &[Word]| {
+            let [value] = value else {
+                return false;
+            };
+            let at = (0..words.len()).filter(|at| same(words[*at], value) && !words[*at].quoted);
+            let other = |at: usize| {
+                let others = names.iter().filter(|other| **other != name && !is_of_a_network(other));
+                let own = called(name, at) || at.checked_sub(1).is_some_and(|n| tool.contains(&words[n].lower));
+                !own && others.clone().any(|other| called(other, at))
+            };
+            let all: Vec<usize> = at.collect();
+            has_digit(value) && !all.is_empty() && all.into_iter().all(other)
+        };
+        each(value).iter().any(|words| otherwise(words))
     }
 
     /// Whether the intent says a value of this argument, and not of another one that may be left out.

@@ -43,13 +43,22 @@ impl Ground {
 
     /// Whether something is to be switched off: what is taken away otherwise, as a description, switches nothing.
     fn says_off(&self) -> bool {
-        self.mentions.meant().any(|said| switches(said) == Some(false))
+        let meant: Vec<&Word> = self.mentions.meant().collect();
+        let is = |at: usize, list: &[&str]| meant.get(at).is_some_and(|word| list.contains(&word.lower.as_str()));
+        let off = |at: usize| {
+            let taken_back = (at.saturating_sub(2)..at).any(|n| is(n, &["undo", "cancel", "stop", "abort", "revert"]));
+            // To stop what something does is not to stop it.
+            let doing = (at + 1..=at + 2).any(|n| meant.get(n).is_some_and(|word| word.lower.ends_with("ing")));
+            let stops = is(at, &["stop"]) && doing;
+            !taken_back && !stops && switches(meant[at]) == Some(false)
+        };
+        (0..meant.len()).any(off)
     }
 
-    /// Whether the text switches some things on and others off, and this is not what it calls by its name.
-    pub(super) fn switches_both(&self, name: &str) -> bool {
-        let says = |on: bool| self.mentions.meant().any(|said| switches(said) == Some(on));
-        says(true) && says(false) && !self.is_named(name, &|said| switches(said).is_none())
+    /// Whether a word of the text switches this, and not only its name says so.
+    pub(super) fn switches_by_itself(&self, name: &str) -> bool {
+        self.mentions.meant().any(|said| switches(said).is_some())
+            && !self.is_named(name, &|said| switches(said).is_none())
     }
 
     fn is_named(&self, name: &str, counts: &dyn Fn(&Word) -> bool) -> bool {

@@ -24,6 +24,8 @@ pub(super) struct Walk<'a> {
     pub(super) ground: &'a Ground,
     /// What is to stay as it is may be looked at, and gives no write a value.
     pub(super) writes: bool,
+    /// The parts of the tool's name that are no verbs.
+    pub(super) tool: &'a [String],
     /// It chooses what a write is for.
     pub(super) feeds: bool,
     /// What the inventory has, in lower case.
@@ -51,12 +53,44 @@ impl Walk<'_> {
             }
             Value::Bool(on) => self.hold(pointer, value, self.ground.has_bool(*on, name)),
             Value::String(text) if text.contains("${") => self.template(pointer, name, text),
-            Value::String(text) if name.is_some_and(|name| is_its_name(text, name)) => self.no_value(pointer, text),
+            Value::String(text) if name.is_some_and(|name| is_its_name(text, name) || self.is_small(text, form)) => {
+                self.no_value(pointer, text)
+            }
             other => {
                 let stays = self.stays(name, other);
                 self.hold(pointer, other, self.ground.has(other) && !stays);
             }
         }
+    }
+
+    /// Whether a text is a word that only joins others, or one that calls what the tool is for.
+    fn is_small(&self, text: &str, form: &Form<'_>) -> bool {
+        const SMALL: &[&str] = &[
+            "on",
+            "in",
+            "of",
+            "to",
+            "at",
+            "by",
+            "for",
+            "from",
+            "with",
+            "and",
+            "or",
+            "as",
+            "the",
+            "a",
+            "server",
+            "configuration",
+            "config",
+        ];
+        let words = unquoted(text);
+        let [word] = words.as_slice() else {
+            return false;
+        };
+        let small = SMALL.contains(&word.lower.as_str()) || self.tool.contains(&word.lower);
+        let quoted = || self.ground.quotes(&word.lower);
+        self.writes && small && !form.lists(&Value::from(text)) && !quoted()
     }
 
     /// Whether a value is of what is to stay as it is, or only named beside what is to be changed.

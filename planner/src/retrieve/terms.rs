@@ -18,7 +18,7 @@ const EMPTY: &[&str] = &[
 /// What network devices are called in general.
 const DEVICES: &[&str] = &["device", "switch", "router", "firewall", "box"];
 /// What a device is for. Before a word for devices it is a filter's value, not a tool's word.
-const ROLES: &[&str] = &[
+pub(crate) const ROLES: &[&str] = &[
     "core",
     "edge",
     "leaf",

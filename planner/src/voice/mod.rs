@@ -9,12 +9,10 @@ pub use recording::{AudioKind, Recording};
 use crate::model::{Endpoint, Error, ModelSettings, Purse, Spent};
 use crate::plain::visible;
 use flyball_engine::canonical::Digest;
+use flyball_engine::intent::LONGEST_TEXT;
 use flyball_engine::intent::heard::Heard;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The longest text that is taken for an intent's words, in characters.
-const LONGEST: usize = 16 * 1024;
 
 /// Words, and how they were heard.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,10 +100,10 @@ fn words(said: &str) -> Result<String, Unheard> {
     if is_silence(&text) {
         return Err(Unheard::Silence);
     }
-    match text.chars().count() {
-        0..=LONGEST => Ok(text),
+    match text.len() {
+        0..=LONGEST_TEXT => Ok(text),
         n => Err(Unheard::Unusable(format!(
-            "the model heard a text of {n} characters, too long for an intent"
+            "the model heard a text of {n} bytes, and an intent has {LONGEST_TEXT} at most: say it in fewer words"
         ))),
     }
 }
@@ -152,7 +150,7 @@ mod tests {
             "Check the health of bj-core-1."
         );
         assert_eq!(words("reload\u{202e}r1").unwrap(), "reload‹U+202E›r1");
-        let long = "word ".repeat(LONGEST);
+        let long = "word ".repeat(LONGEST_TEXT);
         assert!(matches!(words(&long), Err(Unheard::Unusable(_))));
     }
 

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flyball_engine::actor::Origin;
 use flyball_engine::canonical::Digest;
-use flyball_engine::intent::{Mode, Request, Window, Wish};
+use flyball_engine::intent::{LONGEST_TEXT, Mode, Request, Window, Wish};
 use flyball_engine::span::Span;
 use flyball_engine::supervisor::Submitted;
 use serde::Serialize;
@@ -154,7 +154,7 @@ pub(super) fn request(caller: &Caller, body: IntentBody, now_ms: i64) -> Result<
         ..Problem::new(Code::WrongShape, "the intent cannot be taken as it is")
     };
     let mut faults = refused(Vec::new());
-    let wish = wish(&body).map_err(|why| faults = faults.clone().with("", "intent.wish", why, None));
+    let wish = wish(&body).map_err(|fault| faults.errors.push(fault));
     let mode = mode(body.mode.as_deref()).unwrap_or_else(|message| {
         let instead = "write plan or apply".to_owned();
         faults = faults.clone().with("/mode", "intent.mode", message, Some(instead));
@@ -271,17 +271,28 @@ pub(super) fn mode(text: Option<&str>) -> Result<Mode, String> {
     }
 }
 
-fn wish(body: &IntentBody) -> Result<Wish, String> {
+/// What to do with words that are too many.
+const SHORTER: &str = "say what is wanted in fewer words, or send it as a `plan` or as a `runbook` with its parameters";
+
+fn wish(body: &IntentBody) -> Result<Wish, ProblemFault> {
+    let not_one = |why: &str| Err(fault("", "intent.wish", why.to_owned(), None));
     match (&body.text, &body.plan, &body.runbook) {
-        (Some(text), None, None) if text.trim().is_empty() => Err("the text is empty".to_owned()),
+        (Some(text), None, None) if text.trim().is_empty() => not_one("the text is empty"),
+        (Some(text), None, None) if text.trim().len() > LONGEST_TEXT => {
+            let why = format!(
+                "the text has {} bytes, and {LONGEST_TEXT} are taken at most",
+                text.trim().len()
+            );
+            Err(fault("/text", "intent.length", why, Some(SHORTER.to_owned())))
+        }
         (Some(text), None, None) => Ok(Wish::Text(text.trim().to_owned())),
         (None, Some(plan), None) => Ok(Wish::Plan(plan.clone())),
         (None, None, Some(runbook)) => Ok(Wish::Runbook {
             id: runbook.id.clone(),
             params: runbook.params.clone(),
         }),
-        (None, None, None) => Err("say what is wanted: one of `text`, `plan` and `runbook`".to_owned()),
-        _ => Err("`text`, `plan` and `runbook` exclude each other".to_owned()),
+        (None, None, None) => not_one("say what is wanted: one of `text`, `plan` and `runbook`"),
+        _ => not_one("`text`, `plan` and `runbook` exclude each other"),
     }
 }
 
@@ -319,6 +330,34 @@ mod tests {
         assert_eq!(
             (request.wish, request.deadline_ms),
             (Wish::Text("check it".into()), Some(7_201_000))
+        );
+    }
+
+    #[test]
+    fn words_beyond_measure_are_refused_with_what_to_do() {
+        let of = |length: usize| {
+            let text = Some("a".repeat(length));
+            request(
+                &alice(),
+                IntentBody {
+                    text,
+                    ..IntentBody::default()
+                },
+                0,
+            )
+        };
+        assert!(of(LONGEST_TEXT).is_ok());
+        let problem = of(LONGEST_TEXT + 1).err().unwrap();
+        let fault = &problem.errors[0];
+        assert_eq!(
+            (fault.pointer.as_str(), fault.rule.as_str()),
+            ("/text", "intent.length")
+        );
+        assert!(
+            fault
+                .suggestion
+                .as_ref()
+                .is_some_and(|hint| hint.contains("fewer words"))
         );
     }
 

@@ -84,10 +84,8 @@ fn what_is_switched_or_called_somehow_is_so_where_the_intent_says_it() {
         Vec::<String>::new()
     );
     let looked = "shut eth1 on r1 and check eth2 on r2";
-    assert_eq!(
-        setting(looked, &[("r2", "eth2", json!({"enabled": false}))]),
-        at("interface")
-    );
+    let stranger = setting(looked, &[("r2", "eth2", json!({"enabled": false}))]);
+    assert!(stranger.contains(&at("interface")[0]), "{stranger:?}");
     assert_eq!(
         setting(looked, &[("r1", "eth1", json!({"enabled": false}))]),
         Vec::<String>::new()
@@ -179,6 +177,8 @@ fn a_long_text_is_held_to_in_bounded_time() {
         ",111",
         "not:\n- r1\n",
         "without touching ",
+        "say no: ",
+        "alone ",
         "eth1 on r1 to 9000 and ",
     ] {
         let text = piece.repeat(8_000 / piece.len());
