@@ -47,6 +47,9 @@ pub(super) async fn post(app: &App, caller: &Caller, state: &IntentState, what: 
     let command = app.command(caller, state, what).await?;
     // It is recorded: whatever keeps the rest from being read, the command was taken.
     let known = tokio::time::timeout(TAKEN_IN_WITHIN, outcome(app, caller, state, &asked, &command)).await;
+    if let Ok(Err(problem)) = &known {
+        tracing::warn!(intent = %state.id, command, "what came of a recorded command cannot be read: {}", problem.detail);
+    }
     let (now, came) = known.ok().and_then(Result::ok).unzip();
     let came = came.flatten();
     let taken = Taken {
