@@ -73,7 +73,8 @@ fn context() -> PlanningContext {
     )
 }
 
-/// The arguments of a step on `r1` that a rule refuses.
+/// The arguments of a step on `r1` that a rule refuses, sorted: whether a JSON object keeps its order is the
+/// whole build's choice.
 fn refused(text: &str, tool: &str, args: &Value, rule: &str) -> Vec<String> {
     let mut args = args.clone();
     args["device"] = json!("r1");
@@ -81,7 +82,9 @@ fn refused(text: &str, tool: &str, args: &Value, rule: &str) -> Vec<String> {
     let faults = Ground::of(text).faults(&draft, &context()).into_iter();
     let of_the_rule = faults.filter(|fault| fault.rule == rule);
     let name = |fault: Fault| fault.pointer.replace("/plan/steps/0/args/", "");
-    of_the_rule.map(name).collect()
+    let mut names: Vec<_> = of_the_rule.map(name).collect();
+    names.sort();
+    names
 }
 
 fn unspoken(text: &str, tool: &str, args: &Value) -> Vec<String> {
