@@ -10,14 +10,14 @@ mod excepted;
 mod expression;
 mod form;
 mod mention;
-mod old;
 mod places;
 mod reads;
 mod shared;
 mod spoken;
 mod switched;
 pub(crate) mod targets;
-mod walk;
+mod told_of;
+mod values;
 
 use crate::acts;
 use crate::retrieve::parts;
@@ -35,7 +35,7 @@ use places::times;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use walk::{Named, Walk};
+use values::{Named, Walk};
 
 /// What an intent's text gives a plan to stand on.
 pub(crate) struct Ground {

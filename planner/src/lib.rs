@@ -15,10 +15,10 @@ mod choice;
 mod draft;
 #[cfg(test)]
 mod fixtures;
+mod forbidden_lists;
 mod grounding;
 mod json;
-mod left;
-mod lists;
+mod left_alone;
 pub mod measure;
 mod model;
 mod negation;

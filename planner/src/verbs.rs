@@ -1,16 +1,16 @@
 //! What kinds of change a text asks for. Errs on the side of none: a write that nobody asked for is the failure to avoid;
 //! a request that is not understood only gets a question.
 
-mod lists;
+mod vocabulary;
 mod without;
 
 pub(crate) use without::main_verb;
 
-use crate::left::left_alone;
-use crate::lists::folded;
+use crate::forbidden_lists::folded;
+use crate::left_alone::left_alone;
 use crate::words::{Word, words};
-use lists::{BEFORE_NOUNS, BESIDE, CHANGE, CHANGE_AT_FIRST, JOINERS, READ, REMOVE, RESTART};
 use std::collections::BTreeSet;
+use vocabulary::{BEFORE_NOUNS, BESIDE, CHANGE, CHANGE_AT_FIRST, JOINERS, READ, REMOVE, RESTART};
 
 /// A kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -25,6 +25,7 @@ mod mutated;
 mod ownership;
 mod planning;
 mod questions;
+mod questions_interrupted;
 mod recorded;
 mod replan;
 mod resume;

@@ -141,6 +141,32 @@ async fn what_changes_while_an_undo_goes_on_is_not_overwritten_by_an_earlier_wor
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_changes_before_the_approval_is_not_overwritten_by_an_earlier_word_and_is_told_as_such() {
+    let world = World::of(&["a", "b"]);
+    let engine = Engine::over(&world, Decision::NeedsApproval).await;
+    let of = engine.submit(three()).await;
+    engine.approve(of).await;
+    engine.end(of).await;
+    world.intrude("b", "k", json!(99));
+    let undo = engine.undo("olga", of).await.unwrap();
+    let conflict = |s: &IntentState| item(s, "three") == "undo_conflict" && !s.stuck.is_empty();
+    engine.until_that(undo, "a conflict at the look", conflict).await;
+    let overwrite = || resolve("three", Resolution::Overwrite);
+    engine.command(undo, overwrite()).await.unwrap();
+    engine.until(undo, "awaiting_approval").await;
+    world.intrude("b", "k", json!(123));
+    engine.approve(undo).await;
+    let state = engine.until_that(undo, "a second conflict", conflict).await;
+    let why = state.items[&"three".parse().unwrap()].reason.clone().unwrap();
+    assert!(why.contains("what was said of it before holds no longer"), "{why}");
+    assert_eq!(world.value("b", "k"), Some(json!(123)));
+    engine.command(undo, overwrite()).await.unwrap();
+    engine.approve(undo).await;
+    engine.end(undo).await;
+    assert_eq!(world.picture(), json!({"a": {}, "b": {}}));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_somebody_else_changed_since_is_not_overwritten_and_nothing_is_sent_until_a_person_decides() {
     let world = World::of(&["a", "b"]);
     let engine = Engine::over(&world, Decision::Run).await;

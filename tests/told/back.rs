@@ -118,6 +118,7 @@ async fn a_conflict_is_shown_with_what_was_left_and_what_another_hand_has_put_th
     says(&told.tree, "left as  ");
     says(&told.tree, "found    ");
     says(&told.tree, "4000");
+    says(&told.tree, &format!("(at {})", conflict.found_at.as_ref().unwrap()));
     assert_eq!(world.value("b", "k"), Some(json!(4000)));
     says(
         &told.view().ways.join("\n"),
@@ -133,7 +134,10 @@ async fn a_conflict_is_shown_with_what_was_left_and_what_another_hand_has_put_th
         .unwrap();
     engine.end(undo).await;
     let told = Told::of(&engine, undo).await;
-    says(&told.reported, "overwrite what is there now (a mistake of ours)");
+    says(
+        &told.reported,
+        "overwrite what is there now (a mistake of ours); that was {\"k\":4000}",
+    );
     assert!(told.item("two").conflict.is_none(), "it is no conflict any more");
     assert_eq!(world.value("b", "k"), None);
 }

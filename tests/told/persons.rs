@@ -215,6 +215,11 @@ async fn the_commands_that_are_offered_are_those_that_the_words_name() {
         let undo = engine.undo("olga", of).await.unwrap();
         engine.until(undo, "stuck").await;
         asks_for_what_it_offers(&Told::of(&engine, undo).await, "s", fits);
+        let words = [Resolution::Retry, Resolution::Overwrite, Resolution::Accept];
+        for word in words.into_iter().filter(|w| !fits.contains(&w.as_str())) {
+            let refused = engine.command(undo, resolve("s", word, "")).await;
+            assert!(refused.is_err(), "{what}: {word:?} was never offered");
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use crate::{Told, says, says_not};
 use flyball::http::views;
 use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::What;
-use flyball_engine::intent::event::{Decision, Event};
-use flyball_engine::intent::state::IntentState;
+use flyball_engine::intent::event::{Decision, Event, Settlement};
+use flyball_engine::intent::replay::replay;
+use flyball_engine::intent::state::{IntentState, NoBlobs};
 use flyball_tests::engine::Engine;
 use flyball_tests::world::{Misbehaviour, World};
 use serde_json::json;
@@ -92,4 +93,57 @@ async fn a_lock_that_a_person_released_is_told_of_with_who_and_why() {
     for text in [&told.reported, &told.why, &told.lines, &shown.join("\n")] {
         says(text, "released the lock on device:a: the night shift needs it");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_forced_word_still_holds_up_is_told_with_until_when_and_no_longer() {
+    let world = World::of(&["a"]);
+    world.misbehave("set a", Misbehaviour::FallSilent);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let plan = json!({"steps": [
+        {"id": "s", "tool": "world/set", "args": {"device": "a", "key": "k", "value": 1}, "on_failure": "hold"}]});
+    let intent = engine.submit(plan).await;
+    engine.until_that(intent, "a doubt", doubtful).await;
+    let word = What::Settle {
+        item: "s".parse().unwrap(),
+        verdict: Settlement::NotApplied,
+        force: true,
+        comment: None,
+    };
+    engine.command(intent, word).await.unwrap();
+    let state = engine.until(intent, "stuck").await;
+    let now = engine.supervisor.deps().clock.now_ms();
+    let until = state.items[&"s".parse().unwrap()].hot_until();
+    assert!(until > now, "it might land for a while");
+    let told = views::cooling(&state, now);
+    let line = format!(
+        "s: what was sent may still land: nothing more is done on device:a until {}",
+        flyball::http::dto::time(until)
+    );
+    assert_eq!(told, [line]);
+    assert_eq!(views::cooling(&state, until), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_the_word_and_the_end_a_stuck_undo_is_about_to_move_and_at_rest_it_is_not() {
+    let world = World::of(&["a"]);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let plan = json!({"steps": [{"id": "s", "tool": "world/set", "args": {"device": "a", "key": "k", "value": 1}}]});
+    let of = engine.submit(plan).await;
+    engine.end(of).await;
+    world.intrude("a", "k", json!(4000));
+    let undo = engine.undo("olga", of).await.unwrap();
+    engine.until(undo, "stuck").await;
+    let seen = |upto: &str| {
+        let entries = engine.journal.entries(undo);
+        let last = entries.iter().position(|e| e.entry.event.name() == upto).unwrap();
+        let state = replay(undo, &entries[..=last], &NoBlobs).unwrap();
+        let due = state.due(engine.supervisor.deps().clock.now_ms());
+        (state.api_state().to_owned(), views::is_about_to_move(&due))
+    };
+    assert_eq!(seen("Stuck"), ("stuck".to_owned(), false));
+    engine.command(undo, What::Cancel { reason: None }).await.unwrap();
+    engine.end(undo).await;
+    assert!(seen("CancelRequested").1, "what it shows then is not where it rests");
+    assert!(!seen("IntentEnded").1);
 }

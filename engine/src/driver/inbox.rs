@@ -226,6 +226,11 @@ fn resolve(state: &IntentState, command: &Command, facts: &mut Facts) -> Result<
             "nothing shows that the first sending of {item} can land no more: accept it, or cancel the intent"
         ));
     }
+    let offered = state.resolutions(item);
+    if !offered.contains(resolution) {
+        let (stands, said, fits) = (known.status.api_name(), resolution.as_str(), choice(offered));
+        return Err(format!("{item} is {stands}: {said} does not fit; here {fits} does"));
+    }
     facts.push(event);
     Ok(())
 }

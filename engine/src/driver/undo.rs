@@ -336,8 +336,8 @@ impl MayOverwrite {
 }
 
 /// Compares the present state with what the earlier intent left. `covered`: a later call on the same target goes back
-/// first, so the present state cannot be what this one left.
-pub(super) async fn look(job: ItemJob, covered: bool) -> Facts {
+/// first, so the present state cannot be what this one left. `anew`: not for the first time, since something had changed.
+pub(super) async fn look(job: ItemJob, covered: bool, anew: bool) -> Facts {
     let mut facts = Facts::default();
     let conflict = |facts: &mut Facts, found: Option<Payload>, why: String| {
         let item = job.item.clone();
@@ -380,6 +380,10 @@ pub(super) async fn look(job: ItemJob, covered: bool) -> Facts {
             let why = match known.after {
                 Some(_) => format!("somebody else changed it since: {}", Obstacle::AnotherHand.ask()),
                 None => format!("{UNREAD}: look at it, then {}", Obstacle::Unknown.ask()),
+            };
+            let why = match anew {
+                true => format!("looked at anew, so that what was said of it before holds no longer: {why}"),
+                false => why,
             };
             conflict(&mut facts, found, why);
         }

@@ -149,9 +149,9 @@ impl Driver {
                 Box::pin(async move { Told::Facts(checks::read_step(job).await) })
             }
             Work::Look { item } if state.request.undo_of.is_some() => {
-                let covered = state.is_covered(item);
+                let (covered, anew) = (state.is_covered(item), state.looks > 1);
                 let job = self.item_job(item).await?;
-                Box::pin(async move { Told::Facts(undo::look(job, covered).await) })
+                Box::pin(async move { Told::Facts(undo::look(job, covered, anew).await) })
             }
             Work::Look { item } => {
                 let job = self.item_job(item).await?;

@@ -384,6 +384,9 @@ pub struct ItemState {
     /// What the latest undo found before it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Reading>,
+    /// When an undo last met what another hand has put there. Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met_at: Option<i64>,
     /// Sendings that were given up and might still land.
     pub loose: Vec<Loose>,
     /// Before this time one of them might still land.
@@ -435,6 +438,7 @@ impl ItemState {
             overwrite: false,
             word: None,
             found: None,
+            met_at: None,
             loose: Vec::new(),
             hot_until_ms: i64::MIN,
             contradiction: None,

@@ -64,10 +64,12 @@ impl Obstacle {
 impl IntentState {
     /// What a person can decide about an item as it stands, in the order in which it is offered. None: it needs nobody.
     pub fn resolutions(&self, id: &ItemId) -> &'static [Resolution] {
-        use Resolution::{Accept, Retry};
+        use Resolution::{Accept, Overwrite, Retry};
         let Some(item) = self.items.get(id) else { return &[] };
         match item.status {
             ItemStatus::UndoConflict => Obstacle::of(item).fits(),
+            // Sent over another hand's change once, and in vain.
+            ItemStatus::UndoFailed if item.overwrite => &[Retry, Overwrite, Accept],
             ItemStatus::UndoFailed => &[Retry, Accept],
             ItemStatus::Failed if self.may_be_sent_again(item) => &[Retry, Accept],
             ItemStatus::Blocked | ItemStatus::Failed => &[Accept],

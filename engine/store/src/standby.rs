@@ -22,7 +22,8 @@ pub(crate) struct Standby {
     options: OpenOptions,
     /// None within: none can be made.
     copy: OnceLock<Option<Disk>>,
-    making: Mutex<()>,
+    /// When it was last waited for in vain.
+    making: Mutex<Option<Instant>>,
 }
 
 impl Standby {
@@ -35,7 +36,7 @@ impl Standby {
                 ..options.clone()
             },
             copy: OnceLock::new(),
-            making: Mutex::new(()),
+            making: Mutex::new(None),
         };
         standby.remove_leftovers();
         standby
@@ -48,10 +49,17 @@ impl Standby {
 
     /// Makes the copy of a fenced store's database, once. Whether there is one.
     pub(crate) fn stand_in_for(&self, fenced: &Disk) -> bool {
-        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        let mut in_vain = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         // What is acknowledged meanwhile would not be in it: whoever reads next tries again.
-        if self.copy.get().is_none() && !comes_to_rest(fenced) {
-            return false;
+        if self.copy.get().is_none() {
+            if in_vain.is_some_and(|at| at >= begun) {
+                return false;
+            }
+            if !comes_to_rest(fenced) {
+                *in_vain = Some(Instant::now());
+                return false;
+            }
         }
         let copy = self.copy.get_or_init(|| {
             let made = self.make();

@@ -2,10 +2,10 @@
 //! of what is to stay as it is ("leave the NTP servers alone"). Knows no tool.
 
 use super::places::times;
-use super::{beside, old};
+use super::{beside, told_of};
 use super::{same, unquoted};
-use crate::left::{self, Left};
-use crate::lists::folded;
+use crate::forbidden_lists::folded;
+use crate::left_alone::{self, Left};
 use crate::negation::is_of_change;
 use crate::retrieve::{ROLES, stem};
 use crate::verbs::{is_verb, looks};
@@ -73,8 +73,11 @@ impl Mentions {
         let sentences = sentences(&folded(text));
         let asked = asked(&sentences);
         for (sentence, words) in sentences.into_iter().enumerate() {
-            let (left, told) = (left::of_sentence(&words, &|verb| asked.contains(verb)), told(&words));
-            let (beside, old) = (beside::of(&words), old::of(&words));
+            let (left, told) = (
+                left_alone::of_sentence(&words, &|verb| asked.contains(verb)),
+                told(&words),
+            );
+            let (beside, old) = (beside::of(&words), told_of::of(&words));
             for (at, ((word, left), told)) in words.into_iter().zip(left).zip(told).enumerate() {
                 let counts = !word.quoted && !left.left;
                 place += 1;
@@ -315,7 +318,7 @@ fn sentences(text: &str) -> Vec<Vec<Word>> {
 fn asked(sentences: &[Vec<Word>]) -> BTreeSet<String> {
     let mut asked = BTreeSet::new();
     for words in sentences {
-        let left = left::of_sentence(words, &|_| false);
+        let left = left_alone::of_sentence(words, &|_| false);
         let meant = words.iter().zip(left).filter(|(word, left)| !word.quoted && !left.left);
         asked.extend(
             meant

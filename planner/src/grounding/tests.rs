@@ -346,6 +346,6 @@ fn a_plan_without_steps_is_none() {
 
 mod attacks;
 mod doing;
-mod left;
-mod old;
+mod left_alone;
 mod together;
+mod told_of;

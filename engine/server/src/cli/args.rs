@@ -153,7 +153,7 @@ pub enum Command {
     /// Answer a question: fill in the form that a tool's server asks for, or confirm words that were heard
     /// (`confirmed=true`), or say what they mean (`meaning=NAME`), or decline to. Never enter passwords, keys or tokens.
     Answer(Answer),
-    /// Say what became of a call that is in doubt.
+    /// Say what became of a call that is in doubt, and follow the intent until it rests.
     Settle {
         intent: String,
         /// `step` or `step/3`.
@@ -165,8 +165,11 @@ pub enum Command {
         force: bool,
         #[arg(long)]
         comment: Option<String>,
+        /// Do not wait.
+        #[arg(long)]
+        no_wait: bool,
     },
-    /// Decide about an item that needs a person.
+    /// Decide about an item that needs a person, and follow the intent until it rests.
     Resolve {
         intent: String,
         /// `step` or `step/3`.
@@ -175,6 +178,9 @@ pub enum Command {
         resolution: String,
         #[arg(long)]
         comment: Option<String>,
+        /// Do not wait.
+        #[arg(long)]
+        no_wait: bool,
     },
     /// See it work: four acts on a sandbox network, in under a minute.
     Demo {

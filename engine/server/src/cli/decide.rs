@@ -158,38 +158,55 @@ pub(super) async fn on_item(client: &Client, command: Command, output: Output) -
             verdict,
             force,
             comment,
+            no_wait,
         } => {
             let body = SettleBody {
                 verdict,
                 force,
                 comment,
             };
-            decide(client, (&intent, &item, "settle"), &body, output).await
+            let follow = Follow { intent, no_wait };
+            decide(client, follow, (&item, "settle"), &body, output).await
         }
         Command::Resolve {
             intent,
             item,
             resolution,
             comment,
+            no_wait,
         } => {
             let body = ResolveBody { resolution, comment };
-            decide(client, (&intent, &item, "resolve"), &body, output).await
+            let follow = Follow { intent, no_wait };
+            decide(client, follow, (&item, "resolve"), &body, output).await
         }
         other => Err(Failure::Internal(format!("{other:?} decides about no item"))),
     }
 }
 
-/// Of `step` or `step/3`.
+/// Of `step` or `step/3`. A word of which nothing came is all that is told; else where the intent comes to rest, which may
+/// be the same item again.
 async fn decide(
     client: &Client,
-    (intent, item, verb): (&str, &str, &str),
+    follow: Follow,
+    (item, verb): (&str, &str),
     body: &impl Serialize,
     output: Output,
 ) -> Outcome {
-    let taken: Taken = client
-        .post(&format!("/v1/intents/{intent}/steps/{item}/{verb}"), body)
-        .await?;
-    Ok(tell(&taken, &format!("{verb} {item}"), output))
+    let Follow { intent, no_wait } = follow;
+    let before: Option<IntentView> = match no_wait {
+        true => None,
+        false => Some(client.get(&format!("/v1/intents/{intent}")).await?),
+    };
+    let path = format!("/v1/intents/{intent}/steps/{item}/{verb}");
+    let taken: Taken = client.post(&path, body).await?;
+    let what = format!("{verb} {item}");
+    match before.filter(|_| !taken.refused) {
+        None => Ok(tell(&taken, &what, output)),
+        Some(before) => {
+            output.text(&format!("{}\n", told(&taken, &what)));
+            watch::until_rest(client, &intent, Some(before.seq), output).await
+        }
+    }
 }
 
 /// That a command is recorded, and what came of it as far as that is known.

@@ -152,6 +152,12 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
     for refused in &view.refused {
         text += &format!("nothing came of {}\n", harmless(refused));
     }
+    if watch::has_ended(&view.state) {
+        for by in &view.undone_by {
+            let undo: IntentView = client.get(&format!("/v1/intents/{by}")).await?;
+            text += &format!("its undo {by} is {}\n", undo.state.replace('_', " "));
+        }
+    }
     if !text.is_empty() {
         output.text(&text);
     }

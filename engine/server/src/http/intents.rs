@@ -158,7 +158,7 @@ pub(super) async fn view(app: &App, state: &IntentState) -> Result<IntentView, P
         undone_by: undone_by.iter().map(ToString::to_string).collect(),
         halted: halt::on(app, state),
         wakes_at: due.wake_ms.map(super::dto::time),
-        about_to_move: !due.record.is_empty() && app.supervisor.not_driven(state.id).is_none(),
+        about_to_move: views::is_about_to_move(&due) && app.supervisor.not_driven(state.id).is_none(),
         released: views::released(&entries),
         cooling: views::cooling(state, app.clock.now_ms()),
         in_doubt: views::doubts(state, app.clock.now_ms()),

@@ -2,7 +2,7 @@
 
 use super::app::{App, Shared, journal_problem};
 use super::body::Body;
-use super::dto::{HeardView, IntentBody, Submission, VoiceForm, WindowBody};
+use super::dto::{HeardView, IntentBody, Submission, VoiceForm, WindowBody, time};
 use super::problem::{Problem, ProblemFault};
 use super::voice;
 use crate::auth::Caller;
@@ -227,7 +227,22 @@ impl Moments {
             }
             _ => {}
         }
+        moments.before_the_window();
         moments
+    }
+
+    /// What must be over before its window opens would never begin.
+    fn before_the_window(&mut self) {
+        let Some(window) = self.window else { return };
+        let ends = [("/deadline", self.deadline_ms), ("/backout_by", self.backout_by_ms)];
+        for (pointer, at_ms) in ends {
+            if at_ms.is_some_and(|at| at <= window.from_ms) {
+                let message = format!("it ends before the window opens ({})", time(window.from_ms));
+                let instead = "name a moment after the window opens, or leave it out".to_owned();
+                self.faults
+                    .push(fault(pointer, "intent.window", message, Some(instead)));
+            }
+        }
     }
 
     fn moment(&mut self, pointer: &str, text: &str, now_ms: i64) -> Option<i64> {
@@ -418,6 +433,32 @@ mod tests {
             assert!(step.contains("a moment to come"), "{fault:?}");
         }
         assert_eq!(of("1970-01-01T00:00:11Z", "2s").unwrap().deadline_ms, Some(11_000));
+    }
+
+    #[test]
+    fn what_must_end_before_its_window_opens_is_refused_with_when_that_is() {
+        let of = |deadline: &str, backout_by: &str| {
+            let body = IntentBody {
+                text: Some("x".into()),
+                deadline: Some(deadline.into()),
+                backout_by: Some(backout_by.into()),
+                window: Some(WindowBody {
+                    from: "3h".into(),
+                    until: "4h".into(),
+                }),
+                ..IntentBody::default()
+            };
+            request(&alice(), body, 0).map(|asked| asked.request)
+        };
+        let problem = of("1h", "3h").err().unwrap();
+        let told: Vec<_> = problem
+            .errors
+            .iter()
+            .map(|e| (e.pointer.as_str(), e.rule.as_str()))
+            .collect();
+        assert_eq!(told, [("/deadline", "intent.window"), ("/backout_by", "intent.window")]);
+        assert!(problem.errors[0].message.contains("1970-01-01T03:00:00"), "{problem:?}");
+        assert!(of("5h", "200m").is_ok());
     }
 
     #[test]

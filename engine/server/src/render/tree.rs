@@ -154,9 +154,11 @@ fn conflict_lines(conflict: &ConflictView, style: Style) -> [String; 2] {
         Some(value) => cut(&harmless(&value.to_string()), style.width.saturating_mul(4)),
         None => "not known".to_owned(),
     };
+    let at = conflict.found_at.as_ref().map(|at| format!("  (at {at})"));
+    let at = at.unwrap_or_default();
     [
         format!("    left as  {}", shown(&conflict.expected)),
-        format!("    found    {}", shown(&conflict.found)),
+        format!("    found    {}{at}", shown(&conflict.found)),
     ]
 }
 

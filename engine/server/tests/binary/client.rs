@@ -3,9 +3,11 @@
 use crate::serve::{Server, flyball};
 use axum::Router;
 use axum::routing::{get, post};
-use flyball::http::dto::{IntentPage, IntentRowView, IntentView, ReportView, Taken};
+use flyball::http::dto::{IntentPage, IntentRowView, IntentView, ReportView, StepsView, Taken};
 use serde::Serialize;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Serves these on a free port. Where it listens.
 async fn serving(routes: Router) -> String {
@@ -112,19 +114,57 @@ async fn settle_and_resolve_say_that_it_is_recorded_and_what_came_of_it() {
         .route("/v1/intents/i/steps/t/settle", post(saying(&taken(None, false, false))))
         .route("/v1/intents/i/steps/u/resolve", post(saying(&taken(late, true, true))));
     let url = serving(routes).await;
-    let (code, said) = run(&url, &[], &["resolve", "i", "s", "overwrite"]).await;
+    let (code, said) = run(&url, &[], &["resolve", "i", "s", "overwrite", "--no-wait"]).await;
     let whole =
         "resolve s: accepted and recorded: anna resolved s: overwrite what is there now; intent i is rolling back\n";
     assert_eq!((code, said.as_str()), (0, whole));
-    let (code, said) = run(&url, &[], &["settle", "i", "t", "applied"]).await;
+    let (code, said) = run(&url, &[], &["settle", "i", "t", "applied", "--no-wait"]).await;
     let whole = "settle t: accepted and recorded, and yet to be taken in; see: flyball show i\n";
     assert_eq!((code, said.as_str()), (0, whole));
-    let (code, said) = run(&url, &[], &["resolve", "i", "u", "retry"]).await;
+    let (code, said) = run(&url, &[], &["resolve", "i", "u", "retry", "--no-wait"]).await;
     assert_eq!(code, 1, "{said}");
     assert!(
         said.starts_with("resolve u: recorded, but nothing came of anna's"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_comes_to_a_new_conflict_is_no_success() {
+    let decided = Arc::new(AtomicBool::new(false));
+    let view = |seq: u64, why: &str| IntentView {
+        id: "i".into(),
+        state: "stuck".into(),
+        seq,
+        stuck: vec![format!("s: {why}")],
+        ways: vec!["flyball resolve i s overwrite".into()],
+        ..IntentView::default()
+    };
+    let views = [
+        view(5, "somebody else changed it since"),
+        view(9, "the state is another now"),
+    ];
+    let now = decided.clone();
+    let one = move || {
+        let view = views[usize::from(now.load(Ordering::SeqCst))].clone();
+        std::future::ready(axum::Json(serde_json::to_value(view).unwrap()))
+    };
+    let taken = serde_json::json!({"id": "i", "state": "stuck", "taken_in": true, "refused": false});
+    let resolve = move || {
+        decided.store(true, Ordering::SeqCst);
+        std::future::ready(axum::Json(taken.clone()))
+    };
+    let routes = Router::new()
+        .route("/v1/intents/i", get(one))
+        .route("/v1/intents/i/steps", get(saying(&StepsView::default())))
+        .route("/v1/intents/i/events", get(saying(&serde_json::json!({"entries": []}))))
+        .route("/v1/intents/i/steps/s/resolve", post(resolve));
+    let url = serving(routes).await;
+    let (code, said) = run(&url, &[], &["resolve", "i", "s", "overwrite"]).await;
+    assert_eq!(code, 4, "{said}");
+    assert!(said.starts_with("resolve s: accepted and recorded"), "{said}");
+    assert!(said.contains("s: the state is another now"), "{said}");
+    assert!(!said.contains("somebody else"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

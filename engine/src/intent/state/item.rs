@@ -85,6 +85,7 @@ pub(super) fn update_item(item: &mut ItemState, entry: &Entry) {
         }
         Event::UndoConflict { why, .. } => {
             item.reason = Some(why.clone());
+            item.met_at = Some(entry.at);
             item.overwrite = false;
             item.reported = false;
         }

@@ -13,4 +13,7 @@ pub struct ConflictView {
     /// Absent: it cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Value>,
+    /// When that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_at: Option<String>,
 }

@@ -30,6 +30,7 @@ use super::dto::{
 use super::problem::ProblemFault;
 use crate::narrate;
 use flyball_engine::ids::IntentId;
+use flyball_engine::intent::effects::Due;
 use flyball_engine::intent::event::{Event, WayBack};
 use flyball_engine::intent::item::{ItemState, ItemStatus};
 use flyball_engine::intent::state::{Accepted, Approval, Earlier, IntentState, RefusedCommand};
@@ -312,6 +313,11 @@ pub fn cooling(state: &IntentState, now: i64) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// Whether it has something to say without waiting for anybody: what it shows now is of this moment alone.
+pub fn is_about_to_move(due: &Due) -> bool {
+    !due.record.is_empty()
 }
 
 /// What a person took away from it.

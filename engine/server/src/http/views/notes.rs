@@ -135,6 +135,7 @@ pub(super) async fn conflict(item: &ItemState, values: &Values<'_>) -> Option<Co
     Some(ConflictView {
         expected: shown(expected.as_ref(), values).await,
         found: shown(found.as_ref(), values).await,
+        found_at: item.met_at.map(time),
     })
 }
 

@@ -6,9 +6,11 @@ use super::outcome::{irreversible, starts_anew, targets};
 use super::{Values, checks, cost, reason, title};
 use crate::narrate;
 use crate::render::count;
-use flyball_engine::intent::event::Event;
+use flyball_engine::ids::ItemId;
+use flyball_engine::intent::event::{Event, Resolution};
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::journal::StoredEntry;
+use flyball_engine::payload::Payload;
 use std::collections::BTreeMap;
 
 /// The report. `entries` is the whole stream.
@@ -24,7 +26,7 @@ pub async fn report(state: &IntentState, entries: &[StoredEntry], values: &Value
         state: state.api_state().to_owned(),
         reason: reason(state),
         contradicted: contradicted(entries),
-        sentences: sentences(entries),
+        sentences: with_overwritten(sentences(entries), entries, values).await,
         targets: targets(state, entries),
         checks,
         irreversible: irreversible(state),
@@ -72,6 +74,32 @@ fn sentences(entries: &[StoredEntry]) -> Vec<Sentence> {
     });
     let at = end.unwrap_or(told.len());
     told.splice(at..at, sums);
+    told
+}
+
+/// Says with each word to overwrite what was there: nothing else shows it once it is gone.
+async fn with_overwritten(mut told: Vec<Sentence>, entries: &[StoredEntry], values: &Values<'_>) -> Vec<Sentence> {
+    let mut met: BTreeMap<&ItemId, &Payload> = BTreeMap::new();
+    for stored in entries {
+        match &stored.entry.event {
+            Event::UndoConflict { item, found, .. } => match found {
+                Some(found) => _ = met.insert(item, found),
+                None => _ = met.remove(item),
+            },
+            Event::Resolved {
+                item,
+                resolution: Resolution::Overwrite,
+                ..
+            } => {
+                let seq = stored.entry.seq;
+                let sentence = told.iter_mut().find(|s| s.entries.first() == Some(&seq));
+                if let (Some(sentence), Some(found)) = (sentence, met.get(item)) {
+                    sentence.text += &format!("; that was {}", values.shown(found).await);
+                }
+            }
+            _ => {}
+        }
+    }
     told
 }
 
