@@ -12,6 +12,7 @@ mod form;
 mod mention;
 mod places;
 mod reads;
+mod respectively;
 mod shared;
 mod spoken;
 mod switched;

@@ -153,7 +153,8 @@ pub(crate) fn left_alone(words: &[Word]) -> Vec<bool> {
     let mut leaving: Option<usize> = None;
     let main = main_verb(words);
     for at in 0..words.len() {
-        if main == Some(at) || leaving.is_some_and(|from| goes_on(words, from, at)) {
+        let headed = || leaving.is_some_and(|from| at > from && words[at - 1].colon && !is_whole(&words[from..at]));
+        if (main == Some(at) && !headed()) || leaving.is_some_and(|from| goes_on(words, from, at)) {
             leaving = None;
         }
         if !words[at].quoted && leaves(words, at) {

@@ -125,6 +125,8 @@ pub(crate) fn is_general(word: &str) -> bool {
         "interfere",
         "apply",
         "do",
+        "execute",
+        "perform",
     ];
     forms(word).iter().any(|form| GENERAL.contains(&form.as_str()))
 }

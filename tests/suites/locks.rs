@@ -118,10 +118,7 @@ async fn a_lock_that_a_person_took_away_is_had_again_before_anything_is_written_
     let released = |e: &Event| matches!(e, Event::TargetsReleased { reason, by: Some(by), .. } if reason == "the shift ends" && by.principal() == "anna");
     assert!(engine.events(first).iter().any(released), "{}", engine.story(first));
     // The first may go on now, but not on a device that is another's.
-    engine
-        .command(first, resolve("one", Resolution::Overwrite))
-        .await
-        .unwrap();
+    engine.command(first, resolve("one", Resolution::Retry)).await.unwrap();
     let waits = |s: &IntentState| s.waiting_for.is_some();
     let state = engine.until_that(first, "a wait", waits).await;
     assert_eq!(state.waiting_for.unwrap().0, [Target::parse("device:a").unwrap()]);

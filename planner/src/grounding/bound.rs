@@ -3,12 +3,14 @@
 //! kind of word comes again after others; what a stretch lacks it has from those beside it.
 
 mod doing;
+mod group;
 
 use super::expression::{Piece, literals, pieces};
 use super::form::Form;
 use super::mention::has_digit;
 use super::places::times;
 use super::reads::is_of_devices;
+use super::respectively::Paired;
 use super::spoken::{self, texts};
 use super::switched::switches;
 use super::{Ground, owner, same, tool_of, unquoted};
@@ -139,13 +141,15 @@ impl<'w> Stretches<'w> {
             Some(kind) => stretch
                 .of(kind)
                 .any(|word| value.words.iter().any(|value| means(word, value, kind))),
+            // To empty a field goes with what it is called.
+            None if value.words.is_empty() => stretch.calls(&keywords(&value.name)),
             None => stretch.says(&value.words),
         };
         let said: BTreeSet<usize> = (0..self.all.len()).filter(|at| says(&self.all[*at])).collect();
         let fits = |at: &usize| match value.kind {
             _ if said.is_empty() => true,
             Some(kind) => self.with(*at, kind, &|from| said.contains(&from)),
-            None => said.contains(at) || (self.all[*at].is_bare(telling) && !self.all[*at].is_specific()),
+            None => said.contains(at) || (self.all[*at].is_bare(telling) && self.all[*at].goes_with_another()),
         };
         self.acting.iter().copied().filter(fits).collect()
     }
@@ -219,7 +223,10 @@ impl Ground {
     ) -> Vec<Fault> {
         let devices = self.devices(steps.clone().map(|(_, step)| step), context);
         let kind = |word: &Word| kind(word, &devices);
-        let stretches = Stretches::of(self.mentions.meant(), &kind);
+        let stretches = Stretches::of(self.mentions.meant_or_quoted(), &kind);
+        let said = self.mentions.meant_or_quoted().filter(|word| !word.is_filler());
+        let said: Vec<&Word> = said.collect();
+        let paired = Paired::all(&said);
         let reading = Reading {
             ground: self,
             kind: &kind,
@@ -243,17 +250,22 @@ impl Ground {
             let places = doing.as_ref().map(|doing| doing.places(&stretches));
             let doing = doing.filter(|_| tool.as_ref().is_some_and(|tool| self.backs(tool)));
             faults.extend(doing.and_then(|doing| undone(at, step, &doing, places.as_ref(), &stretches)));
-            for given in reading.step(&format!("/plan/steps/{at}"), step, &form) {
+            let given = reading.step(&format!("/plan/steps/{at}"), step, &form);
+            faults.extend(group::widened(at, step, &given, places.as_ref(), &stretches));
+            for given in given {
                 let together = match stretches.all.len() {
                     0 | 1 => Vec::new(),
                     _ => strangers(&stretches, &given, places.as_ref(), &telling),
                 };
-                for fault in together {
+                let crossed = paired.iter().filter_map(|paired| paired.crossed(&given));
+                let crossed = crossed.map(|value| fault(value, "other things"));
+                for fault in together.into_iter().chain(crossed) {
                     if !faults.contains(&fault) {
                         faults.push(fault);
                     }
                 }
-                all.extend(given.into_iter().map(|given| (tool.clone(), given)));
+                let said = given.into_iter().filter(|given| !given.words.is_empty());
+                all.extend(said.map(|given| (tool.clone(), given)));
             }
         }
         faults.extend(self.shared_by_tools(&all));
@@ -345,10 +357,11 @@ impl Reading<'_> {
         for text in texts {
             let words = unquoted(&text);
             let kind = match words.as_slice() {
-                [] => continue,
+                [] => None,
                 _ if value.is_boolean() => Some(Kind::Switch),
                 _ if times(&self.ground.words, &words) == 0 => continue,
-                [word] => (self.kind)(word),
+                // No text switches: `downlink` is a word like any other.
+                [word] => (self.kind)(word).filter(|kind| *kind != Kind::Switch),
                 _ => None,
             };
             // What the schema lists says itself what it is.

@@ -102,6 +102,14 @@ impl Mentions {
         self.firsts().filter(|at| self.0[*at].counts).map(|at| &self.0[at].word)
     }
 
+    /// The same, with what stands in quotes among them.
+    pub(super) fn meant_or_quoted(&self) -> impl Iterator<Item = &Word> {
+        let says = |mention: &Mention| mention.counts || (mention.word.quoted && !mention.left.left);
+        self.firsts()
+            .filter(move |at| says(&self.0[*at]))
+            .map(|at| &self.0[at].word)
+    }
+
     /// Where the words of a name stand beside each other, in any order and with one other among them at most. What is
     /// the name of a thing is no mention: a device may be called `log-server`.
     pub(super) fn places(&self, name: &[String], known: &Known) -> Vec<usize> {

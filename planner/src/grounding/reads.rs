@@ -76,9 +76,9 @@ fn names_things(name: &str, value: &Value) -> bool {
 /// How an argument says that it takes a name.
 const NAMING: &[&str] = &["name", "id", "ids", "ip", "ips", "address", "list", "number"];
 
-/// Whether an argument takes devices.
+/// Whether an argument takes devices. The ID of a router is an address.
 pub(super) fn is_of_devices(name: &str) -> bool {
-    keywords(name).iter().any(|word| word == "device")
+    keywords(name).iter().any(|word| word == "device") && parts(name) != ["router", "id"]
 }
 
 /// The texts of an alarm, one a line.

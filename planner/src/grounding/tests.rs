@@ -272,7 +272,10 @@ fn a_draft_changes_no_more_than_the_intent_names() {
     let each = json!({"id": "each", "for_each": "${steps.all.output.devices}", "tool": "config/remove_ospf", "args": {"device": "${item.name}"}});
     assert_eq!(
         faults("remove ospf from r7", &json!([list, each])),
-        ["/plan/steps/1/for_each ground.count"]
+        [
+            "/plan/steps/1/for_each ground.count",
+            "/plan/steps/1/for_each ground.wider"
+        ]
     );
     assert!(faults("remove ospf from all routers", &json!([list, each])).is_empty());
     let many: Vec<Value> = ["r7", "7", "eth1", "r7"].iter().enumerate().map(|(n, device)| {

@@ -241,6 +241,11 @@ impl Stretch<'_> {
         self.plain().any(points)
     }
 
+    /// Whether what is said of another goes for it too.
+    pub(super) fn goes_with_another(&self) -> bool {
+        self.points() || !(self.acts() || self.is_specific())
+    }
+
     /// Whether it says itself what is done, and not only that something is.
     pub(super) fn is_specific(&self) -> bool {
         const GENERAL: &[&str] = &[
@@ -259,7 +264,7 @@ impl Stretch<'_> {
     }
 
     /// Whether it has all words of a name.
-    fn calls(&self, name: &[String]) -> bool {
+    pub(super) fn calls(&self, name: &[String]) -> bool {
         let part = |word: &Word, wanted: &str| {
             let whole = stem(&word.lower) == wanted;
             whole || (!has_digit(word) && word.lower.split(['-', '_', '/', '.']).any(|part| stem(part) == wanted))

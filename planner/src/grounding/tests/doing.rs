@@ -86,3 +86,46 @@ fn a_group_is_no_wider_than_the_intent_says() {
         );
     }
 }
+
+#[test]
+fn a_group_that_is_only_looked_at_or_that_is_fine_takes_no_change_of_what_is_named() {
+    let list = ("inventory/list_devices", json!({"role": "core"}));
+    let mut widened = calls(&[list, ("config/remove_ospf", json!({"device": "${item.name}"}))]);
+    widened[1]["for_each"] = json!("${steps.s0.output.devices}");
+    let wider = "/plan/steps/1/for_each ground.wider".to_owned();
+    for text in [
+        "Remove OSPF from r1 and check all core routers",
+        "Remove OSPF from r1. All other core routers are fine.",
+    ] {
+        assert!(faults(text, &widened).contains(&wider), "{text}");
+    }
+    for text in [
+        "Remove OSPF from all core routers",
+        "Remove OSPF from every core router",
+    ] {
+        assert_eq!(faults(text, &widened), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn lists_that_are_paired_go_together_in_their_order() {
+    let set = |interface: &str, mtu: u32| {
+        let args = json!({"device": "r7", "interface": interface, "mtu": mtu});
+        calls(&[("config/set_interface", args)])
+    };
+    let text = "Set the MTU of eth1, eth2 and eth3 on r7 to 9000, 1600 and 1500 respectively";
+    for (interface, mtu) in [("eth1", 9000), ("eth2", 1600), ("eth3", 1500)] {
+        assert_eq!(
+            faults(text, &set(interface, mtu)),
+            Vec::<String>::new(),
+            "{interface} {mtu}"
+        );
+    }
+    for (interface, mtu) in [("eth1", 1600), ("eth2", 9000), ("eth3", 1600)] {
+        assert_eq!(
+            faults(text, &set(interface, mtu)),
+            ["/plan/steps/0/args/mtu ground.bound"],
+            "{interface} {mtu}"
+        );
+    }
+}
