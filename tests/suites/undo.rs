@@ -158,7 +158,7 @@ async fn what_changes_before_the_approval_is_not_overwritten_by_an_earlier_word_
     engine.approve(undo).await;
     let state = engine.until_that(undo, "a second conflict", conflict).await;
     let why = state.items[&"three".parse().unwrap()].reason.clone().unwrap();
-    assert!(why.contains("what was said of it before holds no longer"), "{why}");
+    assert!(why.contains("a decision made before is void"), "{why}");
     assert_eq!(world.value("b", "k"), Some(json!(123)));
     engine.command(undo, overwrite()).await.unwrap();
     engine.approve(undo).await;

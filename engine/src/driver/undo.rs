@@ -382,7 +382,7 @@ pub(super) async fn look(job: ItemJob, covered: bool, anew: bool) -> Facts {
                 None => format!("{UNREAD}: look at it, then {}", Obstacle::Unknown.ask()),
             };
             let why = match anew {
-                true => format!("looked at anew, so that what was said of it before holds no longer: {why}"),
+                true => format!("looked at anew, and a decision made before is void: {why}"),
                 false => why,
             };
             conflict(&mut facts, found, why);

@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Changes whenever the fold gives another state for the same entries: checkpoints of another version are ignored.
-pub const FOLD_VERSION: u32 = 14;
+pub const FOLD_VERSION: u32 = 15;
 
 /// Where payloads that do not stand in their entry are found.
 pub trait Blobs {

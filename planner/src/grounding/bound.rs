@@ -91,7 +91,8 @@ impl<'w> Stretches<'w> {
         for word in words {
             let of = kind(word);
             let stretch = all.last_mut().expect("there is one from the beginning");
-            let turns = is_verb(&word.lower) && looking.is_some_and(|looking| looking != looks(&word.lower));
+            let turns =
+                is_verb(&word.lower) && !word.quoted && looking.is_some_and(|looking| looking != looks(&word.lower));
             let again = !word.quoted && doing::acts(&word.lower) && stretch.acts();
             let again = again
                 && stretch
@@ -357,7 +358,8 @@ impl Reading<'_> {
         for text in texts {
             let words = unquoted(&text);
             let kind = match words.as_slice() {
-                [] => None,
+                [] if value.as_str().is_some_and(|text| !text.contains("${")) => None,
+                [] => continue,
                 _ if value.is_boolean() => Some(Kind::Switch),
                 _ if times(&self.ground.words, &words) == 0 => continue,
                 // No text switches: `downlink` is a word like any other.

@@ -37,9 +37,16 @@ impl<'w> Paired<'w> {
         let is = |value: &Given, word: &Word| matches!(value.words.as_slice(), [own] if same(word, own));
         let called =
             |value: &Given, word: &Word| keywords(&value.name).iter().any(|part| stem(part) == stem(&word.lower));
-        let things = given
-            .iter()
-            .any(|value| self.owners.iter().any(|owner| is(value, owner)));
+        let any = |is: &dyn Fn(&Given, &Word) -> bool| {
+            given
+                .iter()
+                .any(|value| self.owners.iter().any(|owner| is(value, owner)))
+        };
+        let things = any(&is);
+        // What is neither of these things nor sets what is paired is spoken of elsewhere, too.
+        if !things && !any(&called) {
+            return None;
+        }
         given.iter().find(|value| {
             let owners = self.values.iter().zip(&self.owners).filter(|(of, _)| is(value, of));
             let mut owners = owners.map(|(_, owner)| *owner).peekable();

@@ -119,7 +119,7 @@ impl Round<'_> {
         mut events: impl Stream<Item = Told> + Unpin,
         done: &impl Fn(&IntentView) -> bool,
     ) -> Result<(), Failure> {
-        while let Some(told) = self.next(&mut events).await? {
+        while let Some(told) = self.next(&mut events, done).await? {
             let entry = match told {
                 Told::Entry(entry) => entry,
                 Told::Halt(halt) => {
@@ -146,14 +146,18 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// What comes next. None: the stream has ended, or nothing can come any more.
-    async fn next(&self, events: &mut (impl Stream<Item = Told> + Unpin)) -> Result<Option<Told>, Failure> {
+    /// What comes next. None: the stream has ended, or the intent is where it should be and says nothing more.
+    async fn next(
+        &self,
+        events: &mut (impl Stream<Item = Told> + Unpin),
+        done: &impl Fn(&IntentView) -> bool,
+    ) -> Result<Option<Told>, Failure> {
         loop {
             if let Ok(told) = tokio::time::timeout(LOOK_EVERY, events.next()).await {
                 return Ok(told);
             }
             let view: IntentView = self.client.get(&format!("/v1/intents/{}", self.intent)).await?;
-            if view.unwritable.is_some() {
+            if done(&view) {
                 return Ok(None);
             }
         }
@@ -183,8 +187,11 @@ fn may_rest(kind: &str) -> bool {
             | "Stuck"
             | "PauseRequested"
             | "InputRequested"
-            // Given while it was paused, it moves nothing.
+            // Given while it was paused, or about one of several items, it moves nothing.
             | "InputGiven"
+            | "Resolved"
+            | "CallSettled"
+            | "CommandRefused"
     )
 }
 

@@ -2,6 +2,9 @@
 
 use crate::serve::{Server, flyball};
 use axum::Router;
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use flyball::http::dto::{IntentPage, IntentRowView, IntentView, ReportView, StepsView, Taken};
 use serde::Serialize;
@@ -165,6 +168,48 @@ async fn a_word_that_comes_to_a_new_conflict_is_no_success() {
     assert!(said.starts_with("resolve s: accepted and recorded"), "{said}");
     assert!(said.contains("s: the state is another now"), "{said}");
     assert!(!said.contains("somebody else"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_is_taken_in_late_and_moves_nothing_else_is_not_waited_for_for_ever() {
+    let late = Arc::new(AtomicBool::new(false));
+    let now = late.clone();
+    let one = move || {
+        let view = IntentView {
+            id: "i".into(),
+            state: "stuck".into(),
+            seq: if now.load(Ordering::SeqCst) { 6 } else { 5 },
+            stuck: vec!["t: somebody else changed it since".into()],
+            ..IntentView::default()
+        };
+        std::future::ready(axum::Json(serde_json::to_value(view).unwrap()))
+    };
+    // The stream is open before the word is taken in, and says nothing from then on.
+    let silent = move |headers: HeaderMap| {
+        let streamed = headers
+            .get("accept")
+            .is_some_and(|accept| accept == "text/event-stream");
+        let nothing = futures::stream::pending::<Result<Event, std::convert::Infallible>>();
+        late.fetch_or(streamed, Ordering::SeqCst);
+        std::future::ready(match streamed {
+            true => Sse::new(nothing).into_response(),
+            false => axum::Json(serde_json::json!({"entries": []})).into_response(),
+        })
+    };
+    let taken = serde_json::json!({"id": "i", "state": "stuck", "taken_in": false, "refused": false});
+    let routes = Router::new()
+        .route("/v1/intents/i", get(one))
+        .route("/v1/intents/i/steps", get(saying(&StepsView::default())))
+        .route("/v1/intents/i/events", get(silent))
+        .route("/v1/intents/i/steps/s/resolve", post(saying(&taken)));
+    let url = serving(routes).await;
+    let done = tokio::time::timeout(
+        std::time::Duration::from_secs(60),
+        run(&url, &[], &["resolve", "i", "s", "accept"]),
+    );
+    let (code, said) = done.await.expect("it ends");
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("t: somebody else changed it since"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! What an intent says of things that it names is not said of a group: "remove OSPF from r1 and check all core switches"
 //! takes OSPF from no core switch.
 
-use super::{Given, Kind, Stretch, Stretches};
+use super::{GENERAL, Given, Kind, Stretch, Stretches};
 use crate::verbs::looks;
 use crate::words::{Word, keywords, singular};
 use flyball_engine::fault::Fault;
@@ -60,10 +60,16 @@ impl Stretch<'_> {
             .filter(|word| !word.quoted)
             .collect();
         let is = |at: usize, list: &[&str]| list.contains(&plain[at].lower.as_str());
-        let many = |word: &str| singular(word) != word && keywords(word).iter().any(|word| word == "device");
+        let role = |word: &str| GENERAL.contains(&singular(word).as_str());
+        let many = |word: &str| {
+            let plural = singular(word) != word || word == "leaves";
+            plural && (role(word) || word == "leaves" || keywords(word).iter().any(|word| word == "device"))
+        };
+        // Of the others something else is said: "on r1. All other routers are fine".
         let of_others = |at: usize| {
             let near = at.saturating_sub(3)..(at + 3).min(plain.len());
-            near.into_iter().any(|near| is(near, OTHERS))
+            let apart = plain[at.saturating_sub(4)..at].iter().any(|word| word.clause_ends);
+            apart && near.into_iter().any(|near| is(near, OTHERS))
         };
         (0..plain.len()).any(|at| (is(at, GROUP) || many(&plain[at].lower)) && !of_others(at))
     }

@@ -121,6 +121,8 @@ fn lists_that_are_paired_go_together_in_their_order() {
             "{interface} {mtu}"
         );
     }
+    let elsewhere = "Set the MTU of eth1 and eth2 on r7 to 9000 and 1600 respectively, and the MTU of eth3 to 1600";
+    assert_eq!(faults(elsewhere, &set("eth3", 1600)), Vec::<String>::new());
     for (interface, mtu) in [("eth1", 1600), ("eth2", 9000), ("eth3", 1600)] {
         assert_eq!(
             faults(text, &set(interface, mtu)),

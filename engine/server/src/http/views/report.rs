@@ -5,7 +5,7 @@ use super::super::dto::{ReportView, Sentence};
 use super::outcome::{irreversible, starts_anew, targets};
 use super::{Values, checks, cost, reason, title};
 use crate::narrate;
-use crate::render::count;
+use crate::render::{count, cut};
 use flyball_engine::ids::ItemId;
 use flyball_engine::intent::event::{Event, Resolution};
 use flyball_engine::intent::state::IntentState;
@@ -79,6 +79,9 @@ fn sentences(entries: &[StoredEntry]) -> Vec<Sentence> {
 
 /// Says with each word to overwrite what was there: nothing else shows it once it is gone.
 async fn with_overwritten(mut told: Vec<Sentence>, entries: &[StoredEntry], values: &Values<'_>) -> Vec<Sentence> {
+    const SHOWN: usize = 400;
+    let of = |(at, sentence): (usize, &Sentence)| Some((*sentence.entries.first()?, at));
+    let places: BTreeMap<u64, usize> = told.iter().enumerate().filter_map(of).collect();
     let mut met: BTreeMap<&ItemId, &Payload> = BTreeMap::new();
     for stored in entries {
         match &stored.entry.event {
@@ -91,10 +94,9 @@ async fn with_overwritten(mut told: Vec<Sentence>, entries: &[StoredEntry], valu
                 resolution: Resolution::Overwrite,
                 ..
             } => {
-                let seq = stored.entry.seq;
-                let sentence = told.iter_mut().find(|s| s.entries.first() == Some(&seq));
-                if let (Some(sentence), Some(found)) = (sentence, met.get(item)) {
-                    sentence.text += &format!("; that was {}", values.shown(found).await);
+                if let (Some(at), Some(found)) = (places.get(&stored.entry.seq), met.get(item)) {
+                    let value = values.shown(found).await.to_string();
+                    told[*at].text += &format!("; that was {}", cut(&value, SHOWN));
                 }
             }
             _ => {}
