@@ -231,6 +231,7 @@ impl Ground {
             }
         }
         faults.extend(self.wider(&steps, &mutating));
+        faults.extend(self.unused(&steps, &mutating, context));
         faults.extend(targets::unknown(draft, &Value::Null, context));
         faults
     }

@@ -37,6 +37,11 @@ pub(crate) fn is_verb(word: &str) -> bool {
     READ.contains(&word) || CHANGE_AT_FIRST.contains(&word) || !of_word(word).is_empty()
 }
 
+/// Whether a word may ask to look, though it may ask for something else as well.
+pub(crate) fn may_look(word: &str) -> bool {
+    READ.contains(&word)
+}
+
 /// Whether a word is one of those that ask to look, and nothing else.
 pub(crate) fn looks(word: &str) -> bool {
     READ.contains(&word) && !CHANGE_AT_FIRST.contains(&word) && of_word(word).is_empty()

@@ -24,12 +24,15 @@ impl Tmpfs {
         assert!(status.unwrap().success(), "remount {options}");
     }
 
-    /// Leaves so much of it free.
+    /// Leaves so much of it free, or less: who writes beside this may have taken of it meanwhile.
     pub(crate) fn fill(&self, kib: u64) {
         let told = rustix::fs::statvfs(&self.0).unwrap();
         let free = told.f_bavail * told.f_frsize;
-        let size = free.saturating_sub(kib << 10);
-        std::fs::write(self.ballast(), vec![b'.'; usize::try_from(size).unwrap()]).unwrap();
+        let size = usize::try_from(free.saturating_sub(kib << 10)).unwrap();
+        match std::fs::write(self.ballast(), vec![b'.'; size]) {
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
+            written => written.unwrap(),
+        }
     }
 
     pub(crate) fn make_room(&self) {

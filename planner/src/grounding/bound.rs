@@ -4,6 +4,7 @@
 
 mod doing;
 mod group;
+mod unused;
 
 use super::expression::{Piece, literals, pieces};
 use super::form::Form;

@@ -102,6 +102,13 @@ impl<'a> Form<'a> {
         self.all.iter().any(says)
     }
 
+    /// Whether it is on or off.
+    pub(super) fn is_switch(&self) -> bool {
+        let boolean =
+            |kind: &Value| kind == "boolean" || kind.as_array().is_some_and(|all| all.contains(&"boolean".into()));
+        self.all.iter().any(|schema| schema.get("type").is_some_and(boolean))
+    }
+
     /// Whether the value is one of a few that the schema lists.
     pub(super) fn lists(&self, value: &Value) -> bool {
         let lists = |schema: &&Value| {

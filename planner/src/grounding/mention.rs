@@ -110,6 +110,22 @@ impl Mentions {
             .map(|at| &self.0[at].word)
     }
 
+    /// The words of what is to be done, without those that only tell of something.
+    pub(super) fn to_be_used(&self) -> impl Iterator<Item = &Word> {
+        let used = |mention: &Mention| mention.counts && !mention.old && !mention.beside && mention.told.is_none();
+        self.firsts()
+            .filter(move |at| used(&self.0[*at]))
+            .map(|at| &self.0[at].word)
+    }
+
+    /// The words of what is to stay as it is.
+    pub(super) fn left_alone(&self) -> impl Iterator<Item = &Word> {
+        let left = |mention: &Mention| mention.left.left && !mention.word.quoted;
+        self.firsts()
+            .filter(move |at| left(&self.0[*at]))
+            .map(|at| &self.0[at].word)
+    }
+
     /// Where the words of a name stand beside each other, in any order and with one other among them at most. What is
     /// the name of a thing is no mention: a device may be called `log-server`.
     pub(super) fn places(&self, name: &[String], known: &Known) -> Vec<usize> {

@@ -97,6 +97,20 @@ const JOINED: &[&str] = &[
     "entry",
 ];
 
+/// Words that ask for a thing to be as another one is.
+const ALIKE: &[&str] = &[
+    "what",
+    "like",
+    "alike",
+    "same",
+    "copy",
+    "mirror",
+    "clone",
+    "match",
+    "identical",
+    "whatever",
+];
+
 /// A step's tool, and the names of things: what its arguments' values are, and what the inventory has.
 struct Held<'a> {
     tool: Vec<String>,
@@ -201,7 +215,11 @@ impl Ground {
             let beside: Vec<Form<'_>> = others.iter().map(|other| form.property(other)).collect();
             if !is_of_a_network(name) || !needed(name) {
                 let said = || needed(name) || self.speaks_of_argument(name, value, &names, held, &known);
+                let carried = || self.may_be_carried(name, &below, &names, &known);
                 let wrong = match is_claimed(value, &below, &beside) {
+                    false if is_carried(value) && !needed(name) && !carried() => {
+                        Some(format!("the intent does not speak of `{name}`"))
+                    }
                     true if !said() => Some(format!("the intent does not speak of `{name}`")),
                     true if self.labels_otherwise(name, value, &names, &held.tool) => {
                         Some(format!("the intent says this of another argument than `{name}`"))
@@ -216,6 +234,15 @@ impl Ground {
             }
             self.unspoken_in(&at, value, &below, holds, held, faults);
         }
+    }
+
+    /// Whether an argument may have what another device or an earlier step has: the intent speaks of it, or asks for a
+    /// likeness.
+    fn may_be_carried(&self, name: &str, form: &Form<'_>, names: &BTreeSet<&str>, known: &Known) -> bool {
+        let said = names_of(name, names.iter().copied());
+        let alike = || self.mentions.meant().any(|word| ALIKE.contains(&word.lower.as_str()));
+        let switched = || form.is_switch() && [true, false].iter().any(|on| self.has_bool(*on, Some(name)));
+        said.iter().any(|said| !self.mentions.places(said, known).is_empty()) || alike() || switched()
     }
 
     fn speaks_of_argument(
@@ -318,6 +345,15 @@ fn is_claimed(value: &Value, form: &Form<'_>, beside: &[Form<'_>]) -> bool {
         }
         Value::String(text) => !is_bound(text),
         Value::Number(_) => true,
+    }
+}
+
+/// Whether a value comes from earlier steps, whole or in part.
+fn is_carried(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_bound(text),
+        Value::Array(items) => items.iter().any(is_carried),
+        _ => false,
     }
 }
 

@@ -130,6 +130,7 @@ fn what_is_invented_is_named() {
         "/plan/steps/0/args/site ground.literal",
         "/plan/steps/2/args/device ground.literal",
         "/plan/steps/2/args/process_id ground.literal",
+        "/plan/steps ground.unused",
     ];
     assert_eq!(faults(OSPF, &steps), wanted);
 }
@@ -274,7 +275,8 @@ fn a_draft_changes_no_more_than_the_intent_names() {
         faults("remove ospf from r7", &json!([list, each])),
         [
             "/plan/steps/1/for_each ground.count",
-            "/plan/steps/1/for_each ground.wider"
+            "/plan/steps/1/for_each ground.wider",
+            "/plan/steps ground.unused"
         ]
     );
     assert!(faults("remove ospf from all routers", &json!([list, each])).is_empty());
@@ -352,3 +354,4 @@ mod doing;
 mod left_alone;
 mod together;
 mod told_of;
+mod unused;

@@ -5,7 +5,7 @@ use super::form::Form;
 use super::reads::{is_of_a_network, is_of_devices};
 use super::{Ground, is_its_name, unquoted};
 use crate::retrieve::{is_device, is_interface};
-use crate::words::{Word, words};
+use crate::words::{Word, keywords, words};
 use flyball_engine::fault::{Fault, escape_pointer};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -19,6 +19,21 @@ pub(super) enum Named {
     Choice,
     Other,
 }
+
+/// By what the things at the other end are spoken of.
+const ENDS: &[&str] = &[
+    "peer",
+    "neighbor",
+    "neighbour",
+    "adjacent",
+    "adjacency",
+    "link",
+    "end",
+    "connected",
+    "opposite",
+    "remote",
+    "side",
+];
 
 pub(super) struct Walk<'a> {
     pub(super) ground: &'a Ground,
@@ -127,7 +142,8 @@ impl Walk<'_> {
             for literal in expression::found(&source) {
                 self.literal(pointer, name, literal);
             }
-            if self.writes && (expression::invents(&source) || self.picks_another(name, &source)) {
+            let counts = self.writes && !self.feeds && name.is_some() && source.trim_end().ends_with(".size()");
+            if counts || (self.writes && (expression::invents(&source) || self.picks_another(name, &source))) {
                 self.hold(pointer, &Value::from(source), false);
             }
         }
@@ -141,20 +157,25 @@ impl Walk<'_> {
         };
         let stays = !literal.truth && !literal.excluded && self.stays(name, &value);
         // To leave out what is to be changed is to change the others.
-        let turned = literal.excluded && self.devices.contains(&literal.text.to_lowercase());
-        let turned = turned && self.writes && !self.ground.leaves(&value, Named::Thing);
+        let named = match self.devices.contains(&literal.text.to_lowercase()) {
+            true => Named::Thing,
+            false => Named::Choice,
+        };
+        let turned = literal.excluded && self.writes && !self.ground.leaves(&value, named);
         self.hold(pointer, &value, grounded && !stays && !turned);
     }
 
-    /// Whether a device or an interface is picked out of an answer by its place, although the intent names one.
+    /// Whether a device is picked out of an answer by its place, or an interface although the intent names one; and
+    /// whether it is the one at the other end, of which the intent does not speak.
     fn picks_another(&self, name: Option<&str>, source: &str) -> bool {
+        const OTHER_END: &[&str] = &["peer", "neighbor", "neighbour", "remote", "remote_device"];
         let named = |is: &dyn Fn(&Word) -> bool| self.ground.mentions.meant().any(is);
-        let device = |word: &Word| self.devices.contains(&word.lower) || is_device(&word.lower);
-        expression::picks(source)
-            && name.is_some_and(|name| match is_of_devices(name) {
-                true => named(&device),
-                false => is_of_a_network(name) && named(&|word| is_interface(&word.lower)),
-            })
+        let field = source.trim_end().rsplit('.').next().unwrap_or_default();
+        let end = |word: &Word| word.quoted || keywords(&word.lower).iter().any(|word| ENDS.contains(&word.as_str()));
+        name.is_some_and(|name| match is_of_devices(name) {
+            true => expression::picks(source) || (OTHER_END.contains(&field) && !named(&end)),
+            false => expression::picks(source) && is_of_a_network(name) && named(&|word| is_interface(&word.lower)),
+        })
     }
 
     fn no_value(&mut self, pointer: &str, text: &str) {

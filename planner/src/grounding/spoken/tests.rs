@@ -390,6 +390,15 @@ fn bindings_need_no_word_and_what_stands_beside_them_does() {
         json!(["${steps.r2.output.ntp[0]}"]),
         json!(["${item.a}", "${item.b}"]),
     ];
+    for ntp in &bound {
+        // Nor does the intent ask for a likeness here: then a binding is no word for what nobody speaks of.
+        let said = unspoken(
+            "set the syslog server of r1 to 192.0.2.9",
+            "config/set_services",
+            &json!({"ntp": ntp}),
+        );
+        assert_eq!(said, ["ntp"], "{ntp}");
+    }
     for ntp in bound {
         assert!(
             unspoken(text, "config/set_services", &json!({"ntp": ntp})).is_empty(),
