@@ -109,14 +109,52 @@ fn judge(answer: &Value, asked: &Asked<'_>, checker: &Checker) -> Judged {
     }
 }
 
-/// Whether two plans call the same tools with the same arguments for the same lists, in the same order, whatever their
-/// steps are called.
+/// Whether two plans call the same tools with the same arguments for the same lists and ask the same of them, in the same
+/// order, whatever their steps are called. A gate that was wrong may be put right.
 fn is_same(draft: &Value, tried: &Value) -> bool {
-    let calls = |plan: &Value| -> Vec<(Value, Value, Value)> {
-        let of = |step: &Value, key: &str| step.get(key).cloned().unwrap_or_default();
+    let calls = |plan: &Value| -> Vec<Vec<Value>> {
+        let of = |step: &Value, key: &str| step.get(key).map(plainly).unwrap_or_default();
         let steps = plan.get("steps").and_then(Value::as_array);
-        let one = |step: &Value| (of(step, "tool"), of(step, "args"), of(step, "for_each"));
+        let one = |step: &Value| {
+            let gate = step.get("gate").cloned().unwrap_or_default();
+            let asked = ["tool", "args", "expect"].map(|key| of(&gate, key));
+            let called = ["tool", "args", "for_each"].map(|key| of(step, key));
+            called.into_iter().chain(asked).collect()
+        };
         steps.into_iter().flatten().map(one).collect()
     };
     calls(draft) == calls(tried)
+}
+
+/// A value with the literals that stand in braces as if they stood without: `${1722}` says 1722.
+fn plainly(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), plainly(value))).collect(),
+        Value::Array(items) => items.iter().map(plainly).collect(),
+        Value::String(text) => {
+            let inner = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+            let literal = inner.and_then(|inner| serde_json::from_str(&inner.trim().replace('\'', "\"")).ok());
+            literal.unwrap_or_else(|| value.clone())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_plan_is_the_same_in_braces_and_another_one_with_another_gate() {
+        let plan = |mtu: Value, expect: &str| {
+            json!({"steps": [{"id": "a", "tool": "config/set_interface", "args": {"device": "r1", "mtu": mtu},
+                "gate": {"tool": "config/get_interface", "args": {"device": "r1"}, "expect": expect}}]})
+        };
+        let tried = plan(json!(1722), "output.mtu == 9");
+        for same in [json!(1722), json!("${1722}"), json!("${ 1722 }")] {
+            assert!(is_same(&plan(same, "output.mtu == 9"), &tried));
+        }
+        assert!(!is_same(&plan(json!(1722), "output.mtu == 1722"), &tried));
+        assert!(!is_same(&plan(json!(1723), "output.mtu == 9"), &tried));
+    }
 }

@@ -53,3 +53,50 @@ async fn a_contradiction_after_the_end_stands_in_the_verdict_the_report_the_list
     let rows = engine.journal.list(Filter::default()).await.unwrap();
     assert!(rows.iter().all(|row| row.contradicted), "{rows:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_made_after_it_was_taken_for_taken_back_is_told_and_can_be_taken_back() {
+    let world = World::of(&["a"]);
+    world.intrude("a", "k", json!(0));
+    world.misbehave("set a", Misbehaviour::ActAndHoldAnswer);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let plan = json!({"steps": [{"id": "s", "tool": "world/set", "args": {"device": "a", "key": "k", "value": 1}}]});
+    let intent = engine.submit(plan).await;
+    let doubt = |s: &flyball_engine::intent::state::IntentState| s.items.values().any(|i| i.status.is_doubt());
+    engine.until_that(intent, "a doubt", doubt).await;
+    // As if it had not landed yet: nothing shows when the person says that it was applied.
+    world.intrude("a", "k", json!(0));
+    let settle = What::Settle {
+        item: "s".parse().unwrap(),
+        verdict: Settlement::Applied,
+        force: true,
+        comment: None,
+    };
+    engine.command(intent, settle).await.unwrap();
+    assert_eq!(engine.end(intent).await.ended.unwrap().0, End::RolledBack);
+    assert_eq!(world.executed(), ["set a k=1"], "nothing was there to be taken back");
+
+    world.intrude("a", "k", json!(1));
+    world.release();
+    let told = |s: &flyball_engine::intent::state::IntentState| s.items.values().any(|i| i.contradiction.is_some());
+    engine.until_that(intent, "a contradiction", told).await;
+    let told = Told::of(&engine, intent).await;
+    says(&told.reported, "nothing was sent to take it back");
+    assert_eq!(told.report.targets[0].applied, "contradicted");
+    engine.assert_replays(intent).await;
+    let undo = engine.undo("olga", intent).await.unwrap();
+    engine.until(undo, "stuck").await;
+    let overwrite = What::Resolve {
+        item: "s".parse().unwrap(),
+        resolution: flyball_engine::intent::event::Resolution::Overwrite,
+        comment: None,
+    };
+    engine.command(undo, overwrite).await.unwrap();
+    assert_eq!(
+        engine.end(undo).await.ended.unwrap().0,
+        End::Fulfilled,
+        "{}",
+        engine.story(undo)
+    );
+    assert_eq!(world.value("a", "k"), Some(json!(0)));
+}

@@ -375,8 +375,21 @@ fn heard(job: &ItemJob, item: &ItemState, late: &Late, outcome: &Outcome, by: &S
         facts.events.extend(settled(job, item, late, verdict, by, reason));
     } else if let Some(was) = item.settlement_of(&late.call) {
         facts.events.extend(contradicted(late, was, verdict, &reason, ended));
+        facts
+            .events
+            .extend(landed_after_all(item, late, verdict, &reason, ended));
     }
     facts
+}
+
+/// A change that was not there when it was to be taken back, so that nothing was sent for it, was made all the same.
+fn landed_after_all(item: &ItemState, late: &Late, verdict: Settlement, reason: &str, ended: bool) -> Option<Event> {
+    let made = verdict == Settlement::Applied && late.call.phase == Phase::Do;
+    let passed_over = item.status == ItemStatus::Undone && item.undo.is_none();
+    (ended && made && passed_over && item.contradiction.is_none()).then(|| Event::SettlementContradicted {
+        call: late.call.clone(),
+        evidence: format!("{reason}: that means applied, but nothing was sent to take it back: it was not there then"),
+    })
 }
 
 fn settled(

@@ -451,16 +451,11 @@ impl ItemState {
 
     /// Whether a rollback must take this item back: sent, and not proven to have had no effect.
     pub fn must_be_undone(&self) -> bool {
-        let sent = self.mutating && self.sent_at.is_some();
-        sent && !self.is_harmless()
-            && matches!(
-                self.status,
-                ItemStatus::Succeeded
-                    | ItemStatus::Failed
-                    | ItemStatus::UndoFailed
-                    | ItemStatus::UndoConflict
-                    | ItemStatus::Blocked
-            )
+        use ItemStatus::{Blocked, Failed, Succeeded, UndoConflict, UndoFailed, Undone};
+        let sent = self.mutating && self.sent_at.is_some() && !self.is_harmless();
+        let came_later = self.status == Undone && self.undo.is_none() && self.contradiction.is_some();
+        let open = matches!(self.status, Succeeded | Failed | UndoFailed | UndoConflict | Blocked);
+        sent && (open || came_later)
     }
 
     /// The call that is out or in doubt.

@@ -2,6 +2,7 @@
 //! phrase and nothing else, or it does not.
 
 use super::order::orders;
+use crate::verbs::of_word;
 use crate::words::{Word, singular, words};
 use std::collections::BTreeMap;
 
@@ -201,7 +202,7 @@ impl<W: Fn(&str) -> Width> Walk<'_, W> {
             Some(Part::Word(own)) => self.word(own, part, next),
             Some(Part::Slot(name)) => match (self.width)(name) {
                 Width::Words(most) => self.slot(name, part, next, most),
-                Width::Free => self.slot(name, part, word, self.words.len()),
+                Width::Free => self.slot(name, part, word, self.order_behind(word).saturating_sub(word)),
             },
         }
     }
@@ -252,6 +253,14 @@ impl<W: Fn(&str) -> Width> Walk<'_, W> {
                 None => self.slots.remove(name),
             };
         }
+    }
+
+    /// Where what is to be done next begins behind a free text: "as uplink and drain r2" is no description.
+    fn order_behind(&self, at: usize) -> usize {
+        let joins = |word: &Word| !word.quoted && ["and", "then", "also"].contains(&word.lower.as_str());
+        let orders = |word: &Word| !word.quoted && !of_word(&word.lower).is_empty();
+        let next = |n: &usize| joins(&self.words[*n]) && *n + 2 < self.words.len() && orders(&self.words[*n + 1]);
+        (at + 1..self.words.len()).find(next).unwrap_or(self.words.len())
     }
 
     fn slice(&self, at: usize, end: usize) -> String {

@@ -40,7 +40,7 @@ pub fn promote(intent: &str, text: &str, plan: &Value) -> Promoted {
             }
         }
     }
-    work.in_expressions(&mut plan);
+    work.in_expressions("", &mut plan);
     work.draft(intent, &plan)
 }
 
@@ -180,18 +180,26 @@ impl Work<'_> {
     }
 
     /// Texts in quotes inside expressions are literals too.
-    fn in_expressions(&self, value: &mut Value) {
+    fn in_expressions(&self, key: &str, value: &mut Value) {
         match value {
             Value::String(text) => {
                 for found in &self.found {
-                    if let Some(literal) = found.literal.as_str() {
-                        let name = format!("params.{}", found.name);
-                        *text = text.replace(&format!("'{literal}'"), &name);
+                    let name = format!("params.{}", found.name);
+                    match &found.literal {
+                        Value::String(literal) => {
+                            for quote in ['\'', '"'] {
+                                *text = text.replace(&format!("{quote}{literal}{quote}"), &name);
+                            }
+                        }
+                        Value::Number(number) if is_expression(key, text) => {
+                            *text = with_number(text, &number.to_string(), &name);
+                        }
+                        _ => {}
                     }
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.in_expressions(item)),
-            Value::Object(map) => map.values_mut().for_each(|item| self.in_expressions(item)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.in_expressions(key, item)),
+            Value::Object(map) => map.iter_mut().for_each(|(key, item)| self.in_expressions(key, item)),
             _ => {}
         }
     }
@@ -347,6 +355,25 @@ fn kind_of(key: &str, text: &str) -> Option<ParamKind> {
     })
 }
 
+/// Whether a text is read as an expression, whole or in part.
+fn is_expression(key: &str, text: &str) -> bool {
+    matches!(key, "expect" | "when") || text.contains("${")
+}
+
+/// A number of an expression, with a name in its place wherever it stands by itself.
+fn with_number(text: &str, number: &str, name: &str) -> String {
+    let inner = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '\'' | '"' | '-');
+    let (mut made, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(number) {
+        let (before, behind) = (&rest[..at], &rest[at + number.len()..]);
+        let apart = !before.ends_with(inner) && !behind.starts_with(inner);
+        made.push_str(before);
+        made.push_str(if apart { name } else { number });
+        rest = behind;
+    }
+    made + rest
+}
+
 /// Equal but for case: a person may write a name either way.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
@@ -399,6 +426,17 @@ mod tests {
             "${steps.group.output.devices.filter(d, d.site == params.site)}"
         );
         assert!(runbook.plan["steps"][0].get("on_failure").is_none());
+    }
+
+    #[test]
+    fn a_gate_asks_for_the_parameter_and_not_for_the_value_of_then() {
+        let plan = json!({"steps": [{"id": "a", "tool": "config/set_interface",
+            "args": {"device": "r1", "interface": "eth1", "mtu": 1700},
+            "gate": {"tool": "config/get_interface", "args": {"device": "r1", "interface": "eth1"},
+                     "expect": "output.mtu == 1700 && output.seen_1700 && output.name == \"eth1\""}}]});
+        let made = promote("X", "set the mtu of eth1 on r1 to 1700", &plan);
+        let wanted = "output.mtu == params.mtu && output.seen_1700 && output.name == params.interface";
+        assert!(made.yaml.contains(wanted), "{}", made.yaml);
     }
 
     #[test]

@@ -104,6 +104,23 @@ fn parts_that_a_preposition_begins_may_be_said_in_another_order() {
 }
 
 #[test]
+fn a_free_text_ends_where_something_else_is_to_be_done() {
+    let runbooks = shipped();
+    for text in [
+        "describe interface eth1 on sh-core-1 as uplink and drain sh-core-2",
+        "set the description of interface eth1 on sh-core-1 to uplink and shut down interface eth2 on sh-core-1",
+    ] {
+        assert_eq!(found(&runbooks, text), "none", "{text}");
+    }
+    for text in [
+        "set the description of interface eth1 on sh-core-1 to uplink and spare",
+        "set the description of interface eth1 on sh-core-1 to \"uplink and drain sh-core-2\"",
+    ] {
+        assert!(found(&runbooks, text).starts_with("describe-interface"), "{text}");
+    }
+}
+
+#[test]
 fn the_order_as_written_goes_before_another() {
     let runbooks = book(
         "id: copy\ntitle: t\nphrases: [\"copy {what} from {a} to {b}\"]\n\

@@ -156,7 +156,10 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
         for by in &view.undone_by {
             // Who may read an intent may not read each of its undos.
             let undo = client.get::<IntentView>(&format!("/v1/intents/{by}")).await.ok();
-            let stands = undo.map(|undo| format!(" is {}", undo.state.replace('_', " ")));
+            let stands = undo.map(|undo| {
+                let part = if undo.partial { ", not all was taken back" } else { "" };
+                format!(" is {}{part}", undo.state.replace('_', " "))
+            });
             text += &format!("its undo {by}{}\n", stands.unwrap_or_default());
         }
     }
@@ -176,7 +179,7 @@ async fn show(client: &Client, intent: &str, output: Output) -> Outcome {
 /// Where an intent that goes on stands.
 fn standing(view: &IntentView) -> String {
     let mut text = format!(
-        "{}\n{} since {}",
+        "{}\n{}, last entry {}",
         harmless(&view.title),
         view.state.replace('_', " "),
         view.updated_at

@@ -6,7 +6,7 @@ use super::outcome::{irreversible, starts_anew, targets};
 use super::{Values, checks, cost, reason, title};
 use crate::narrate;
 use crate::render::{count, cut};
-use flyball_engine::ids::ItemId;
+use flyball_engine::ids::{ItemId, Phase};
 use flyball_engine::intent::event::{Event, Resolution};
 use flyball_engine::intent::state::IntentState;
 use flyball_engine::journal::StoredEntry;
@@ -77,24 +77,28 @@ fn sentences(entries: &[StoredEntry]) -> Vec<Sentence> {
     told
 }
 
-/// Says with each word to overwrite what was there: nothing else shows it once it is gone.
+/// Says with each word to overwrite what was there, if an undo was sent over it: nothing else shows it once it is gone.
 async fn with_overwritten(mut told: Vec<Sentence>, entries: &[StoredEntry], values: &Values<'_>) -> Vec<Sentence> {
     const SHOWN: usize = 400;
     let of = |(at, sentence): (usize, &Sentence)| Some((*sentence.entries.first()?, at));
     let places: BTreeMap<u64, usize> = told.iter().enumerate().filter_map(of).collect();
-    let mut met: BTreeMap<&ItemId, &Payload> = BTreeMap::new();
+    let mut met: BTreeMap<&ItemId, (&Payload, Option<u64>)> = BTreeMap::new();
     for stored in entries {
         match &stored.entry.event {
             Event::UndoConflict { item, found, .. } => match found {
-                Some(found) => _ = met.insert(item, found),
+                Some(found) => _ = met.insert(item, (found, None)),
                 None => _ = met.remove(item),
             },
-            Event::Resolved {
-                item,
-                resolution: Resolution::Overwrite,
-                ..
-            } => {
-                if let (Some(at), Some(found)) = (places.get(&stored.entry.seq), met.get(item)) {
+            Event::Resolved { item, resolution, .. } => {
+                if let Some((_, said)) = met.get_mut(item) {
+                    *said = (*resolution == Resolution::Overwrite).then_some(stored.entry.seq);
+                }
+            }
+            Event::CallStarted { call, .. } if call.phase == Phase::Undo => {
+                let Some((found, Some(said))) = met.remove(&call.item) else {
+                    continue;
+                };
+                if let Some(at) = places.get(&said) {
                     let value = values.shown(found).await.to_string();
                     told[*at].text += &format!("; that was {}", cut(&value, SHOWN));
                 }
