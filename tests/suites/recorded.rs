@@ -1,5 +1,5 @@
 //! What a real model said, said again by a scripted server: the planner makes the same of it as on the day it was
-//! recorded, but for what rules made since refuse, and no change gets through that nobody asked for. The model was
+//! recorded, and no change gets through that nobody asked for. The model was
 //! Qwen2.5-Coder-1.5B; what it is asked may change since, what it may say does not.
 
 use crate::planning::answers::{self, Answer};
@@ -8,19 +8,6 @@ use crate::planning::{ask, catalogue, grade, set};
 use flyball_planner::{ModelSettings, Price};
 use serde_json::Value;
 use std::time::Duration;
-
-/// The plans that were wrong and got through on that day, each with what a rule made since refuses. What the model would
-/// have said to that is not known.
-const REFUSED_SINCE: [(&str, &str); 2] = [
-    (
-        "cost-and-text",
-        "/plan/steps/0/args/enabled: true does not stand in the intent",
-    ),
-    (
-        "several-looks",
-        "/plan/steps/0/args/interface: \"ge-0/0/0\" does not stand in the intent",
-    ),
-];
 
 /// The model's words, in their order.
 fn script(recorded: &Answer) -> Script {
@@ -56,19 +43,8 @@ async fn of_what_a_real_model_has_said_the_same_plans_come_and_no_write_that_nob
             .await
             .unwrap();
         assert!(script.is_over(), "{}: asked less often than then: {now:?}", intent.id);
-        if let Some((_, fault)) = REFUSED_SINCE.iter().find(|(id, _)| *id == intent.id) {
-            assert!(now.draft.is_none(), "{}: {now:?}", intent.id);
-            let told = now.problems.iter().flatten().any(|problem| problem.starts_with(fault));
-            assert!(told, "{}: {now:?}", intent.id);
-            assert!(
-                !grade::grade(&intent, then, &mutates).args,
-                "{}: it was right",
-                intent.id
-            );
-        } else {
-            assert_eq!(now.draft, then.draft, "{}: {now:?}", intent.id);
-            assert_eq!(now.params, then.params, "{}", intent.id);
-        }
+        assert_eq!(now.draft, then.draft, "{}: {now:?}", intent.id);
+        assert_eq!(now.params, then.params, "{}", intent.id);
         assert!(!grade::grade(&intent, &now, &mutates).unasked_write, "{}", intent.id);
         asked += now.said.len();
         plans += usize::from(now.draft.is_some());
