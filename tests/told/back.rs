@@ -178,3 +178,24 @@ async fn a_way_back_that_was_chosen_without_a_preview_is_not_told_of_as_previewe
     );
     says_not(&told.lines, "two previewed");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_undo_reports_what_was_left_for_it_and_no_other_target() {
+    let world = World::of(&["a", "b"]);
+    let engine = Engine::over(&world, Decision::Run).await;
+    let of = fulfilled(&engine).await;
+    world.intrude("b", "k", json!(4000));
+    let first = engine.undo("olga", of).await.unwrap();
+    engine.until(first, "stuck").await;
+    let accept = resolve("two", Resolution::Accept, "not now");
+    engine.command(first, accept).await.unwrap();
+    engine.end(first).await;
+    world.intrude("b", "k", json!(1));
+    let second = engine.undo("olga", of).await.unwrap();
+    engine.end(second).await;
+    assert_eq!(world.picture(), json!({"a": {}, "b": {}}));
+    let told = Told::of(&engine, second).await;
+    let targets: Vec<&str> = told.report.targets.iter().map(|t| t.target.as_str()).collect();
+    assert_eq!(targets, ["b"], "{}", told.reported);
+    says(&told.tree, &format!("it was taken back by intent {first}"));
+}

@@ -82,7 +82,9 @@ pub(super) fn irreversible(state: &IntentState) -> Vec<String> {
 /// One row for each target.
 pub(super) fn targets(state: &IntentState, entries: &[StoredEntry]) -> Vec<TargetReport> {
     let settling = settling(entries);
-    acts(state).flat_map(|act| of_act(&act, &settling)).collect()
+    // What an earlier undo took back has no target in this one.
+    let back = state.request.undo_of.is_some();
+    acts(state).flat_map(|act| of_act(&act, &settling, back)).collect()
 }
 
 /// One target's items.
@@ -94,10 +96,11 @@ struct Group<'a> {
     entries: BTreeSet<u64>,
 }
 
-fn of_act(act: &Act<'_>, settling: &BTreeMap<OfPlan, Vec<u64>>) -> Vec<TargetReport> {
+fn of_act(act: &Act<'_>, settling: &BTreeMap<OfPlan, Vec<u64>>, back: bool) -> Vec<TargetReport> {
     let mut order: Vec<String> = Vec::new();
     let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
-    for (id, item, tool) in act.mutating() {
+    let none = |item: &ItemState| back && item.expanded.targets.is_empty();
+    for (id, item, tool) in act.mutating().filter(|(_, item, _)| !none(item)) {
         let name = shown_target(item, tool.server());
         if !groups.contains_key(&name) {
             order.push(name.clone());
