@@ -213,7 +213,7 @@ fn params(runbook: &Runbook, answer: &Value, asked: &Asked<'_>) -> Result<Value,
             .map(|(long, short)| swallowing(at(long), short)),
     );
     faults.extend(ground.misplaced(&runbook.plan, &claimed, asked.context));
-    if writes(runbook, asked.context) {
+    if faults.is_empty() && writes(runbook, asked.context) {
         faults.extend(ground.beyond(&claimed, asked.context));
     }
     if faults.is_empty() { Ok(accepted) } else { Err(faults) }

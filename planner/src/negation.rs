@@ -69,9 +69,6 @@ const BEHIND: &[&[&str]] = &[
     &["prohibited"],
     &["off", "limits"],
     &["out", "of", "scope"],
-    &["as", "is"],
-    &["as", "it"],
-    &["as", "they"],
 ];
 /// Words by which a thing is given a name: "keep it as nightly".
 const NAMING: &[&str] = &["as", "under", "called", "named"];

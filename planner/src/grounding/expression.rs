@@ -151,6 +151,12 @@ pub(super) fn invents(source: &str) -> bool {
     (0..tokens.len()).any(|at| reckons(at) || counts(at)) || computed
 }
 
+/// Whether an expression chooses by more than the literals in it: an alternative that compares with none is open to all.
+pub(super) fn widens(source: &str) -> bool {
+    let open = |part: &str| literals(part).is_empty();
+    source.contains(" ? ") || (source.contains("||") && source.split("||").any(open))
+}
+
 const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "?", "=", "!", "<", ">", "&", "|"];
 
 /// Whether an expression picks one of a list by its place.
@@ -188,7 +194,8 @@ fn is_excluded(source: &str, at: usize) -> bool {
     let negated = before.rfind("!(").is_some_and(|from| {
         let within = &before[from + 2..];
         let listed = within.rfind(" in [").is_some_and(|list| !within[list..].contains(']'));
-        listed && !within.contains(['(', ')', '!', '&'])
+        let compared = within.trim_end().ends_with("==");
+        (listed || compared) && !within.contains(['(', ')', '!', '&'])
     });
     let turned = before.matches("!(").count() > 1;
     (unlike || (negated && !turned)) && !source.contains("||") && !source.contains('?')

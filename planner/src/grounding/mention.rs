@@ -119,7 +119,7 @@ impl Mentions {
     }
 
     /// The words of what is to stay as it is.
-    pub(super) fn left_alone(&self) -> impl Iterator<Item = &Word> {
+    pub(super) fn to_stay(&self) -> impl Iterator<Item = &Word> {
         let left = |mention: &Mention| mention.left.left && !mention.word.quoted;
         self.firsts()
             .filter(move |at| left(&self.0[*at]))

@@ -143,7 +143,10 @@ impl Walk<'_> {
                 self.literal(pointer, name, literal);
             }
             let counts = self.writes && !self.feeds && name.is_some() && source.trim_end().ends_with(".size()");
-            if counts || (self.writes && (expression::invents(&source) || self.picks_another(name, &source))) {
+            // Of a list that is gone through, some are picked by what the intent says of them, and by nothing else.
+            let listed = self.writes && name.is_none();
+            let opens = listed && (expression::picks(&source) || expression::widens(&source));
+            if counts || opens || (self.writes && (expression::invents(&source) || self.picks_another(name, &source))) {
                 self.hold(pointer, &Value::from(source), false);
             }
         }

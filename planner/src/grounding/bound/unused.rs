@@ -3,9 +3,10 @@
 
 use super::{Kind, kind};
 use crate::grounding::expression::{Piece, found, pieces};
+use crate::grounding::reads::{is_of_a_network, is_of_devices};
 use crate::grounding::{Ground, same, unquoted};
 use crate::verbs::may_look;
-use crate::words::Word;
+use crate::words::{Word, singular};
 use flyball_engine::fault::Fault;
 use flyball_engine::ports::PlanningContext;
 use serde_json::{Map, Value};
@@ -38,6 +39,9 @@ impl Ground {
         if !writing.any(|(step, _)| VALUES.iter().filter_map(|part| step.get(part)).any(is_bound)) {
             return None;
         }
+        if let Some(fault) = self.spread(steps, mutating, context) {
+            return Some(fault);
+        }
         let used = steps
             .iter()
             .flat_map(|step| VALUES.iter().filter_map(|part| step.get(part)).flat_map(said_in));
@@ -47,14 +51,45 @@ impl Ground {
         Some(Fault::new("/plan/steps", "ground.unused", message).suggest(hint))
     }
 
-    /// The same of a runbook that writes, by the parameters that it was given; what is to stay as it is it cannot know.
+    /// A write to each interface that a tool has found, although the intent names those that are meant.
+    fn spread(&self, steps: &[&Value], mutating: &[bool], context: &PlanningContext) -> Option<Fault> {
+        let devices = self.devices(std::iter::empty(), context);
+        let is_interface = |word: &&Word| kind(word, &devices) == Some(Kind::Interface);
+        let named: Vec<&Word> = self.mentions.to_be_used().filter(is_interface).collect();
+        let found = |step: &Value| {
+            let args = step.get("args").and_then(Value::as_object).into_iter().flatten();
+            let mut args = args.filter(|(name, _)| is_of_a_network(name) && !is_of_devices(name));
+            let used: Vec<Word> = VALUES
+                .iter()
+                .filter_map(|part| step.get(part))
+                .flat_map(said_in)
+                .collect();
+            args.any(|(_, value)| is_bound(value)) && !named.iter().any(|word| used.iter().any(|used| same(word, used)))
+        };
+        let mut writing = (0..steps.len()).filter(|at| mutating[*at] && !named.is_empty() && found(steps[*at]));
+        let message = "the intent names its interfaces, and this step is for others, too";
+        let fault = Fault::new(
+            format!("/plan/steps/{}/args", writing.next()?),
+            "ground.unused",
+            message,
+        );
+        Some(fault.suggest("write the interfaces that the intent names"))
+    }
+
+    /// The same of a runbook that writes, by the parameters that it was given. What is to be left out of a group, or stay as
+    /// it is itself, it cannot know.
     pub(crate) fn beyond(&self, params: &Map<String, Value>, context: &PlanningContext) -> Option<Fault> {
         let used: Vec<Word> = params.values().flat_map(said_in).collect();
-        let word = self.named_and_not(&used, context).or_else(|| {
-            let devices = self.devices(std::iter::empty(), context);
-            let thing = |word: &&Word| matches!(kind(word, &devices), Some(Kind::Device | Kind::Interface));
-            self.mentions.left_alone().find(thing)
-        })?;
+        let devices = self.devices(std::iter::empty(), context);
+        let one = used.iter().any(|word| kind(word, &devices) == Some(Kind::Device));
+        let left = || match one {
+            true => self
+                .mentions
+                .to_stay()
+                .find(|word| used.iter().any(|used| same(word, used))),
+            false => self.mentions.to_stay().find(|word| !word.is_filler()),
+        };
+        let word = self.named_and_not(&used, context).or_else(left)?;
         let message = format!(
             "the intent says something of {:?}, for which this runbook has no parameter",
             word.raw
@@ -66,8 +101,12 @@ impl Ground {
     fn named_and_not(&self, used: &[Word], context: &PlanningContext) -> Option<&Word> {
         let devices = self.devices(std::iter::empty(), context);
         let named = |word: &&Word| kind(word, &devices).is_some_and(|kind| kind != Kind::Switch);
-        let mut named = self.mentions.to_be_used().filter(named);
-        named.find(|word| !used.iter().any(|used| same(word, used)))
+        let words: Vec<&Word> = self.mentions.to_be_used().collect();
+        let counts =
+            |at: usize| words[at].lower.len() <= 2 && words[at + 1..].iter().take(2).any(|word| is_plural(word));
+        let mut named = (0..words.len()).filter(|at| named(&words[*at]) && !counts(*at));
+        let at = named.find(|at| !used.iter().any(|used| same(words[*at], used)))?;
+        Some(words[at])
     }
 }
 
@@ -90,6 +129,11 @@ fn said_in(value: &Value) -> Vec<Word> {
         Value::Number(number) => unquoted(&number.to_string()),
         Value::Bool(_) | Value::Null => Vec::new(),
     }
+}
+
+/// Whether a word is of several things: what stands before it is how many.
+fn is_plural(word: &Word) -> bool {
+    !word.quoted && singular(&word.lower) != word.lower
 }
 
 fn is_bound(value: &Value) -> bool {

@@ -43,9 +43,24 @@ fn one_interface_that_is_named_does_not_become_all_that_were_found() {
             "Shut down eth3 on r7",
             "${steps.look.output.links.filter(l, l.interface != 'eth3')}",
         ),
+        (
+            "Shut down eth3 on r7",
+            "${steps.look.output.links.filter(l, !(l.interface == 'eth3'))}",
+        ),
+        (
+            "Shut down eth3 on r7",
+            "${steps.look.output.links.filter(l, l.interface == 'eth3' || has(l.peer))}",
+        ),
     ] {
         assert!(!faults(text, &each(items)).is_empty(), "{text} {items}");
     }
+    let mut beside = each(all);
+    let read = json!({"id": "one", "tool": "config/get_interface", "args": {"device": "r7", "interface": "eth3"}});
+    beside.as_array_mut().unwrap().push(read);
+    assert!(
+        !faults("Shut down eth3 on r7", &beside).is_empty(),
+        "the read has no part in it"
+    );
     let one = "${steps.look.output.links.filter(l, l.interface == 'eth3')}";
     assert_eq!(faults("Shut down eth3 on r7", &each(one)), Vec::<String>::new());
     assert_eq!(
@@ -72,6 +87,11 @@ fn of_a_group_none_is_picked_by_its_place_and_none_is_the_one_at_the_other_end()
             Some("${steps.all.output.devices.filter(d, d.role != 'core')}"),
             "${item.name}",
         ),
+        (
+            Some("${steps.all.output.devices.filter(d, d.role == 'core' || d.writable)}"),
+            "${item.name}",
+        ),
+        (Some("${[steps.all.output.devices[0]]}"), "${item.name}"),
     ] {
         assert!(!faults(text, &save(items, device)).is_empty(), "{items:?} {device}");
     }
@@ -110,13 +130,16 @@ fn a_runbook_that_writes_is_given_all_that_is_named_and_nothing_is_left_alone() 
         "Add ntp server 10.1.1.1 on all core devices in beijing; do not touch r7",
         "On r7 only: add ntp server 10.1.1.1, as on all core switches in beijing",
         "Add the ntp servers 10.1.1.1 and 10.1.1.2 on every core switch of beijing",
+        "Set ntp servers 10.1.1.1 on all core switches in beijing except the old ones",
     ] {
         assert!(beyond(text, group.clone()).is_some(), "{text}");
     }
-    assert_eq!(
-        beyond("Add ntp server 10.1.1.1 on all core switches in beijing", group),
-        None
-    );
+    for text in [
+        "Add ntp server 10.1.1.1 on all core switches in beijing",
+        "Add ntp server 10.1.1.1 on the 4 core switches in beijing",
+    ] {
+        assert_eq!(beyond(text, group.clone()), None, "{text}");
+    }
     let port = json!({"interface": "eth2", "device": "r8"});
     for text in [
         "Turn port eth1 of r7 off, but leave eth2 of r8 on",
@@ -125,5 +148,10 @@ fn a_runbook_that_writes_is_given_all_that_is_named_and_nothing_is_left_alone() 
         assert!(beyond(text, port.clone()).is_some(), "{text}");
     }
     assert!(beyond("Move the traffic off r7 onto r8", json!({"device": "r8"})).is_some());
-    assert_eq!(beyond("Turn port eth2 of r8 off", port), None);
+    for text in [
+        "Turn port eth2 of r8 off",
+        "Turn port eth2 of r8 off, but leave eth1 of r7 on",
+    ] {
+        assert_eq!(beyond(text, port.clone()), None, "{text}");
+    }
 }
