@@ -102,8 +102,7 @@ impl Ground {
         let devices = self.devices(std::iter::empty(), context);
         let named = |word: &&Word| kind(word, &devices).is_some_and(|kind| kind != Kind::Switch);
         let words: Vec<&Word> = self.mentions.to_be_used().collect();
-        let counts =
-            |at: usize| words[at].lower.len() <= 2 && words[at + 1..].iter().take(2).any(|word| is_plural(word));
+        let counts = |at: usize| is_count(&words[at..]);
         let mut named = (0..words.len()).filter(|at| named(&words[*at]) && !counts(*at));
         let at = named.find(|at| !used.iter().any(|used| same(words[*at], used)))?;
         Some(words[at])
@@ -131,9 +130,19 @@ fn said_in(value: &Value) -> Vec<Word> {
     }
 }
 
-/// Whether a word is of several things: what stands before it is how many.
-fn is_plural(word: &Word) -> bool {
-    !word.quoted && singular(&word.lower) != word.lower
+/// Whether words begin with how many there are of something: "4 core switches", and not "cost 10 on links".
+fn is_count(words: &[&Word]) -> bool {
+    const BETWEEN: &[&str] = &["on", "of", "in", "at", "for", "to", "and", "from", "with", "by"];
+    let number = words
+        .first()
+        .is_some_and(|word| word.lower.len() <= 2 && word.lower.bytes().all(|c| c.is_ascii_digit()));
+    let named = words
+        .iter()
+        .skip(1)
+        .take(2)
+        .take_while(|word| !BETWEEN.contains(&word.lower.as_str()));
+    let mut named = named.filter(|word| !word.quoted && singular(&word.lower) != word.lower);
+    number && named.next().is_some()
 }
 
 fn is_bound(value: &Value) -> bool {

@@ -140,6 +140,10 @@ fn a_runbook_that_writes_is_given_all_that_is_named_and_nothing_is_left_alone() 
     ] {
         assert_eq!(beyond(text, group.clone()), None, "{text}");
     }
+    // What two words name is no count of what stands behind it.
+    let cost = json!({"role": "core"});
+    assert!(beyond("Set cost 10 on links of core routers", cost.clone()).is_some());
+    assert!(beyond("Remove OSPF from r7 links of core routers", cost).is_some());
     let port = json!({"interface": "eth2", "device": "r8"});
     for text in [
         "Turn port eth1 of r7 off, but leave eth2 of r8 on",
