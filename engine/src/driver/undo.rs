@@ -32,6 +32,13 @@ pub async fn undos_of(journal: &dyn Journal, of: IntentId) -> Result<Vec<IntentI
         .collect())
 }
 
+/// Whether an item left something to take back: also what landed after it was taken for taken back with nothing sent for it.
+/// The intent's own way back is over then, so that this is for another one alone.
+fn is_left(item: &ItemState) -> bool {
+    let passed_over = item.status == ItemStatus::Undone && item.undo.is_none();
+    item.must_be_undone() || (passed_over && item.contradiction.is_some())
+}
+
 /// What an intent left that can be looked at to be taken back. An error says why there is nothing.
 pub(crate) struct Leftovers {
     pub(crate) state: IntentState,
@@ -69,7 +76,7 @@ impl Leftovers {
                 self.state.api_state()
             ));
         }
-        let mut left = self.state.items.iter().filter(|(_, i)| i.must_be_undone()).peekable();
+        let mut left = self.state.items.iter().filter(|(_, i)| is_left(i)).peekable();
         if left.peek().is_none() {
             let end = self.state.ended.as_ref().map_or("open", |(end, ..)| end_name(*end));
             return Some(format!("intent {of} ({end}) left nothing that could be taken back"));
@@ -99,7 +106,7 @@ impl Leftovers {
         if let Some(by) = self.taken_by(id) {
             return Some(format!("it was taken back by intent {by}"));
         }
-        (!item.must_be_undone()).then(|| format!("there is nothing to take back: it is {}", item.status.api_name()))
+        (!is_left(item)).then(|| format!("there is nothing to take back: it is {}", item.status.api_name()))
     }
 }
 
@@ -144,7 +151,7 @@ fn accept(out: &mut Facts, accepted: &Accepted, state: &IntentState, revision: u
     let plan = &accepted.plan;
     let kept: BTreeSet<&StepId> = plan
         .each()
-        .filter(|(step, facts)| facts.mutating && state.items_of(&step.id).any(|(_, i)| i.must_be_undone()))
+        .filter(|(step, facts)| facts.mutating && state.items_of(&step.id).any(|(_, i)| is_left(i)))
         .map(|(step, _)| &step.id)
         .collect();
     let (mut steps, mut facts) = (Vec::new(), Vec::new());
@@ -193,7 +200,7 @@ fn changed_pin(deps: &Deps, state: &IntentState) -> Option<String> {
     let ways_back = state
         .items
         .values()
-        .filter(|i| i.must_be_undone())
+        .filter(|i| is_left(i))
         .filter_map(|i| match &i.way_back {
             Some(WayBack::Call(undo)) => Some(&undo.tool),
             _ => None,

@@ -451,11 +451,9 @@ impl ItemState {
 
     /// Whether a rollback must take this item back: sent, and not proven to have had no effect.
     pub fn must_be_undone(&self) -> bool {
-        use ItemStatus::{Blocked, Failed, Succeeded, UndoConflict, UndoFailed, Undone};
+        use ItemStatus::{Blocked, Failed, Succeeded, UndoConflict, UndoFailed};
         let sent = self.mutating && self.sent_at.is_some() && !self.is_harmless();
-        let came_later = self.status == Undone && self.undo.is_none() && self.contradiction.is_some();
-        let open = matches!(self.status, Succeeded | Failed | UndoFailed | UndoConflict | Blocked);
-        sent && (open || came_later)
+        sent && matches!(self.status, Succeeded | Failed | UndoFailed | UndoConflict | Blocked)
     }
 
     /// The call that is out or in doubt.
