@@ -1,22 +1,34 @@
 //! What is told of an answer that came after the end and says otherwise than what was settled.
 
 use crate::{Told, says, says_not};
+use flyball_engine::ids::IntentId;
 use flyball_engine::intent::command::What;
 use flyball_engine::intent::event::{Decision, End, Settlement};
+use flyball_engine::intent::state::IntentState;
 use flyball_engine::journal::{Filter, Journal};
 use flyball_tests::engine::Engine;
 use flyball_tests::world::{Misbehaviour, World};
 use serde_json::json;
+
+/// An intent of one call, which is not answered.
+async fn in_doubt(engine: &Engine) -> IntentId {
+    let plan = json!({"steps": [{"id": "s", "tool": "world/set", "args": {"device": "a", "key": "k", "value": 1}}]});
+    let intent = engine.submit(plan).await;
+    let doubt = |s: &IntentState| s.items.values().any(|i| i.status.is_doubt());
+    engine.until_that(intent, "a doubt", doubt).await;
+    intent
+}
+
+fn contradicted(state: &IntentState) -> bool {
+    state.items.values().any(|i| i.contradiction.is_some())
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_contradiction_after_the_end_stands_in_the_verdict_the_report_the_list_and_the_reasons() {
     let world = World::of(&["a"]);
     world.misbehave("set a", Misbehaviour::ActAndHoldAnswer);
     let engine = Engine::over(&world, Decision::Run).await;
-    let plan = json!({"steps": [{"id": "s", "tool": "world/set", "args": {"device": "a", "key": "k", "value": 1}}]});
-    let intent = engine.submit(plan).await;
-    let doubt = |s: &flyball_engine::intent::state::IntentState| s.items.values().any(|i| i.status.is_doubt());
-    engine.until_that(intent, "a doubt", doubt).await;
+    let intent = in_doubt(&engine).await;
     // The person is wrong: it was executed.
     let settle = What::Settle {
         item: "s".parse().unwrap(),
@@ -31,8 +43,7 @@ async fn a_contradiction_after_the_end_stands_in_the_verdict_the_report_the_list
     assert!(before.report.contradicted.is_empty() && before.view().contradicted.is_empty());
 
     world.release();
-    let told = |s: &flyball_engine::intent::state::IntentState| s.items.values().any(|i| i.contradiction.is_some());
-    engine.until_that(intent, "a contradiction", told).await;
+    engine.until_that(intent, "a contradiction", contradicted).await;
     assert_eq!(world.value("a", "k"), Some(json!(1)), "the change is there");
     let told = Told::of(&engine, intent).await;
     let words = "that means applied, but the call was settled as not applied";
@@ -60,10 +71,7 @@ async fn a_change_that_was_made_after_it_was_taken_for_taken_back_is_told_and_ca
     world.intrude("a", "k", json!(0));
     world.misbehave("set a", Misbehaviour::ActAndHoldAnswer);
     let engine = Engine::over(&world, Decision::Run).await;
-    let plan = json!({"steps": [{"id": "s", "tool": "world/set", "args": {"device": "a", "key": "k", "value": 1}}]});
-    let intent = engine.submit(plan).await;
-    let doubt = |s: &flyball_engine::intent::state::IntentState| s.items.values().any(|i| i.status.is_doubt());
-    engine.until_that(intent, "a doubt", doubt).await;
+    let intent = in_doubt(&engine).await;
     // As if it had not landed yet: nothing shows when the person says that it was applied.
     world.intrude("a", "k", json!(0));
     let settle = What::Settle {
@@ -78,8 +86,7 @@ async fn a_change_that_was_made_after_it_was_taken_for_taken_back_is_told_and_ca
 
     world.intrude("a", "k", json!(1));
     world.release();
-    let told = |s: &flyball_engine::intent::state::IntentState| s.items.values().any(|i| i.contradiction.is_some());
-    engine.until_that(intent, "a contradiction", told).await;
+    engine.until_that(intent, "a contradiction", contradicted).await;
     let told = Told::of(&engine, intent).await;
     says(&told.reported, "nothing was sent to take it back");
     assert_eq!(told.report.targets[0].applied, "contradicted");
